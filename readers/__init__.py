@@ -1,0 +1,20 @@
+"""Turn movie files into frames."""
+
+from readers.base import MovieReader
+from readers.crop import CropRectangle
+from readers.errors import InputError, MovieError
+from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.movies import inspect_movie, inspect_movies, open_movie
+
+__all__ = [
+    "CropRectangle",
+    "FrameBatch",
+    "FrameStatus",
+    "InputError",
+    "MovieError",
+    "MovieInfo",
+    "MovieReader",
+    "inspect_movie",
+    "inspect_movies",
+    "open_movie",
+]

@@ -1,0 +1,143 @@
+"""What every reader does the same way: fill a buffer with the next frames."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from readers.crop import CropRectangle
+from readers.errors import movie_errors
+from readers.frames import FrameBatch, FrameStatus, MovieInfo
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """One frame as it comes from the decoder; `picture` is None unless it was decoded."""
+
+    picture: av.VideoFrame | None
+    time_s: float
+    hardware_counter_us: float = math.nan
+    status: FrameStatus = FrameStatus.DECODED
+
+
+class Converter(Protocol):
+    """Writes a decoded picture's pixels into a buffer."""
+
+    def convert(
+        self, picture: av.VideoFrame, crop: CropRectangle | None, into: NDArray[np.uint8]
+    ) -> None:
+        """Write the cropped picture to `into`, uint8 (height, width, 3), RGB."""
+
+
+@dataclass
+class MovieReader(ABC):
+    """Reads one movie from its first frame to its last, once.
+
+    A context manager; the file is open within its block. `read` may be called from another
+    thread than the one that opened it, but only from one at a time.
+    """
+
+    info: MovieInfo
+    crop: CropRectangle | None = None
+    _frames: Generator[DecodedFrame, None, None] = field(init=False, repr=False)
+    _next_frame_index: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.crop is not None:
+            self.crop.check_inside(self.info)
+        self._converter = self._make_converter()
+
+    @abstractmethod
+    def _decode(self) -> Generator[DecodedFrame, None, None]:
+        """Open the file and yield every frame of the movie, in order."""
+
+    @abstractmethod
+    def _make_converter(self) -> Converter:
+        """Make what turns this movie's pictures into RGB pixels."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images that `read` fills."""
+        if self.crop is None:
+            return self.info.height, self.info.width, 3
+        return self.crop.height, self.crop.width, 3
+
+    def __enter__(self) -> Self:
+        self._frames = self._decode()
+        self._next_frame_index = 0
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._frames.close()
+
+    def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
+        """Fill `images` with the next frames of the movie.
+
+        Parameters
+        ----------
+        images
+            uint8, shape (capacity, height, width, 3) with this reader's `image_shape`. Frames
+            without a picture are left black.
+
+        Returns
+        -------
+        FrameBatch or None
+            As many frames as there are, up to the capacity; its images are a view of `images`.
+            None at the end of the movie.
+
+        Raises
+        ------
+        MovieError
+            If the file cannot be read any more.
+        """
+        capacity = len(images)
+        time_s = np.empty(capacity)
+        hardware_counter_us = np.empty(capacity)
+        status = np.empty(capacity, np.uint8)
+        count = 0
+        with movie_errors(self.info.path):
+            while count < capacity and (frame := next(self._frames, None)) is not None:
+                time_s[count] = frame.time_s
+                hardware_counter_us[count] = frame.hardware_counter_us
+                status[count] = self._fill(images[count], frame)
+                count += 1
+        if count == 0:
+            return None
+        first_frame_index = self._next_frame_index
+        self._next_frame_index += count
+        return FrameBatch(
+            first_frame_index,
+            images[:count],
+            time_s[:count],
+            hardware_counter_us[:count],
+            status[:count],
+        )
+
+    def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
+        if frame.picture is not None and self._fits(frame.picture):
+            try:
+                self._converter.convert(frame.picture, self.crop, image)
+            except av.error.FFmpegError:
+                pass  # a picture that cannot be converted is as good as none
+            else:
+                return frame.status
+        image[...] = 0
+        return frame.status if frame.picture is None else FrameStatus.UNDECODABLE
+
+    def _fits(self, picture: av.VideoFrame) -> bool:
+        """Tell whether a picture has the movie's size; poses in another would mislead."""
+        return (picture.width, picture.height) == (self.info.width, self.info.height)

@@ -1,0 +1,35 @@
+"""What is raised when something that the user gave cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av.error
+
+
+class InputError(ValueError):
+    """The user gave something that cannot be used; the message is one line, for the user.
+
+    It names the value, the rule that it breaks and what is allowed.
+    """
+
+
+class MovieError(InputError):
+    """A movie cannot be used; the message begins with its path."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+
+
+@contextmanager
+def movie_errors(path: Path) -> Iterator[None]:
+    """Turn what FFmpeg and the file system raise about `path` into a `MovieError`, chained."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise MovieError(path, f"cannot be read as a movie ({reason})") from error
+    except OSError as error:
+        raise MovieError(path, f"cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,113 @@
+"""The ground floor: what a movie is, and the frames that a reader hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FrameStatus(IntEnum):
+    """Whether a frame has a picture, and why not."""
+
+    DECODED = 0
+    DROPPED = 1
+    """The recorder itself lost this frame: the file counts it but holds no picture of it."""
+    UNDECODABLE = 2
+    """The file holds data for this frame, but no picture could be made of it."""
+
+
+@dataclass(frozen=True)
+class MovieInfo:
+    """What a movie says about itself before any frame is decoded.
+
+    Attributes
+    ----------
+    path
+        The movie file.
+    format
+        Its kind: ``"isxb"``, ``"mp4"`` or ``"avi"``.
+    width, height
+        Size of the whole frame in pixels, as it is stored: a rotation that the container asks
+        for is not applied, as DeepLabCut does not apply it.
+    frame_period_s
+        Seconds from one frame to the next, nominal where the rate varies.
+    num_frames_from_header
+        Frames that the file claims, dropped ones included; for display only, never trusted.
+        None where the file claims nothing.
+    num_dropped_from_header
+        Frames that the file claims were lost while it was recorded.
+    start_time_ms
+        Start of the recording in milliseconds since 1970-01-01 UTC, where the file tells.
+    hardware_counters_us
+        First and last counter of the recording hardware in microseconds (.isxb only), else None.
+    """
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    frame_period_s: Fraction
+    num_frames_from_header: int | None = None
+    num_dropped_from_header: int = 0
+    start_time_ms: int | None = None
+    hardware_counters_us: tuple[int, int] | None = None
+
+    @property
+    def has_hardware_counter(self) -> bool:
+        """Whether frames carry counters of the recording hardware."""
+        return self.hardware_counters_us is not None
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames per second, nominal where the rate varies."""
+        return 1 / self.frame_period_s
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Contiguous frames of one movie, in order, none skipped.
+
+    Attributes
+    ----------
+    first_frame_index
+        Index within the movie of the first frame, from 0.
+    images
+        uint8, shape (frames, height, width, 3), RGB, cropped where a crop was asked for.
+        Black where there is no picture.
+    time_s
+        float64, shape (frames,): seconds since the movie's first frame.
+    hardware_counter_us
+        float64, shape (frames,): the recorder's counter in microseconds; NaN where the frame
+        has none.
+    status
+        uint8, shape (frames,): a `FrameStatus` for each frame.
+
+    Raises
+    ------
+    ValueError
+        If the leading dimensions disagree.
+    """
+
+    first_frame_index: int
+    images: NDArray[np.uint8]
+    time_s: NDArray[np.float64]
+    hardware_counter_us: NDArray[np.float64]
+    status: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        lengths = {
+            "images": len(self.images),
+            "time_s": len(self.time_s),
+            "hardware_counter_us": len(self.hardware_counter_us),
+            "status": len(self.status),
+        }
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"leading dimensions of a FrameBatch must agree, got {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.images)

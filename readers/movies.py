@@ -1,0 +1,88 @@
+"""From paths to movies: which reader reads what, and which movies make one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from readers.base import MovieReader
+from readers.container import ContainerReader, inspect_container
+from readers.crop import CropRectangle
+from readers.errors import InputError, MovieError
+from readers.frames import MovieInfo
+from readers.isxb import IsxbReader, inspect_isxb
+
+_KINDS: dict[str, tuple[Callable[[Path], MovieInfo], type[MovieReader]]] = {
+    ".isxb": (inspect_isxb, IsxbReader),
+    ".mp4": (inspect_container, ContainerReader),
+    ".avi": (inspect_container, ContainerReader),
+}
+
+
+def inspect_movie(path: Path) -> MovieInfo:
+    """Tell what a movie is, without reading it through.
+
+    Raises
+    ------
+    MovieError
+        If there is no such file, it is empty, of another kind, or cannot be read.
+    """
+    if not path.exists():
+        raise MovieError(path, "there is no such file")
+    if not path.is_file():
+        raise MovieError(
+            path, "is a directory, not a movie file" if path.is_dir() else "is no file"
+        )
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise MovieError(path, f"unknown kind of movie; allowed are {', '.join(_KINDS)}")
+    if path.stat().st_size == 0:
+        raise MovieError(path, "is empty")
+    inspect, _ = kind
+    return inspect(path)
+
+
+def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
+    """Tell what the movies of one run are, in the order in which they are read.
+
+    Several .isxb files are a series: they are put in order of their start time and must agree
+    in size. Other movies keep their order and may differ in size.
+
+    Raises
+    ------
+    InputError
+        If there is no movie, formats are mixed, or a series' sizes differ.
+    """
+    if not paths:
+        raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+    formats = {path.suffix.lower(): path for path in paths}
+    if len(formats) > 1:
+        listed = " and ".join(f"{suffix or 'none'} ({path})" for suffix, path in formats.items())
+        raise InputError(f"all movies of a run must have one format, got {listed}")
+    movies = [inspect_movie(path) for path in paths]
+    if movies[0].format == "isxb":
+        movies.sort(key=lambda movie: movie.start_time_ms or 0)
+        _check_series(movies)
+    return movies
+
+
+def _check_series(movies: Sequence[MovieInfo]) -> None:
+    first = movies[0]
+    for movie in movies[1:]:
+        if (movie.width, movie.height) != (first.width, first.height):
+            raise InputError(
+                f"movies of a series must agree in size: {first.path} has {first.width} x "
+                f"{first.height} pixels, {movie.path} {movie.width} x {movie.height}"
+            )
+
+
+def open_movie(movie: MovieInfo, crop: CropRectangle | None = None) -> MovieReader:
+    """Make the reader of a movie that was inspected; enter it to open the file.
+
+    Raises
+    ------
+    InputError
+        If the crop rectangle does not lie inside the frames.
+    """
+    _, reader = _KINDS[movie.path.suffix.lower()]
+    return reader(movie, crop)

@@ -1,0 +1,213 @@
+"""Movies of any camera are read as OpenCV, and so DeepLabCut, reads them."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from readers import CropRectangle, FrameBatch, FrameStatus, inspect_movie, open_movie
+
+
+def pictures(count: int, width: int, height: int) -> list[NDArray[np.uint8]]:
+    """Coloured blocks that move one pixel a frame."""
+    random = np.random.default_rng(0)
+    blocks = random.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+    picture = blocks.repeat(8, 0).repeat(8, 1)[:height, :width]
+    return [np.ascontiguousarray(np.roll(picture, shift, axis=1)) for shift in range(count)]
+
+
+def write(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    codec: str,
+    pixel_format: str,
+    *,
+    rate: Fraction = Fraction(30),
+    pts: Sequence[int] | None = None,
+    rotation: int = 0,
+    **context: object,
+) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pixel_format
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.time_base, frame.pts = 1 / rate, index if pts is None else pts[index]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read(path: Path, batch_size: int = 4, crop: CropRectangle | None = None) -> list[FrameBatch]:
+    with open_movie(inspect_movie(path), crop) as reader:
+        batches = []
+        while (
+            batch := reader.read(np.empty((batch_size, *reader.image_shape), np.uint8))
+        ) is not None:
+            batches.append(batch)
+    return batches
+
+
+def images_of(batches: Sequence[FrameBatch]) -> NDArray[np.uint8]:
+    return np.concatenate([batch.images for batch in batches])
+
+
+def read_by_opencv(path: Path) -> NDArray[np.uint8]:
+    capture = cv2.VideoCapture(str(path))
+    images = []
+    while (result := capture.read())[0]:
+        images.append(cv2.cvtColor(result[1], cv2.COLOR_BGR2RGB))
+    return np.stack(images).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "width", "height"),
+    [
+        ("libx264", "yuv420p", 128, 96),
+        ("libx264", "yuv444p", 129, 97),
+        ("libx264", "yuv422p", 130, 98),
+        ("libx264", "yuvj420p", 128, 96),
+        ("mpeg4", "yuv420p", 129, 98),
+        ("mjpeg", "yuvj422p", 129, 97),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_every_pixel_is_as_opencv_sees_it(
+    tmp_path: Path, codec: str, pixel_format: str, width: int, height: int, suffix: str
+) -> None:
+    path = write(tmp_path / f"movie{suffix}", pictures(6, width, height), codec, pixel_format)
+
+    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
+
+
+@pytest.mark.parametrize("pixel_format", ["gray", "rgb24", "bgr24"])
+def test_uncompressed_avi_of_machine_vision_cameras(tmp_path: Path, pixel_format: str) -> None:
+    path = write(tmp_path / "movie.avi", pictures(3, 129, 97), "rawvideo", pixel_format)
+
+    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
+
+
+def test_colours_are_taken_for_bt601_whatever_the_movie_says(tmp_path: Path) -> None:
+    path = write(tmp_path / "movie.mp4", pictures(3, 128, 96), "libx264", "yuv420p", colorspace=1)
+
+    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
+
+
+def test_a_rotation_is_passed_over_as_deeplabcut_does(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", pictures(3, 128, 96), "libx264", "yuv444p", rotation=90)
+
+    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
+
+
+def test_odd_sizes_of_subsampled_formats_lose_no_row_or_column(tmp_path: Path) -> None:
+    images = pictures(1, 129, 97)
+    path = write(tmp_path / "movie.avi", images, "mpeg4", "yuv420p")
+
+    (batch,) = read(path)
+
+    assert batch.images.shape == (1, 97, 129, 3)
+    brightness_error = batch.images[0].mean(axis=-1) - images[0].mean(axis=-1)
+    assert np.abs(brightness_error[:, -1]).mean() < 30
+    assert np.abs(brightness_error[-1]).mean() < 30
+
+
+def write_jpegs(
+    path: Path, images: Sequence[NDArray[np.uint8]], pixel_formats: Sequence[str]
+) -> Path:
+    """Write each picture with an encoder of its own."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pixel_formats[0]
+        for index, (image, pixel_format) in enumerate(zip(images, pixel_formats, strict=True)):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.height, encoder.width = image.shape[:2]
+            encoder.pix_fmt, encoder.time_base = pixel_format, Fraction(1, 10)
+            for packet in encoder.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                packet.stream, packet.pts, packet.dts = stream, index, index
+                container.mux(packet)
+    return path
+
+
+def test_the_pixel_format_may_change_within_a_movie(tmp_path: Path) -> None:
+    images = pictures(4, 64, 48)
+    formats = ["yuvj420p", "yuvj444p", "yuvj422p", "yuvj420p"]
+
+    (batch,) = read(write_jpegs(tmp_path / "movie.avi", images, formats))
+
+    for index, pixel_format in enumerate(formats):
+        alone = write_jpegs(tmp_path / f"{index}.avi", images, [pixel_format] * 4)
+        np.testing.assert_array_equal(batch.images[index], read_by_opencv(alone)[index])
+
+
+def test_a_crop_is_cut_from_the_converted_picture(tmp_path: Path) -> None:
+    path = write(tmp_path / "movie.mp4", pictures(3, 128, 96), "libx264", "yuv420p")
+
+    cropped = images_of(read(path, crop=CropRectangle(5, 7, 31, 33)))
+
+    np.testing.assert_array_equal(cropped, images_of(read(path))[:, 7:40, 5:36])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_batches_are_contiguous_and_hold_every_frame(tmp_path: Path, batch_size: int) -> None:
+    path = write(tmp_path / "movie.mp4", pictures(10, 64, 48), "libx264", "yuv420p")
+
+    batches = read(path, batch_size)
+
+    assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    assert sum(map(len, batches)) == 10
+    starts = np.cumsum([0, *map(len, batches)])[:-1]
+    assert [batch.first_frame_index for batch in batches] == starts.tolist()
+
+
+def test_times_are_the_containers_and_start_at_zero(tmp_path: Path) -> None:
+    pts = [5, 6, 8, 20, 21]
+    path = write(tmp_path / "a.mp4", pictures(5, 64, 48), "libx264", "yuv420p", pts=pts)
+
+    (batch,) = read(path, 8)
+
+    np.testing.assert_allclose(batch.time_s, (np.array(pts) - 5) / 30, atol=1e-9)
+    assert np.isnan(batch.hardware_counter_us).all()
+
+
+def test_the_frame_rate_is_an_exact_fraction(tmp_path: Path) -> None:
+    rate = Fraction(30000, 1001)
+    path = write(tmp_path / "a.mp4", pictures(30, 64, 48), "libx264", "yuv420p", rate=rate)
+
+    info = inspect_movie(path)
+
+    assert info.frame_rate == rate
+    assert info.num_frames_from_header == 30
+
+
+def test_a_frame_that_cannot_be_decoded_keeps_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "movie.avi"
+    images = pictures(6, 64, 48)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            for packet in stream.encode(frame):
+                sent = av.Packet(b"\xff\xd8 no picture") if index in (0, 3, 5) else packet
+                sent.stream, sent.pts, sent.dts = stream, index, index
+                sent.time_base = Fraction(1, 10)
+                container.mux(sent)
+
+    (batch,) = read(path, 8)
+
+    broken = [index in (0, 3, 5) for index in range(6)]
+    np.testing.assert_array_equal(batch.status == FrameStatus.UNDECODABLE, broken)
+    np.testing.assert_allclose(batch.time_s, np.arange(6) / 10)
+    assert (batch.images[broken] == 0).all()
+    assert np.abs(batch.images[1].astype(int) - images[1]).mean() < 25

@@ -1,0 +1,122 @@
+"""Which files are movies, and which movies make one run."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.synthetic import MouseMovie, write_avi, write_isxb, write_mp4
+from readers import CropRectangle, InputError, MovieError, inspect_movie, inspect_movies, open_movie
+
+
+def images(width: int = 128, height: int = 96, count: int = 3):  # type: ignore[no-untyped-def]  # a generator of arrays
+    movie = MouseMovie(width=width, height=height, num_frames=count)
+    return (image for image, _ in movie.frames())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MovieError, match=r"no\.mp4: there is no such file"):
+        inspect_movie(tmp_path / "no.mp4")
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(MovieError, match="is a directory"):
+        inspect_movie(tmp_path / "a.mp4")
+
+
+def test_an_unknown_extension_is_refused_and_the_known_ones_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mov").write_bytes(b"x")
+    with pytest.raises(MovieError, match="allowed are .isxb, .mp4, .avi"):
+        inspect_movie(tmp_path / "a.mov")
+
+
+@pytest.mark.parametrize("name", ["a.isxb", "a.mp4", "a.avi"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(MovieError, match="is empty"):
+        inspect_movie(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_text_renamed_to_a_movie_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("this is no movie\n" * 100)
+    with pytest.raises(MovieError, match="cannot be read as a movie"):
+        inspect_movie(tmp_path / name)
+
+
+def test_text_renamed_to_isxb_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.isxb").write_text("this is no movie\n" * 100)
+    with pytest.raises(MovieError, match="no .isxb file"):
+        inspect_movie(tmp_path / "a.isxb")
+
+
+@pytest.mark.parametrize("size", [1, 50, 95])
+def test_a_truncated_isxb_header_is_refused(tmp_path: Path, size: int) -> None:
+    write_isxb(tmp_path / "a.isxb", images(), 20)
+    (tmp_path / "b.isxb").write_bytes((tmp_path / "a.isxb").read_bytes()[:size])
+    with pytest.raises(MovieError, match=f"header has 96 bytes, this file {size}"):
+        inspect_movie(tmp_path / "b.isxb")
+
+
+def test_a_truncated_mp4_header_is_refused(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", images(), 20)
+    (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:40])
+    with pytest.raises(MovieError, match="cannot be read as a movie"):
+        inspect_movie(tmp_path / "b.mp4")
+
+
+def test_an_upper_case_extension_is_a_movie_too(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", images(), 20)
+    (tmp_path / "a.mp4").rename(tmp_path / "A.MP4")
+
+    assert inspect_movie(tmp_path / "A.MP4").format == "mp4"
+
+
+def test_no_movie_is_refused() -> None:
+    with pytest.raises(InputError, match="no movie was given"):
+        inspect_movies([])
+
+
+def test_mixed_formats_are_refused(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", images(), 20)
+    write_avi(tmp_path / "b.avi", images(), 20)
+    with pytest.raises(InputError, match=r"must have one format, got .mp4 .* and .avi"):
+        inspect_movies([tmp_path / "a.mp4", tmp_path / "b.avi"])
+
+
+def test_a_series_is_put_in_order_of_its_start_times(tmp_path: Path) -> None:
+    for name, start_time_ms in {"a": 3000, "b": 1000, "c": 2000}.items():
+        write_isxb(tmp_path / f"{name}.isxb", images(), 20, start_time_ms=start_time_ms)
+
+    movies = inspect_movies([tmp_path / f"{name}.isxb" for name in "abc"])
+
+    assert [movie.path.stem for movie in movies] == ["b", "c", "a"]
+
+
+def test_a_series_whose_sizes_differ_is_refused(tmp_path: Path) -> None:
+    write_isxb(tmp_path / "a.isxb", images(128), 20)
+    write_isxb(tmp_path / "b.isxb", images(192), 20)
+    with pytest.raises(InputError, match="agree in size.*128 x 96.*192 x 96"):
+        inspect_movies([tmp_path / "a.isxb", tmp_path / "b.isxb"])
+
+
+def test_other_movies_keep_their_order_and_may_differ_in_size(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "b.mp4", images(192), 20)
+    write_mp4(tmp_path / "a.mp4", images(128), 20)
+
+    movies = inspect_movies([tmp_path / "b.mp4", tmp_path / "a.mp4"])
+
+    assert [movie.width for movie in movies] == [192, 128]
+
+
+def test_a_crop_beyond_the_frames_is_refused_before_reading(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", images(), 20)
+    info = inspect_movie(tmp_path / "a.mp4")
+    with pytest.raises(InputError, match=r"1,0,128,96 .* reaches beyond .* 128 x 96"):
+        open_movie(info, CropRectangle(1, 0, 128, 96))
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0, 5, 5), (0, -1, 5, 5), (0, 0, 0, 5), (0, 0, 5, 0)])
+def test_a_crop_without_area_is_refused(numbers: tuple[int, int, int, int]) -> None:
+    with pytest.raises(InputError, match="width and height 1 or more"):
+        CropRectangle(*numbers)
