@@ -55,20 +55,35 @@ class ContainerReader(MovieReader):
         return RgbConverter()
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        period_s = float(self.info.frame_period_s)
-        first_s: float | None = None
-        time_s = -period_s
+        clock = _Clock(self.info.frame_period_s)
         with av.open(str(self.info.path)) as container:
             stream = _video_stream(self.info.path, container)
             stream.thread_type = "AUTO"
             for picture, presentation_time_s in _pictures(container, stream):
-                if presentation_time_s is None:
-                    time_s += period_s
-                else:
-                    first_s = presentation_time_s if first_s is None else first_s
-                    time_s = presentation_time_s - first_s
                 status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
-                yield DecodedFrame(picture, time_s, status=status)
+                yield DecodedFrame(picture, clock.time_s(presentation_time_s), status=status)
+
+
+class _Clock:
+    """Seconds since the first frame, from presentation times."""
+
+    def __init__(self, period_s: Fraction) -> None:
+        self._period_s = period_s
+        self._first_s: Fraction | None = None
+        self._elapsed_s = -period_s
+
+    def time_s(self, presentation_time_s: Fraction | None) -> float:
+        """Give the time of the next frame; one without a time follows a period after the last."""
+        if presentation_time_s is None:
+            self._elapsed_s += self._period_s
+        else:
+            if self._first_s is None:
+                self._first_s = presentation_time_s
+            self._elapsed_s = presentation_time_s - self._first_s
+        periods = self._elapsed_s / self._period_s
+        if periods.denominator == 1:  # index × period in floating point, as the reference tool
+            return periods.numerator * float(self._period_s)
+        return float(self._elapsed_s)
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
@@ -79,7 +94,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
 
 def _pictures(
     container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[av.VideoFrame | None, float | None]]:
+) -> Iterator[tuple[av.VideoFrame | None, Fraction | None]]:
     """Yield every frame with its presentation time in seconds; None for what is not there.
 
     A packet that cannot be decoded is a frame without a picture. Its place among the others is
@@ -103,7 +118,7 @@ def _pictures(
                 lost = heapq.heappop(waiting)
                 if lost < picture.pts and errors:
                     errors -= 1
-                    yield None, float(lost * time_base)
-            yield picture, None if picture.pts is None else float(picture.pts * time_base)
+                    yield None, lost * time_base
+            yield picture, None if picture.pts is None else picture.pts * time_base
     for _ in range(errors):
-        yield None, float(heapq.heappop(waiting) * time_base) if waiting else None
+        yield None, heapq.heappop(waiting) * time_base if waiting else None

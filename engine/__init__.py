@@ -1,0 +1,30 @@
+"""From movies to poses: the job, the stages, the runtimes and the pipeline between them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.composition import RunResult, run
+    from engine.job import Job
+    from engine.provenance import MovieResult
+    from readers import CropRectangle, InputError
+
+__all__ = ["CropRectangle", "InputError", "Job", "MovieResult", "RunResult", "run"]
+
+_HOMES = {
+    "CropRectangle": "readers",
+    "InputError": "readers",
+    "Job": "engine.job",
+    "MovieResult": "engine.provenance",
+    "RunResult": "engine.composition",
+    "run": "engine.composition",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: the libraries behind them load for seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

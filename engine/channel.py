@@ -1,0 +1,70 @@
+"""A bounded queue between two threads that can be called off at any time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from threading import Condition
+from typing import Generic, TypeVar
+
+from engine.inference import Cancelled
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """Hands items from one thread to another, in order, and holds at most `capacity` of them.
+
+    Every blocked `put` and `get` raises `Cancelled` as soon as `cancel` is called, from whichever
+    thread.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._changed = Condition()
+        self._ended = False
+        self._cancelled = False
+
+    def put(self, item: T) -> None:
+        """Add an item, waiting until there is room."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._capacity or self._cancelled)
+            self._check()
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def get(self) -> T:
+        """Take the oldest item, waiting until there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._cancelled)
+            self._check()
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def end(self) -> None:
+        """Say that no item will follow."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Call everything off."""
+        with self._changed:
+            self._cancelled = True
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        """Take items until the other side says that no more will follow."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._ended or self._cancelled)
+                self._check()
+                if not self._items:
+                    return
+            yield self.get()
+
+    def _check(self) -> None:
+        if self._cancelled:
+            raise Cancelled

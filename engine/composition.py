@@ -1,0 +1,291 @@
+"""The composition root: a job becomes readers, a model, stages and sinks, and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from engine.builtin import MODEL_DIR
+from engine.coordinates import InMovieCoordinates
+from engine.inference import PoseModel, load_model, read_export
+from engine.job import Job
+from engine.median import MedianFilter
+from engine.outputs import OutputDirectory
+from engine.pipeline import Lane, Pipeline
+from engine.prediction import Prediction
+from engine.progress import Progress, SilentProgress
+from engine.provenance import MovieResult, crop_as_json, describe_movie, describe_run
+from engine.skeleton import Skeleton, check_body_parts, find_skeleton
+from readers import MovieInfo, MovieReader, inspect_movies, open_movie
+from sinks import (
+    FASTEST_FRAME_RATE,
+    SLOWEST_FRAME_RATE,
+    ExperimentAnnotations,
+    FrameCounts,
+    LabelledMovieDescription,
+    LabelledMovieSink,
+    ModelDescription,
+    OverlayStyle,
+    PoseEstimates,
+    PreviewSink,
+    Sink,
+    write_metadata,
+)
+
+_LARGEST_BATCH = 8
+_BATCH_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made.
+
+    Attributes
+    ----------
+    outputs
+        Paths of all files that were written, sorted.
+    movies
+        One result per movie, in the order in which they were read.
+    warnings
+        What the user should know, a line each.
+    """
+
+    outputs: tuple[Path, ...]
+    movies: tuple[MovieResult, ...]
+    warnings: tuple[str, ...]
+
+
+def run(job: Job, progress: Progress | None = None) -> RunResult:
+    """Run a job: every movie is decoded once, and all outputs are written as its frames come.
+
+    Everything that can be checked is checked before the output directory is touched.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    progress
+        Is told how far the run is; None for nobody.
+
+    Raises
+    ------
+    InputError
+        If a movie, the model, the output directory or a parameter cannot be used.
+    """
+    return _Run(job, progress or SilentProgress()).run()
+
+
+class _Run:
+    """One run of a job; checks in its constructor, works in `run`."""
+
+    def __init__(self, job: Job, progress: Progress) -> None:
+        self._job = job
+        self._progress = progress
+        self._started = datetime.now(UTC)
+        self._warnings: list[str] = []
+        self._results: list[MovieResult] = []
+        self._outputs = OutputDirectory(Path(job.output_dir))
+        self._movies = inspect_movies([Path(movie) for movie in job.movies])
+        if job.crop_rect is not None:
+            for movie in self._movies:
+                job.crop_rect.check_inside(movie)
+        self._export = read_export(Path(job.model) if job.model is not None else MODEL_DIR)
+        self._style = overlay_style(job, self._export.body_parts)
+        self._outputs.check(self._movies, overwrite=job.overwrite)
+
+    def run(self) -> RunResult:
+        with closing(load_model(self._export, self._job.runtime)) as model, self._directory():
+            self._model: PoseModel = model
+            if self._export.depends_on_batch:
+                self._warn(
+                    f"{self._export.directory}: this model's predictions depend on which frames "
+                    "share a batch (its batch normalisation is in training mode); it runs one "
+                    "frame at a time"
+                )
+            with ExperimentAnnotations(
+                self._outputs.annotations(self._job.experiment_annotations_format),
+                body_parts=self._export.body_parts,
+                has_hardware_counter=self._movies[0].has_hardware_counter,
+            ) as annotations:
+                for number, movie in enumerate(self._movies):
+                    self._results.append(self._run_movie(number, movie, annotations))
+            self._write_metadata()
+        outputs = self._written()
+        self._outputs.remove_results_except(outputs)
+        return RunResult(tuple(sorted(outputs)), tuple(self._results), tuple(self._warnings))
+
+    @contextmanager
+    def _directory(self) -> Iterator[None]:
+        """Make the output directory; take it away again if nothing came of the run."""
+        existed = self._outputs.path.exists()
+        self._outputs.path.mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        except BaseException:
+            if not existed:
+                with suppress(OSError):  # not empty: what is there is complete
+                    self._outputs.path.rmdir()
+            raise
+
+    def _run_movie(
+        self, number: int, movie: MovieInfo, annotations: ExperimentAnnotations
+    ) -> MovieResult:
+        median = MedianFilter(max(1, self._job.window_length))
+        counts = FrameCounts()
+        with ExitStack() as stack:
+            reader = stack.enter_context(open_movie(movie, self._job.crop_rect))
+            batch_size = self._job.batch_size or default_batch_size(reader)
+            self._progress.begin_movie(movie.path.name, movie.num_frames_from_header)
+            stack.callback(self._progress.end_movie)
+            Pipeline(
+                reader=reader,
+                predict=Prediction(self._model),
+                stages=[median],
+                lanes=[
+                    Lane("labelled movie", [self._labelled_movie(number, reader)]),
+                    Lane("data", [counts, *self._data_sinks(number, reader, annotations)]),
+                ],
+                batch_size=batch_size,
+                num_held_batches=median.num_held_batches(batch_size),
+                on_progress=self._progress.advance,
+                cancel_work=self._model.close,
+            ).run()
+        if counts.num_undecodable:
+            self._warn(
+                f"{movie.path}: {counts.num_undecodable} of {counts.num_frames} frames could not "
+                "be decoded; their poses are NaN"
+            )
+        return MovieResult(movie, counts.num_frames, counts.num_dropped, counts.num_undecodable)
+
+    def _labelled_movie(self, number: int, reader: MovieReader) -> Sink:
+        height, width, _ = reader.image_shape
+        return LabelledMovieSink(
+            self._outputs.labelled_movie(number),
+            width=width,
+            height=height,
+            frame_rate=self._labelled_frame_rate(reader.info),
+            body_parts=self._export.body_parts,
+            style=self._style,
+        )
+
+    def _labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
+        if self._job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
+            return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
+        return Fraction(str(self._job.output_frame_rate))  # 29.97, not its nearest binary number
+
+    def _data_sinks(
+        self, number: int, reader: MovieReader, annotations: ExperimentAnnotations
+    ) -> list[Sink]:
+        crop = self._job.crop_rect
+        in_movie = crop is not None and self._job.coordinates == "movie"
+        height, width, _ = reader.image_shape
+        sinks: list[Sink] = [
+            PoseEstimates(
+                self._outputs.pose_estimates(number),
+                scorer=self._export.scorer,
+                body_parts=self._export.body_parts,
+                notes={"coordinates": self._job.coordinates, "crop_rect": crop_as_json(crop)},
+            ),
+            annotations.movie(reader.info),
+            PreviewSink(
+                self._outputs.previews(number),
+                body_parts=self._export.body_parts,
+                p_cutoff=self._job.p_cutoff,
+                color_map=self._job.color_map,
+                frame_width=reader.info.width if in_movie else width,
+                frame_height=reader.info.height if in_movie else height,
+            ),
+        ]
+        if crop is None or not in_movie:
+            return sinks
+        return [InMovieCoordinates(sink, crop) for sink in sinks]
+
+    def _write_metadata(self) -> None:
+        export = self._export
+        finished = datetime.now(UTC)
+        write_metadata(
+            self._outputs.metadata,
+            model=ModelDescription(
+                task=export.task,
+                scorer=export.experimenter,
+                date=export.date,
+                network=export.network,
+                body_parts=export.body_parts,
+                snapshot=export.iterations,
+            ),
+            labelled_movies=[self._describe_labelled_movie(result) for result in self._results],
+            provenance={
+                **describe_run(self._job, export, self._model.runtime),
+                "movies": [describe_movie(result) for result in self._results],
+                "warnings": self._warnings,
+                "started": self._started.isoformat(timespec="seconds"),
+                "duration_s": round((finished - self._started).total_seconds(), 3),
+            },
+        )
+
+    def _describe_labelled_movie(self, result: MovieResult) -> LabelledMovieDescription:
+        crop = self._job.crop_rect
+        return LabelledMovieDescription(
+            width=result.movie.width if crop is None else crop.width,
+            height=result.movie.height if crop is None else crop.height,
+            frame_rate=float(self._labelled_frame_rate(result.movie)),
+            num_frames=result.num_frames,
+        )
+
+    def _written(self) -> set[Path]:
+        names = self._outputs
+        paths = {names.annotations(self._job.experiment_annotations_format), names.metadata}
+        for number in range(len(self._movies)):
+            paths |= {names.pose_estimates(number), names.labelled_movie(number)}
+            paths |= set(names.previews(number))
+        return paths
+
+    def _warn(self, message: str) -> None:
+        self._warnings.append(message)
+        self._progress.warn(message)
+
+
+def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
+    """Say how a job draws the poses of a model.
+
+    Raises
+    ------
+    InputError
+        If the job names body parts that the model does not have.
+    """
+    displayed = displayed_body_parts(job.displayed_body_parts)
+    if displayed is not None:
+        check_body_parts("displayed body parts", displayed, body_parts)
+    skeleton = Skeleton(())
+    if job.draw_skeleton or job.skeleton is not None:
+        skeleton = find_skeleton(job.skeleton, body_parts)
+    return OverlayStyle(
+        displayed_body_parts=displayed,
+        p_cutoff=job.p_cutoff,
+        dot_size_px=job.dot_size,
+        color_map=job.color_map,
+        keypoints_only=job.keypoints_only,
+        draw_skeleton=job.draw_skeleton,
+        skeleton=skeleton.pairs,
+        skeleton_color=skeleton.color,
+        trail_points=job.trail_points,
+    )
+
+
+def displayed_body_parts(given: str | Sequence[str]) -> tuple[str, ...] | None:
+    """Read ``all`` (None), or names as a list or separated by commas, quoted or not."""
+    if isinstance(given, str):
+        if given.strip().lower() == "all":
+            return None
+        given = given.split(",")
+    return tuple(name.strip().strip("\"'") for name in given)
+
+
+def default_batch_size(reader: MovieReader) -> int:
+    """Choose as many frames as fit into 8 MiB, 1 to 8: more are not faster, only larger."""
+    height, width, channels = reader.image_shape
+    return max(1, min(_LARGEST_BATCH, _BATCH_BYTES // (height * width * channels)))

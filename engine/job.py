@@ -1,0 +1,160 @@
+"""What the user asks for: every parameter of a run, checked as far as it can be without files."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+
+from engine.inference import RUNTIMES
+from readers import CropRectangle, InputError
+
+ANNOTATION_FORMATS = ("parquet", "csv")
+COORDINATES = ("crop", "movie")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: movies, a model, and how the outputs should look.
+
+    Attributes
+    ----------
+    movies
+        One or more .isxb, .mp4 or .avi files of one format.
+    output_dir
+        Folder of the outputs; made if it does not exist.
+    model
+        Folder of a DeepLabCut export; None for the built-in model.
+    experiment_annotations_format
+        ``parquet`` or ``csv``.
+    crop_rect
+        Part of each frame to look at; None for all of it.
+    window_length
+        Odd number of frames of the median filter; 0 or 1 for none.
+    displayed_body_parts
+        ``"all"``, or the names of those that are drawn on the labelled movie.
+    p_cutoff
+        Poses of a likelihood not above it are not drawn, 0–1.
+    dot_size
+        Radius of the dots in pixels.
+    color_map
+        Any name of matplotlib's color maps.
+    keypoints_only
+        Draw on black instead of the pictures.
+    output_frame_rate
+        Frames per second of the labelled movie; None for the movie's own.
+    draw_skeleton
+        Connect body parts by lines.
+    trail_points
+        Frames whose dots are drawn, the frame's own included; 0 or 1 for no trail.
+    skeleton
+        ``"A-B,B-C"``, or a path of a DeepLabCut project's ``config.yaml``; None for the
+        bottom-view skeleton.
+    batch_size
+        Frames handed on at a time; None for a number that suits the size of the frames. It
+        changes speed and memory, never results.
+    runtime
+        ``auto``, ``tensorflow`` or ``openvino``.
+    overwrite
+        Replace the results of an earlier run.
+    coordinates
+        ``crop``: saved poses are relative to the crop rectangle, as in the reference tool;
+        ``movie``: they are pixels of the whole frame.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule; the message names the value, the rule and what is allowed.
+    """
+
+    movies: Sequence[Path]
+    output_dir: Path
+    model: Path | None = None
+    experiment_annotations_format: str = "parquet"
+    crop_rect: CropRectangle | None = None
+    window_length: int = 5
+    displayed_body_parts: str | Sequence[str] = "all"
+    p_cutoff: float = 0.6
+    dot_size: int = 5
+    color_map: str = "rainbow"
+    keypoints_only: bool = False
+    output_frame_rate: float | None = None
+    draw_skeleton: bool = False
+    trail_points: int = 0
+    skeleton: str | None = None
+    batch_size: int | None = None
+    runtime: str = "auto"
+    overwrite: bool = False
+    coordinates: str = "crop"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.movies, str | Path):
+            raise InputError(f"movies {str(self.movies)!r}: must be a list of paths")
+        if not self.movies:
+            raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+        self._check_choices()
+        self._check_numbers()
+        for name in ("keypoints_only", "draw_skeleton", "overwrite"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{_words(name)} {getattr(self, name)!r}: must be true or false")
+        if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
+            raise InputError(f"crop rect {self.crop_rect!r}: must be a CropRectangle")
+        _check_color_map(self.color_map)
+
+    def _check_choices(self) -> None:
+        choices = {
+            "experiment_annotations_format": ANNOTATION_FORMATS,
+            "runtime": RUNTIMES,
+            "coordinates": COORDINATES,
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{_words(name)} {value!r}: allowed are {', '.join(allowed)}")
+
+    def _check_numbers(self) -> None:
+        _check_integer("window length", self.window_length, 0)
+        if self.window_length and self.window_length % 2 == 0:
+            raise InputError(
+                f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
+            )
+        if not isinstance(self.p_cutoff, Real) or not 0 <= self.p_cutoff <= 1:
+            raise InputError(f"p-cutoff {self.p_cutoff!r}: must be a number from 0 to 1")
+        _check_integer("dot size", self.dot_size, 0)
+        _check_integer("trail points", self.trail_points, 0)
+        if self.batch_size is not None:
+            _check_integer("batch size", self.batch_size, 1)
+        if self.output_frame_rate is not None:
+            _check_frame_rate(self.output_frame_rate)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _check_integer(name: str, value: object, least: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise InputError(f"{name} {value!r}: must be a whole number of {least} or more")
+
+
+def _check_frame_rate(rate: object) -> None:
+    from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
+
+    if not isinstance(rate, Real) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
+        raise InputError(
+            f"output frame rate {rate!r}: must be a number of frames per second from "
+            f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"
+        )
+
+
+def _check_color_map(name: str) -> None:
+    """Raise `InputError`, with near names, unless matplotlib knows the color map."""
+    import matplotlib  # takes long to import, and is needed here for its list alone
+
+    known = list(matplotlib.colormaps)
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"color map {name!r}: must be a name of matplotlib's color maps{hint}")

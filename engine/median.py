@@ -1,0 +1,102 @@
+"""A centred median filter over poses that come batch by batch."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from sinks import PoseBatch
+
+
+class MedianFilter:
+    """Filters x and y of each body part over time; likelihood is left alone.
+
+    Equal to ``scipy.signal.medfilt`` over the whole movie, bit for bit: the window is centred,
+    and the movie is taken to be surrounded by zeros. To see ``window_length // 2`` frames ahead,
+    batches are held back, with their frames, until the frames behind them have come.
+
+    Missing poses (NaN) stay missing, and windows that touch them take the median of the values
+    that are there (the mean of the middle two where their number is even).
+
+    Parameters
+    ----------
+    window_length
+        Odd number of frames; 1 leaves everything as it is.
+    """
+
+    def __init__(self, window_length: int) -> None:
+        self._half = window_length // 2
+        self._held: deque[PoseBatch] = deque()
+        self._num_held_frames = 0
+        # Coordinates from `half` frames before the first held frame to the newest frame.
+        self._coordinates: NDArray[np.float64] | None = None
+
+    def num_held_batches(self, batch_size: int) -> int:
+        """Tell how many batches are held back at the most, where only the last one is shorter."""
+        return math.ceil(self._half / batch_size) + 1 if self._half else 0
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        """Take the next batch; return the batches whose windows are complete, in order."""
+        self._append(batch.poses[..., :2])
+        self._held.append(batch)
+        self._num_held_frames += len(batch)
+        released = []
+        while self._held and self._num_held_frames - len(self._held[0]) >= self._half:
+            released.append(self._release())
+        return released
+
+    def flush(self) -> list[PoseBatch]:
+        """Return all held batches at the end of the movie, and be ready for the next movie."""
+        if self._held:
+            self._append(np.zeros((self._half, *self._held[0].poses.shape[1:-1], 2)))
+        released = [self._release() for _ in range(len(self._held))]
+        self._coordinates = None
+        return released
+
+    def _append(self, coordinates: NDArray[np.float64]) -> None:
+        rows = coordinates.reshape(len(coordinates), -1)
+        before = self._coordinates
+        if before is None:
+            before = np.zeros((self._half, rows.shape[1]))
+        self._coordinates = np.concatenate([before, rows])
+
+    def _release(self) -> PoseBatch:
+        batch = self._held.popleft()
+        self._num_held_frames -= len(batch)
+        assert self._coordinates is not None  # noqa: S101 -- for the type checker: frames are held
+        window = self._coordinates[: len(batch) + 2 * self._half]
+        self._coordinates = self._coordinates[len(batch) :]
+        poses = batch.poses.copy()
+        poses[..., :2] = medians(window, self._half).reshape(poses[..., :2].shape)
+        return replace(batch, poses=poses)
+
+
+def medians(rows: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    """Centred median along the first axis, where all `half` neighbours on both sides are there.
+
+    Parameters
+    ----------
+    rows
+        float64, shape (n + 2 × half, columns).
+    half
+        Half the window's length, rounded down.
+
+    Returns
+    -------
+    float64, shape (n, columns)
+        See `MedianFilter` for NaN.
+    """
+    windows = sliding_window_view(np.ascontiguousarray(rows.T), 2 * half + 1, axis=1)
+    result: NDArray[np.float64] = np.partition(windows, half, axis=-1)[..., half]
+    incomplete = np.isnan(windows).any(axis=-1)
+    if incomplete.any():
+        missing = np.isnan(windows[..., half])
+        gappy = incomplete & ~missing
+        result[gappy] = np.nanmedian(windows[gappy], axis=-1)
+        result[missing] = np.nan
+    return result.T

@@ -1,0 +1,213 @@
+"""The only module that knows threads: reader, stages and sinks of one movie, overlapped.
+
+One thread reads, one runs the stages, one each writes to a slow sink and one to all the others;
+bounded channels connect them. The calling thread opens the sinks, waits, and closes them. Readers,
+stages and sinks are plain synchronous objects: calling them one after the other gives the same
+bytes (see ``run_in_sequence`` in the tests).
+
+Memory does not depend on the movie's length: images live in a fixed pool of buffers, and a batch's
+buffer goes back when the last sink has written it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.channel import Channel
+from engine.inference import Cancelled
+from readers import FrameBatch, MovieReader
+from sinks import PoseBatch, Sink
+
+_CHANNEL_CAPACITY = 2
+_POLL_S = 0.1
+"""How often the caller's progress is refreshed and an interrupt is looked for."""
+
+
+class PredictionStage(Protocol):
+    """Turns frames into poses."""
+
+    def push(self, batch: FrameBatch) -> list[PoseBatch]:
+        """Take the next batch; return the batches that are ready."""
+
+
+class PoseStage(Protocol):
+    """Changes poses, holding back batches where it has to see those that follow."""
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        """Take the next batch; return the batches that are ready."""
+
+    def flush(self) -> list[PoseBatch]:
+        """Return what is held back, at the end of the movie."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Sinks that share a thread."""
+
+    name: str
+    sinks: Sequence[Sink]
+
+
+@dataclass
+class Pipeline:
+    """One movie's way from the reader to its sinks.
+
+    Attributes
+    ----------
+    reader
+        Open for reading.
+    predict
+        The stage that runs the model.
+    stages
+        Stages behind it, in order.
+    lanes
+        The sinks. Every sink is given every batch, in order.
+    batch_size
+        Frames a batch.
+    num_held_batches
+        The most batches that the stages hold back.
+    on_progress
+        Called from the calling thread, several times a second and at the end, with the number of
+        frames that are through.
+    cancel_work
+        Called from the calling thread when the run is called off: cuts short what is running.
+    """
+
+    reader: MovieReader
+    predict: PredictionStage
+    stages: Sequence[PoseStage]
+    lanes: Sequence[Lane]
+    batch_size: int
+    num_held_batches: int
+    on_progress: Callable[[int], None]
+    cancel_work: Callable[[], None]
+    _error: BaseException | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._frames = Channel[FrameBatch](_CHANNEL_CAPACITY)
+        self._lane_channels = [Channel[PoseBatch](_CHANNEL_CAPACITY) for _ in self.lanes]
+        num_buffers = buffer_count(self.num_held_batches)
+        self._free_buffers = Channel[NDArray[np.uint8]](num_buffers)
+        for _ in range(num_buffers):
+            self._free_buffers.put(np.empty((self.batch_size, *self.reader.image_shape), np.uint8))
+        self._lent: dict[int, tuple[NDArray[np.uint8], int]] = {}
+        self._num_frames_done = 0
+
+    def run(self) -> None:
+        """Take the whole movie through.
+
+        Sinks are opened in order and closed in reverse, after every thread has ended.
+
+        Raises
+        ------
+        BaseException
+            The first error of any part, or the interrupt of the calling thread.
+        """
+        with ExitStack() as sinks:
+            for lane in self.lanes:
+                for sink in lane.sinks:
+                    sinks.enter_context(sink)
+            self._run_threads()
+
+    def _run_threads(self) -> None:
+        work: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("pose", self._pose)]
+        for lane, channel in zip(self.lanes, self._lane_channels, strict=True):
+            work.append((lane.name, lambda lane=lane, channel=channel: self._write(lane, channel)))  # type: ignore[misc]  # mypy infers no types for defaults
+        threads = [
+            threading.Thread(target=self._guarded, args=(function,), name=f"posestream {name}")
+            for name, function in work
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_POLL_S)
+                    self.on_progress(self._num_frames_done)
+        except BaseException as error:  # an interrupt, most likely
+            self._fail(error)
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _guarded(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Cancelled:
+            pass
+        except BaseException as error:  # raised again by the calling thread
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            if self._error is None:
+                self._error = error
+        self._frames.cancel()
+        self._free_buffers.cancel()
+        for channel in self._lane_channels:
+            channel.cancel()
+        self.cancel_work()
+
+    def _read(self) -> None:
+        while True:
+            buffer = self._free_buffers.get()
+            batch = self.reader.read(buffer)
+            if batch is None:
+                break
+            with self._lock:
+                self._lent[batch.first_frame_index] = buffer, len(self.lanes)
+            self._frames.put(batch)
+        self._frames.end()
+
+    def _pose(self) -> None:
+        for batch in self._frames:
+            self._advance(self.predict.push(batch), 0)
+        for number, stage in enumerate(self.stages):
+            self._advance(stage.flush(), number + 1)
+        for channel in self._lane_channels:
+            channel.end()
+
+    def _advance(self, batches: Sequence[PoseBatch], number: int) -> None:
+        """Take batches through the stages from `number` on, and to the sinks."""
+        for batch in batches:
+            if number < len(self.stages):
+                self._advance(self.stages[number].push(batch), number + 1)
+            else:
+                for channel in self._lane_channels:
+                    channel.put(batch)
+
+    def _write(self, lane: Lane, channel: Channel[PoseBatch]) -> None:
+        for batch in channel:
+            for sink in lane.sinks:
+                sink.write(batch)
+            self._give_back(batch)
+
+    def _give_back(self, batch: PoseBatch) -> None:
+        first = batch.frames.first_frame_index
+        with self._lock:
+            buffer, num_writing = self._lent[first]
+            self._lent[first] = buffer, num_writing - 1
+            if num_writing > 1:
+                return
+            del self._lent[first]
+            self._num_frames_done += len(batch)
+        self._free_buffers.put(buffer)
+
+
+def buffer_count(num_held_batches: int) -> int:
+    """How many batches of images exist at a time.
+
+    One each is being filled, predicted and written; channels hold some on both sides of the
+    model; and the stages hold `num_held_batches` back.
+    """
+    return num_held_batches + 3 + 2 * _CHANNEL_CAPACITY

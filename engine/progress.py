@@ -1,0 +1,126 @@
+"""How a run tells how far it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, NoReturn, Protocol
+
+from tqdm import tqdm
+
+_PLAIN_INTERVAL_S = 10.0
+
+
+class Progress(Protocol):
+    """Is told about a run as it goes."""
+
+    def begin_movie(self, name: str, num_frames: int | None) -> None:
+        """Begin a movie, of as many frames as its header claims."""
+
+    def advance(self, num_frames: int) -> None:
+        """Tell how many of the movie's frames are through."""
+
+    def end_movie(self) -> None:
+        """End the movie, or give it up."""
+
+    def warn(self, message: str) -> None:
+        """Say something that the user should know, in one line."""
+
+
+class SilentProgress:
+    """Tells nobody anything."""
+
+    def begin_movie(self, name: str, num_frames: int | None) -> None:
+        """Begin a movie."""
+
+    def advance(self, num_frames: int) -> None:
+        """Go on."""
+
+    def end_movie(self) -> None:
+        """End the movie."""
+
+    def warn(self, message: str) -> None:
+        """Pass over a warning; the run's result holds it too."""
+
+
+class BarProgress:
+    """A bar with frames per second and time left, for a terminal."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._bar: tqdm[NoReturn] | None = None
+
+    def begin_movie(self, name: str, num_frames: int | None) -> None:
+        """Draw an empty bar."""
+        self._bar = tqdm(
+            total=num_frames,
+            desc=name,
+            unit="frame",
+            unit_scale=False,
+            file=self._stream,
+            dynamic_ncols=True,
+            mininterval=0.2,
+        )
+
+    def advance(self, num_frames: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(num_frames - self._bar.n)
+
+    def end_movie(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def warn(self, message: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(f"warning: {message}", file=self._stream)
+
+
+class PlainProgress:
+    """A line now and then, for logs and pipes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def begin_movie(self, name: str, num_frames: int | None) -> None:
+        """Name the movie."""
+        self._name, self._total, self._done = name, num_frames, 0
+        self._begun_s = self._told_s = time.monotonic()
+        self._say(f"{name}: {num_frames if num_frames is not None else 'unknown number of'} frames")
+
+    def advance(self, num_frames: int) -> None:
+        """Print a line if the last one is long ago."""
+        self._done = num_frames
+        now_s = time.monotonic()
+        if now_s - self._told_s >= _PLAIN_INTERVAL_S:
+            self._told_s = now_s
+            self._say(self._line(now_s - self._begun_s))
+
+    def end_movie(self) -> None:
+        """Print the last line."""
+        self._say(self._line(time.monotonic() - self._begun_s))
+
+    def warn(self, message: str) -> None:
+        """Print the warning."""
+        self._say(f"warning: {message}")
+
+    def _line(self, elapsed_s: float) -> str:
+        rate = self._done / elapsed_s if elapsed_s > 0 else 0.0
+        if self._total and 0 < self._done < self._total:
+            left_s = (self._total - self._done) / rate
+            left = f", about {tqdm.format_interval(left_s)} left"
+        else:
+            left = ""
+        total = f"/{self._total}" if self._total else ""
+        return f"{self._name}: {self._done}{total} frames, {rate:.1f} frames/s{left}"
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+def progress_for(stream: IO[str] | None = None) -> Progress:
+    """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
+    stream = stream if stream is not None else sys.stderr
+    return BarProgress(stream) if stream.isatty() else PlainProgress(stream)

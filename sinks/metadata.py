@@ -1,0 +1,88 @@
+"""``output_metadata.json``: what the outputs are, and what makes them reproducible."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinks.files import whole_file
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What the reference tool's metadata says about a DeepLabCut model."""
+
+    task: str
+    scorer: str
+    date: str
+    network: str
+    body_parts: Sequence[str]
+    snapshot: int
+
+    def as_json(self) -> dict[str, object]:
+        """Give the reference tool's keys."""
+        return {
+            "task": self.task,
+            "scorer": self.scorer,
+            "date": self.date,
+            "multi_animal_project": False,
+            "model_neural_net_type": self.network,
+            "body_parts": ",".join(self.body_parts),
+            "snapshot": self.snapshot,
+        }
+
+
+@dataclass(frozen=True)
+class LabelledMovieDescription:
+    """What the reference tool's metadata says about a labelled movie."""
+
+    width: int
+    height: int
+    frame_rate: float
+    num_frames: int
+
+    def as_json(self) -> dict[str, object]:
+        """Give the reference tool's keys; the period is that of the rounded rate, as there."""
+        sampling_rate = round(self.frame_rate, 2) or self.frame_rate  # 0.00 for slow time lapses
+        return {
+            "spacingInfo": {"numPixels": {"x": self.width, "y": self.height}},
+            "timingInfo": {
+                "cropped": [],
+                "dropped": [],
+                "numTimes": self.num_frames,
+                "period": {"num": round(1e6 / sampling_rate), "den": 1_000_000},
+                "sampling_rate": sampling_rate,
+            },
+        }
+
+
+def write_metadata(
+    path: Path,
+    *,
+    model: ModelDescription,
+    labelled_movies: Sequence[LabelledMovieDescription],
+    provenance: Mapping[str, object],
+) -> None:
+    """Write the metadata of a run that has ended.
+
+    Parameters
+    ----------
+    path
+        The .json file.
+    model
+        Stands with every output, as in the reference tool's file.
+    labelled_movies
+        One for each movie of the run.
+    provenance
+        What makes the run reproducible, under the key ``posestream``.
+    """
+    dlc = {"dlc": model.as_json()}
+    numbered = range(len(labelled_movies))
+    content: dict[str, object] = {f"dlc_pose_estimates.{i}": dlc for i in numbered}
+    content["dlc_annotations"] = dlc
+    content |= {f"dlc_labeled_movie.{i}": labelled_movies[i].as_json() | dlc for i in numbered}
+    content["posestream"] = provenance
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")

@@ -1,0 +1,109 @@
+"""The sink that gathers what the four pictures need, and draws them at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.files import whole_file
+from sinks.previews.figures import BodyPartColors, draw_histogram, draw_lines, draw_trajectory
+from sinks.previews.lines import LineReducer
+from sinks.previews.steps import StepHistogram
+from sinks.previews.trajectory import TrajectoryMap
+
+
+class PreviewPaths(NamedTuple):
+    """Where the four pictures go."""
+
+    histogram: Path
+    """Frame-to-frame differences of x and y, .svg."""
+    likelihood: Path
+    """Likelihood over time, .svg."""
+    coordinates: Path
+    """x and y over time, .svg."""
+    trajectory: Path
+    """y against x, .png."""
+
+
+class PreviewSink(ResourceHolder):
+    """Draws the previews that DeepLabCut's ``plot_trajectories`` draws, for movies of any length.
+
+    Positions whose likelihood is below the cutoff are left out. For short movies (2,048 frames
+    for lines, 4,096 for the others) the pictures show every value, as DeepLabCut's do; longer
+    lines are reduced to the minimum and the maximum of each column, and trajectory and histogram
+    are accumulated. Memory and file sizes do not grow with the movie.
+
+    Parameters
+    ----------
+    paths
+        The files; all appear, or none.
+    body_parts
+        Names in the order of the poses.
+    p_cutoff
+        Positions of a lower likelihood are left out, 0–1.
+    color_map
+        Name of a matplotlib color map.
+    frame_width, frame_height
+        Size in pixels of the frames that the poses refer to.
+    """
+
+    def __init__(
+        self,
+        paths: PreviewPaths,
+        *,
+        body_parts: Sequence[str],
+        p_cutoff: float,
+        color_map: str,
+        frame_width: int,
+        frame_height: int,
+    ) -> None:
+        self._paths = paths
+        self._colors = BodyPartColors(body_parts, color_map)
+        self._p_cutoff = p_cutoff
+        self._coordinates = LineReducer(2 * len(body_parts))
+        self._likelihood = LineReducer(len(body_parts))
+        self._steps = StepHistogram(2 * len(body_parts), float(max(frame_width, frame_height)))
+        self._trajectory = TrajectoryMap(len(body_parts), frame_width, frame_height)
+
+    def open(self, resources: ExitStack) -> None:
+        """Prepare the files."""
+        self._partial = PreviewPaths(
+            *(resources.enter_context(whole_file(path)) for path in self._paths)
+        )
+        resources.enter_context(at_success(self._draw))
+
+    def write(self, batch: PoseBatch) -> None:
+        """Take the next batch."""
+        likelihood = batch.poses[..., 2]
+        positions = batch.poses[..., :2].copy()
+        positions[likelihood < self._p_cutoff] = np.nan
+        lines = positions.reshape(len(batch), -1)
+        self._coordinates.add(lines)
+        self._likelihood.add(likelihood)
+        self._steps.add(lines, np.fmax.reduce(batch.poses, axis=None))
+        self._trajectory.add(positions)
+
+    def _draw(self) -> None:
+        draw_histogram(self._partial.histogram, self._colors, *self._steps.counts())
+        draw_lines(
+            self._partial.likelihood,
+            self._colors,
+            *self._likelihood.points(),
+            label="Likelihood (use to set pcutoff)",
+            styles=["-"],
+        )
+        draw_lines(
+            self._partial.coordinates,
+            self._colors,
+            *self._coordinates.points(),
+            label="X-(dashed) and Y- (solid) position in pixels",
+            styles=["--", "-"],
+        )
+        num_body_parts = len(self._colors.body_parts)
+        points = [self._trajectory.points(body_part) for body_part in range(num_body_parts)]
+        draw_trajectory(self._partial.trajectory, self._colors, points)

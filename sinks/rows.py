@@ -1,0 +1,84 @@
+"""Rows of a table, gathered from batches until there are enough to be worth writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.base import PoseBatch
+
+
+@dataclass(frozen=True)
+class PoseRows:
+    """Poses of contiguous frames, without their images; shapes as in `PoseBatch`."""
+
+    first_frame_index: int
+    time_s: NDArray[np.float64]
+    hardware_counter_us: NDArray[np.float64]
+    poses: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def frame_indices(self) -> NDArray[np.int64]:
+        """Index within the movie of each frame, int64, shape (frames,)."""
+        return np.arange(self.first_frame_index, self.first_frame_index + len(self))
+
+    def part(self, start: int, stop: int) -> PoseRows:
+        """Rows `start` to `stop`, as views."""
+        return PoseRows(
+            self.first_frame_index + start,
+            self.time_s[start:stop],
+            self.hardware_counter_us[start:stop],
+            self.poses[start:stop],
+        )
+
+
+class RowBuffer:
+    """Gathers batches into chunks of rows; never holds more than a chunk and a batch.
+
+    Chunks end at multiples of `chunk_length` rows, however the batches are cut, so that a file
+    written chunk by chunk does not depend on the batch size.
+    """
+
+    def __init__(self, chunk_length: int) -> None:
+        self._chunk_length = chunk_length
+        self._pieces: list[PoseRows] = []
+        self._num_rows = 0
+
+    def add(self, batch: PoseBatch) -> Iterator[PoseRows]:
+        """Add a batch; yield the chunks that are full."""
+        frames = batch.frames
+        self._pieces.append(
+            PoseRows(
+                frames.first_frame_index, frames.time_s, frames.hardware_counter_us, batch.poses
+            )
+        )
+        self._num_rows += len(batch)
+        if self._num_rows < self._chunk_length:
+            return
+        rows = _joined(self._pieces)
+        end = len(rows) - len(rows) % self._chunk_length
+        self._pieces = [rows.part(end, len(rows))]
+        self._num_rows -= end
+        for start in range(0, end, self._chunk_length):
+            yield rows.part(start, start + self._chunk_length)
+
+    def rest(self) -> Iterator[PoseRows]:
+        """Yield the rows that fill no chunk, if there are any."""
+        if self._num_rows:
+            yield _joined(self._pieces)
+        self._pieces, self._num_rows = [], 0
+
+
+def _joined(pieces: Sequence[PoseRows]) -> PoseRows:
+    return PoseRows(
+        pieces[0].first_frame_index,
+        np.concatenate([piece.time_s for piece in pieces]),
+        np.concatenate([piece.hardware_counter_us for piece in pieces]),
+        np.concatenate([piece.poses for piece in pieces]),
+    )

@@ -1,0 +1,67 @@
+"""A channel keeps order, holds no more than it may, and can always be called off."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from engine.channel import Channel
+from engine.inference import Cancelled
+
+
+def in_thread(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_items_come_out_in_order_until_the_end() -> None:
+    channel = Channel[int](2)
+
+    def produce() -> None:
+        for number in range(100):
+            channel.put(number)
+        channel.end()
+
+    producer = in_thread(produce)
+
+    assert list(channel) == list(range(100))
+    producer.join(10)
+    assert not producer.is_alive()
+
+
+def test_a_put_waits_while_the_channel_is_full() -> None:
+    channel = Channel[int](2)
+    channel.put(1)
+    channel.put(2)
+    done = threading.Event()
+    in_thread(lambda: (channel.put(3), done.set()))
+
+    assert not done.wait(0.05)
+    assert channel.get() == 1
+    assert done.wait(10)
+
+
+@pytest.mark.parametrize("blocked", ["put", "get", "iterate"])
+def test_cancel_wakes_whoever_waits(blocked: str) -> None:
+    channel = Channel[int](1)
+    if blocked == "put":
+        channel.put(1)
+    actions: dict[str, Callable[[], object]] = {
+        "put": lambda: channel.put(2),
+        "get": channel.get,
+        "iterate": lambda: list(channel),
+    }
+    outcomes: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            actions[blocked]()
+        except Cancelled as error:
+            outcomes.append(error)
+
+    waiting = in_thread(wait)
+    channel.cancel()
+    waiting.join(10)
+
+    assert len(outcomes) == 1

@@ -1,0 +1,50 @@
+"""The names that each package offers; adding or removing one is a decision."""
+
+import engine
+import readers
+import sinks
+
+
+def test_public_names() -> None:
+    assert engine.__all__ == [
+        "CropRectangle",
+        "InputError",
+        "Job",
+        "MovieResult",
+        "RunResult",
+        "run",
+    ]
+    assert readers.__all__ == [
+        "CropRectangle",
+        "FrameBatch",
+        "FrameStatus",
+        "InputError",
+        "MovieError",
+        "MovieInfo",
+        "MovieReader",
+        "inspect_movie",
+        "inspect_movies",
+        "open_movie",
+    ]
+    assert sinks.__all__ == [
+        "FASTEST_FRAME_RATE",
+        "SLOWEST_FRAME_RATE",
+        "ExperimentAnnotations",
+        "FrameCounts",
+        "LabelledMovieDescription",
+        "LabelledMovieSink",
+        "ModelDescription",
+        "OverlayStyle",
+        "PoseBatch",
+        "PoseEstimates",
+        "PreviewPaths",
+        "PreviewSink",
+        "Sink",
+        "write_metadata",
+    ]
+
+
+def test_every_public_name_is_there() -> None:
+    for package in (engine, readers, sinks):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
