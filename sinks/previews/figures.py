@@ -14,6 +14,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sinks.previews.trajectory import TrajectoryMap
+
 _ALPHA = 0.7
 _LINE_WIDTH = 1.0
 _DPI = 100
@@ -96,22 +98,49 @@ def draw_histogram(
     _save(figure, path, dpi=_DPI)
 
 
-def draw_trajectory(
-    path: Path,
-    colors: BodyPartColors,
-    points: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
-) -> None:
-    """Draw where each body part was: positions (points, 2), and how often it was there."""
+def draw_trajectory(path: Path, colors: BodyPartColors, trajectory: TrajectoryMap) -> None:
+    """Draw where each body part was: a dot for each frame, or the cells it was in."""
     figure, axes = _figure((8, 6), "X position in pixels", "Y position in pixels")
     axes.invert_yaxis()
-    for body_part, (positions, visits) in enumerate(points):
-        # As many see-through dots on top of each other as there were visits.
-        rgba = np.tile(colors[body_part], (len(positions), 1))
-        rgba[:, 3] = 1 - (1 - _ALPHA) ** visits
-        diameter_points = matplotlib.rcParamsDefault["lines.markersize"] / 2
-        axes.scatter(*positions.T, s=diameter_points**2, c=rgba, linewidths=1.0)
+    if trajectory.is_exact:
+        for body_part in range(len(colors.body_parts)):
+            axes.plot(
+                *trajectory.positions(body_part).T, ".", color=colors[body_part], alpha=_ALPHA
+            )
+    else:
+        _show_cells(axes, colors, trajectory)
     colors.add_bar(figure, axes)
     _save(figure, path, dpi=_DPI)
+
+
+def _show_cells(axes: Axes, colors: BodyPartColors, trajectory: TrajectoryMap) -> None:
+    """Show cells as dots would look: the more see-through dots on one place, the denser."""
+    picture = np.ones((*trajectory.visits(0).shape, 3))
+    for body_part in range(len(colors.body_parts)):
+        cover = 1 - (1 - _ALPHA) ** trajectory.visits(body_part).astype(float)
+        cover = _widened(cover)[..., np.newaxis]
+        picture = picture * (1 - cover) + cover * np.array(colors[body_part][:3])
+    left, right, bottom, top = trajectory.extent
+    axes.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
+    rows, columns = np.nonzero((picture < 1).any(axis=-1))
+    if len(rows):
+        height, width = picture.shape[:2]
+        axes.set_xlim(
+            left + (right - left) * columns.min() / width,
+            left + (right - left) * (columns.max() + 1) / width,
+        )
+        axes.set_ylim(
+            top + (bottom - top) * (rows.max() + 1) / height,
+            top + (bottom - top) * rows.min() / height,
+        )
+
+
+def _widened(cover: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Let each cell cover its four neighbours too, as a dot is wider than a cell."""
+    padded = np.pad(cover, 1)
+    neighbours = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
+    widened: NDArray[np.float64] = np.maximum.reduce([cover, *neighbours])
+    return widened
 
 
 def _figure(size_inches: tuple[float, float], x_label: str, y_label: str) -> tuple[Figure, Axes]:

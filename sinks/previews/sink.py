@@ -104,6 +104,4 @@ class PreviewSink(ResourceHolder):
             label="X-(dashed) and Y- (solid) position in pixels",
             styles=["--", "-"],
         )
-        num_body_parts = len(self._colors.body_parts)
-        points = [self._trajectory.points(body_part) for body_part in range(num_body_parts)]
-        draw_trajectory(self._partial.trajectory, self._colors, points)
+        draw_trajectory(self._partial.trajectory, self._colors, self._trajectory)

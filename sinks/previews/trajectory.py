@@ -59,20 +59,30 @@ class TrajectoryMap:
         total = visits.flat[flat].astype(np.int64) + added
         visits.flat[flat] = np.minimum(total, 255).astype(np.uint8)
 
-    def points(self, body_part: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points to draw for one body part.
+    @property
+    def is_exact(self) -> bool:
+        """Whether all positions are still kept."""
+        return self._visits is None
 
-        Returns
-        -------
-        positions : float64, shape (points, 2)
-            x and y in pixels.
-        visits : int64, shape (points,)
-            How many frames each point stands for, at most 255.
+    def positions(self, body_part: int) -> NDArray[np.float64]:
+        """All positions of a body part while they are kept: float64, shape (points, 2), x and y."""
+        positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
+        known: NDArray[np.float64] = positions[np.isfinite(positions).all(axis=1)]
+        return known
+
+    def visits(self, body_part: int) -> NDArray[np.uint8]:
+        """How often a body part was in each cell, at most 255: uint8, shape (rows, columns).
+
+        All zero while positions are kept.
         """
         if self._visits is None:
-            positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
-            positions = positions[np.isfinite(positions).all(axis=1)]
-            return positions, np.ones(len(positions), np.int64)
-        row, column = np.nonzero(self._visits[body_part])
-        centres = self._origin + (np.stack([column, row], axis=1) + 0.5) * self._cell_size
-        return centres, self._visits[body_part, row, column].astype(np.int64)
+            return np.zeros((_CELLS_PER_SIDE, _CELLS_PER_SIDE), np.uint8)
+        visits: NDArray[np.uint8] = self._visits[body_part]
+        return visits
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of the cells in pixels."""
+        left, top = self._origin
+        right, bottom = self._origin + _CELLS_PER_SIDE * self._cell_size
+        return float(left), float(right), float(bottom), float(top)
