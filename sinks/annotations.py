@@ -15,7 +15,7 @@ from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
-_CHUNK_LENGTH = 16384
+_CHUNK_LENGTH = 2048
 
 
 def annotation_schema(body_parts: Sequence[str], *, has_hardware_counter: bool) -> pa.Schema:

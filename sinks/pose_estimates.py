@@ -15,7 +15,7 @@ from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
-_CHUNK_LENGTH = 8192
+_CHUNK_LENGTH = 2048
 
 
 class PoseEstimates(ResourceHolder):

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from sinks.previews.trajectory import TrajectoryMap
 
 _ALPHA = 0.7
+_OPAQUE_VISITS = 4
+"""So many see-through dots on one place let nothing through that could be seen."""
 _LINE_WIDTH = 1.0
 _DPI = 100
 _MOST_VECTOR_POINTS = 50_000
 """Lines of more points become pixels: an SVG has some 25 bytes a point, and stays under 2 MB."""
-_RASTER_DPI = 200
+_RASTER_DPI = 150
 
 
 @dataclass(frozen=True)
@@ -99,48 +101,21 @@ def draw_histogram(
 
 
 def draw_trajectory(path: Path, colors: BodyPartColors, trajectory: TrajectoryMap) -> None:
-    """Draw where each body part was: a dot for each frame, or the cells it was in."""
+    """Draw a dot where each body part was, as dense as the dots of all frames would make it."""
     figure, axes = _figure((8, 6), "X position in pixels", "Y position in pixels")
     axes.invert_yaxis()
-    if trajectory.is_exact:
-        for body_part in range(len(colors.body_parts)):
+    for body_part in range(len(colors.body_parts)):
+        positions, visits = trajectory.points(body_part)
+        visits = np.minimum(visits, _OPAQUE_VISITS)
+        for count in np.unique(visits):
             axes.plot(
-                *trajectory.positions(body_part).T, ".", color=colors[body_part], alpha=_ALPHA
+                *positions[visits == count].T,
+                ".",
+                color=colors[body_part],
+                alpha=1 - (1 - _ALPHA) ** int(count),
             )
-    else:
-        _show_cells(axes, colors, trajectory)
     colors.add_bar(figure, axes)
     _save(figure, path, dpi=_DPI)
-
-
-def _show_cells(axes: Axes, colors: BodyPartColors, trajectory: TrajectoryMap) -> None:
-    """Show cells as dots would look: the more see-through dots on one place, the denser."""
-    picture = np.ones((*trajectory.visits(0).shape, 3))
-    for body_part in range(len(colors.body_parts)):
-        cover = 1 - (1 - _ALPHA) ** trajectory.visits(body_part).astype(float)
-        cover = _widened(cover)[..., np.newaxis]
-        picture = picture * (1 - cover) + cover * np.array(colors[body_part][:3])
-    left, right, bottom, top = trajectory.extent
-    axes.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
-    rows, columns = np.nonzero((picture < 1).any(axis=-1))
-    if len(rows):
-        height, width = picture.shape[:2]
-        axes.set_xlim(
-            left + (right - left) * columns.min() / width,
-            left + (right - left) * (columns.max() + 1) / width,
-        )
-        axes.set_ylim(
-            top + (bottom - top) * (rows.max() + 1) / height,
-            top + (bottom - top) * rows.min() / height,
-        )
-
-
-def _widened(cover: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let each cell cover its four neighbours too, as a dot is wider than a cell."""
-    padded = np.pad(cover, 1)
-    neighbours = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
-    widened: NDArray[np.float64] = np.maximum.reduce([cover, *neighbours])
-    return widened
 
 
 def _figure(size_inches: tuple[float, float], x_label: str, y_label: str) -> tuple[Figure, Axes]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_EXACT_FRAMES = 4096
-_NUM_FINE_BINS = 16384
+_NUM_FINE_BINS = 8192
 _NUM_EDGES = 100
 
 
@@ -15,7 +15,7 @@ class StepHistogram:
 
     DeepLabCut draws 99 bins from 0 to the largest value of the whole table. Up to
     `NUM_EXACT_FRAMES` frames the differences are kept and counted exactly. Beyond, they fall into
-    16,384 fine bins whose width doubles as needed, and a fine bin counts where its middle lies: a
+    8,192 fine bins whose width doubles as needed, and a fine bin counts where its middle lies: a
     difference may end up in the neighbouring bin if it is within half a fine bin of an edge.
 
     Differences from or to a frame without a value are left out. (DeepLabCut masks them but

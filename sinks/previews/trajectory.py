@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_EXACT_FRAMES = 4096
-_CELLS_PER_SIDE = 512
-_MARGIN = 0.25
+CELLS_PER_SIDE = 384
+MARGIN = 0.25
 
 
 class TrajectoryMap:
     """Keeps the positions of body parts: all of them at first, later the cells they fell into.
 
     Up to `NUM_EXACT_FRAMES` frames positions are kept as they are. Beyond, the frame and a margin
-    of a quarter around it are divided into 512 × 512 cells, and a cell keeps how often each body
+    of a quarter around it are divided into 384 × 384 cells, and a cell keeps how often each body
     part was in it (up to 255); a position further out counts for the nearest cell.
 
     Parameters
@@ -27,8 +27,8 @@ class TrajectoryMap:
 
     def __init__(self, num_body_parts: int, frame_width: int, frame_height: int) -> None:
         size = np.array([frame_width, frame_height], float)
-        self._origin = -_MARGIN * size
-        self._cell_size = (1 + 2 * _MARGIN) * size / _CELLS_PER_SIDE
+        self._origin = -MARGIN * size
+        self._cell_size = (1 + 2 * MARGIN) * size / CELLS_PER_SIDE
         self._exact: list[NDArray[np.float64]] = []
         self._num_frames = 0
         self._visits: NDArray[np.uint8] | None = None
@@ -41,7 +41,7 @@ class TrajectoryMap:
             self._exact.append(positions)
             return
         if self._visits is None:
-            shape = (self._num_body_parts, _CELLS_PER_SIDE, _CELLS_PER_SIDE)
+            shape = (self._num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE)
             self._visits = np.zeros(shape, np.uint8)
             for earlier in self._exact:
                 self._count(self._visits, earlier)
@@ -51,7 +51,7 @@ class TrajectoryMap:
     def _count(self, visits: NDArray[np.uint8], positions: NDArray[np.float64]) -> None:
         there = np.isfinite(positions).all(axis=-1)
         cells = (positions[there] - self._origin) // self._cell_size
-        column, row = np.clip(cells, 0, _CELLS_PER_SIDE - 1).astype(np.intp).T
+        column, row = np.clip(cells, 0, CELLS_PER_SIDE - 1).astype(np.intp).T
         part = np.nonzero(there)[1]
         flat, added = np.unique(
             np.ravel_multi_index((part, row, column), visits.shape), return_counts=True
@@ -64,25 +64,20 @@ class TrajectoryMap:
         """Whether all positions are still kept."""
         return self._visits is None
 
-    def positions(self, body_part: int) -> NDArray[np.float64]:
-        """All positions of a body part while they are kept: float64, shape (points, 2), x and y."""
-        positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
-        known: NDArray[np.float64] = positions[np.isfinite(positions).all(axis=1)]
-        return known
+    def points(self, body_part: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Points to draw for one body part.
 
-    def visits(self, body_part: int) -> NDArray[np.uint8]:
-        """How often a body part was in each cell, at most 255: uint8, shape (rows, columns).
-
-        All zero while positions are kept.
+        Returns
+        -------
+        positions : float64, shape (points, 2)
+            x and y in pixels: all positions, or the middles of the cells it was in.
+        visits : int64, shape (points,)
+            How many frames each point stands for, at most 255.
         """
         if self._visits is None:
-            return np.zeros((_CELLS_PER_SIDE, _CELLS_PER_SIDE), np.uint8)
-        visits: NDArray[np.uint8] = self._visits[body_part]
-        return visits
-
-    @property
-    def extent(self) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top of the cells in pixels."""
-        left, top = self._origin
-        right, bottom = self._origin + _CELLS_PER_SIDE * self._cell_size
-        return float(left), float(right), float(bottom), float(top)
+            positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
+            positions = positions[np.isfinite(positions).all(axis=1)]
+            return positions, np.ones(len(positions), np.int64)
+        row, column = np.nonzero(self._visits[body_part])
+        middles = self._origin + (np.stack([column, row], axis=1) + 0.5) * self._cell_size
+        return middles, self._visits[body_part, row, column].astype(np.int64)

@@ -49,7 +49,7 @@ def test_long_movies_are_counted_within_half_a_fine_bin(largest_expected: float)
 
     expected_edges, steps = whole(values)
     np.testing.assert_array_equal(edges, expected_edges)
-    tolerance = 640 / 16384
+    tolerance = 640 / 8192
     for line, line_steps in enumerate(steps):
         at_most = [
             np.count_nonzero((line_steps >= low - tolerance) & (line_steps <= high + tolerance))

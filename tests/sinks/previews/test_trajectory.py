@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sinks.previews.trajectory import NUM_EXACT_FRAMES, TrajectoryMap
+from sinks.previews.trajectory import CELLS_PER_SIDE, MARGIN, NUM_EXACT_FRAMES, TrajectoryMap
 
 
 def random_positions(num_frames: int) -> np.ndarray:
@@ -27,7 +27,9 @@ def test_a_short_movies_positions_are_all_there() -> None:
     assert trajectory.is_exact
     for body_part in range(2):
         known = positions[~np.isnan(positions[:, body_part, 0]), body_part]
-        np.testing.assert_array_equal(trajectory.positions(body_part), known)
+        points, visits = trajectory.points(body_part)
+        np.testing.assert_array_equal(points, known)
+        assert (visits == 1).all()
 
 
 def test_a_long_movies_positions_are_counted_where_they_are() -> None:
@@ -35,14 +37,17 @@ def test_a_long_movies_positions_are_counted_where_they_are() -> None:
 
     trajectory = accumulated(positions, 11)
 
-    left, right, bottom, top = trajectory.extent
+    assert not trajectory.is_exact
     for body_part in range(2):
-        visits = trajectory.visits(body_part)
+        points, visits = trajectory.points(body_part)
         known = positions[~np.isnan(positions[:, body_part, 0]), body_part]
-        expected, _, _ = np.histogram2d(
-            known[:, 1], known[:, 0], bins=visits.shape, range=[(top, bottom), (left, right)]
+        expected, x_edges, y_edges = np.histogram2d(
+            *known.T,
+            bins=CELLS_PER_SIDE,
+            range=[(-MARGIN * side, (1 + MARGIN) * side) for side in (640, 480)],
         )
-        np.testing.assert_array_equal(visits, expected)
+        found, _, _ = np.histogram2d(*points.T, bins=(x_edges, y_edges), weights=visits)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_positions_far_outside_count_for_the_nearest_cell() -> None:
@@ -50,5 +55,6 @@ def test_positions_far_outside_count_for_the_nearest_cell() -> None:
 
     trajectory = accumulated(positions, 1000)
 
-    assert trajectory.visits(0)[-1, -1] == 255
-    assert np.count_nonzero(trajectory.visits(0)) == 1
+    points, visits = trajectory.points(0)
+    assert visits.tolist() == [255]
+    np.testing.assert_allclose(points, [(1.25 * 640, 1.25 * 480)], atol=2)

@@ -1,0 +1,1 @@
+"""Specifications of posestream; helpers that several of them share."""
