@@ -1,6 +1,6 @@
 """Measure an exported model on generated movies that it never saw, whole frames.
 
-    PYTHONPATH=. python benchmarks/training/evaluate.py engine/builtin/model
+    python -m benchmarks.training.evaluate engine/builtin/model
 
 Prints, for each look, the distance in pixels from every body part to where it truly is.
 """

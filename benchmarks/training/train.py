@@ -1,6 +1,6 @@
 """Train the built-in model on generated movies and export it as DeepLabCut does.
 
-    PYTHONPATH=. PEER/bin/python benchmarks/training/train.py DEST
+    PYTHONPATH=. PEER/bin/python -m benchmarks.training.train DEST
 
 PEER is an environment with DeepLabCut 2.3.11 on TensorFlow. The network is DeepLabCut's own
 MobileNetV2-0.35 with its own heads and losses, from random weights. DEST gets `pose_cfg.yaml` and
@@ -24,8 +24,15 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pool import FIRST_TRAINING_SEED, LOCREF_STDEV_PX, POS_DIST_THRESH_PX, STRIDE_PX, Pool, targets
 
+from benchmarks.training.pool import (
+    FIRST_TRAINING_SEED,
+    LOCREF_STDEV_PX,
+    POS_DIST_THRESH_PX,
+    STRIDE_PX,
+    Pool,
+    targets,
+)
 from engine.synthetic import BODY_PARTS
 
 os.environ.setdefault("DLClight", "True")

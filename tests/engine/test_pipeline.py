@@ -16,6 +16,7 @@ from engine.prediction import Prediction
 from engine.synthetic import write_avi
 from readers import FrameStatus, MovieReader, inspect_movie, open_movie
 from sinks import PoseBatch
+from tests.batches import frame_batch
 
 
 class MeanModel:
@@ -170,7 +171,7 @@ def test_an_error_of_a_sink_reaches_the_caller_and_the_sinks_opened_before(
 def test_an_error_of_the_model_reaches_the_caller(movie: Path) -> None:
     class Broken(MeanModel):
         def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-            raise RuntimeError("no memory left")
+            raise RuntimeError(f"no memory left for {len(images)} images")
 
     sink = Recorder("a", [])
     with (
@@ -235,8 +236,6 @@ def test_images_live_in_as_many_buffers_as_documented(
 
 
 def test_frames_without_a_picture_get_no_pose() -> None:
-    from tests.batches import frame_batch
-
     batch = frame_batch(0, 4)
     batch.status[1:3] = FrameStatus.DROPPED, FrameStatus.UNDECODABLE
 
