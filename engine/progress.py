@@ -55,7 +55,7 @@ class BarProgress:
         self._bar = tqdm(
             total=num_frames,
             desc=name,
-            unit="frame",
+            unit=" frames",
             unit_scale=False,
             file=self._stream,
             dynamic_ncols=True,
@@ -123,4 +123,6 @@ class PlainProgress:
 def progress_for(stream: IO[str] | None = None) -> Progress:
     """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
     stream = stream if stream is not None else sys.stderr
+    if stream is None:  # as where standard error was closed by `2>&-`
+        return SilentProgress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)

@@ -1,7 +1,7 @@
 """Turn poses into files that people and programs use."""
 
 from sinks.annotations import ExperimentAnnotations
-from sinks.base import PoseBatch, Sink
+from sinks.base import PoseBatch, ResourceHolder, Sink
 from sinks.frame_counts import FrameCounts
 from sinks.labelled_movie import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE, LabelledMovieSink
 from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
@@ -22,6 +22,7 @@ __all__ = [
     "PoseEstimates",
     "PreviewPaths",
     "PreviewSink",
+    "ResourceHolder",
     "Sink",
     "write_metadata",
 ]

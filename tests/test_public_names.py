@@ -39,6 +39,7 @@ def test_public_names() -> None:
         "PoseEstimates",
         "PreviewPaths",
         "PreviewSink",
+        "ResourceHolder",
         "Sink",
         "write_metadata",
     ]

@@ -33,7 +33,7 @@ class PreviewPaths(NamedTuple):
 class PreviewSink(ResourceHolder):
     """Draws the previews that DeepLabCut's ``plot_trajectories`` draws, for movies of any length.
 
-    Positions whose likelihood is below the cutoff are left out. For short movies (2,048 frames
+    Positions whose likelihood is below the cutoff are left out of lines and trajectory. For short movies (2,048 frames
     for lines, 4,096 for the others) the pictures show every value, as DeepLabCut's do; longer
     lines are reduced to the minimum and the maximum of each column, and trajectory and histogram
     are accumulated. Memory and file sizes do not grow with the movie.
@@ -82,10 +82,11 @@ class PreviewSink(ResourceHolder):
         likelihood = batch.poses[..., 2]
         positions = batch.poses[..., :2].copy()
         positions[likelihood < self._p_cutoff] = np.nan
-        lines = positions.reshape(len(batch), -1)
-        self._coordinates.add(lines)
+        self._coordinates.add(positions.reshape(len(batch), -1))
         self._likelihood.add(likelihood)
-        self._steps.add(lines, np.fmax.reduce(batch.poses, axis=None))
+        # All steps: DeepLabCut masks unlikely ones, but numpy's histogram looks at no masks.
+        all_positions = batch.poses[..., :2].reshape(len(batch), -1)
+        self._steps.add(all_positions, np.fmax.reduce(batch.poses, axis=None))
         self._trajectory.add(positions)
 
     def _draw(self) -> None:

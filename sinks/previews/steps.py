@@ -18,9 +18,8 @@ class StepHistogram:
     8,192 fine bins whose width doubles as needed, and a fine bin counts where its middle lies: a
     difference may end up in the neighbouring bin if it is within half a fine bin of an edge.
 
-    Differences from or to a frame without a value are left out. (DeepLabCut masks them but
-    matplotlib counts them all the same, as if the body part had jumped in from 0.) Negative
-    differences lie outside the bins, as in DeepLabCut's.
+    Differences from or to a frame without a value are left out. Negative differences lie outside
+    the bins, as in DeepLabCut's.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ class StepHistogram:
         values
             float64, shape (frames, lines); NaN where there is none.
         largest
-            The largest value of these frames' poses, also of those that are masked; NaN for none.
+            The largest value of these frames' poses, likelihoods included; NaN for none.
         """
         self._largest = float(np.fmax(self._largest, largest))
         before = values[:1] if self._last is None else self._last

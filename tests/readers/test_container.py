@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers import CropRectangle, FrameBatch, FrameStatus, inspect_movie, open_movie
@@ -33,7 +35,7 @@ def write(
     **context: object,
 ) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = cast(VideoStream, container.add_stream(codec, rate=rate))
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixel_format
         for name, value in context.items():
@@ -188,6 +190,19 @@ def test_the_frame_rate_is_an_exact_fraction(tmp_path: Path) -> None:
 
     assert info.frame_rate == rate
     assert info.num_frames_from_header == 30
+
+
+@pytest.mark.parametrize("claimed", [3, 1000])
+def test_the_number_of_frames_in_the_header_is_not_trusted(tmp_path: Path, claimed: int) -> None:
+    path = write(tmp_path / "movie.avi", pictures(10, 64, 48), "mjpeg", "yuvj420p")
+    header = bytearray(path.read_bytes())
+    stream_length = header.index(b"strh") + 8 + 32
+    assert header[stream_length : stream_length + 4] == (10).to_bytes(4, "little")
+    header[stream_length : stream_length + 4] = claimed.to_bytes(4, "little")
+    path.write_bytes(header)
+
+    assert inspect_movie(path).num_frames_from_header == claimed
+    assert sum(map(len, read(path))) == 10
 
 
 def test_a_frame_that_cannot_be_decoded_keeps_its_place(tmp_path: Path) -> None:

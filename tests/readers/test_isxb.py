@@ -6,6 +6,7 @@ from pathlib import Path
 import isx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.synthetic import MouseMovie, write_isxb
 from readers import FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
@@ -31,7 +32,7 @@ def read_whole(path: Path) -> FrameBatch:
     return batch
 
 
-def assert_same_picture(image: np.ndarray, grey: np.ndarray) -> None:
+def assert_same_picture(image: NDArray[np.uint8], grey: NDArray[np.uint8]) -> None:
     """Equal but for a rounding in the inverse DCT, which isx's older FFmpeg does otherwise."""
     difference = np.abs(image.astype(int) - grey[..., np.newaxis])
     assert difference.max() <= 1
@@ -142,11 +143,11 @@ def test_a_broken_picture_keeps_its_row_and_counter(tmp_path: Path) -> None:
     assert batch.hardware_counter_us[4] > batch.hardware_counter_us[3]
 
 
-def header_of(path: Path) -> np.ndarray:
+def header_of(path: Path) -> NDArray[np.int64]:
     return np.frombuffer(path.read_bytes()[: 8 * HEADER_FIELDS], "<i8").copy()
 
 
-def with_header(path: Path, header: np.ndarray) -> Path:
+def with_header(path: Path, header: NDArray[np.int64]) -> Path:
     path.write_bytes(header.tobytes() + path.read_bytes()[8 * HEADER_FIELDS :])
     return path
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from readers import MovieInfo
 from sinks import ExperimentAnnotations, PoseBatch
@@ -27,7 +28,7 @@ def movie(name: str, *, with_counter: bool = False) -> MovieInfo:
     )
 
 
-def poses_of(num_frames: int) -> np.ndarray:
+def poses_of(num_frames: int) -> NDArray[np.float64]:
     return np.random.default_rng(num_frames).uniform(0, 100, (num_frames, len(BODY_PARTS), 3))
 
 

@@ -3,11 +3,14 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sinks.previews.lines import NUM_COLUMNS, LineReducer
 
 
-def reduced(values: np.ndarray, cuts: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def reduced(
+    values: NDArray[np.float64], cuts: list[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     reducer = LineReducer(values.shape[1])
     for part in np.split(values, sorted(cut % (len(values) + 1) for cut in cuts)):
         reducer.add(part)

@@ -1,5 +1,6 @@
 """The four pictures: what they show, how large they are, and that they come whole or not at all."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
 from PIL import Image
 
-from readers import FrameBatch
-from sinks import PoseBatch, PreviewPaths, PreviewSink
+from sinks import PreviewPaths, PreviewSink
 from sinks.previews import figures
 from tests.batches import pose_batches
 from tests.shared import OPENFIELD, needs_shared
@@ -25,7 +27,7 @@ def paths_in(directory: Path) -> PreviewPaths:
 
 
 def sink(directory: Path, num_body_parts: int, **options: Any) -> PreviewSink:
-    arguments = {
+    arguments: dict[str, Any] = {
         "body_parts": [f"part_{index}" for index in range(num_body_parts)],
         "p_cutoff": P_CUTOFF,
         "color_map": "rainbow",
@@ -35,7 +37,7 @@ def sink(directory: Path, num_body_parts: int, **options: Any) -> PreviewSink:
     return PreviewSink(paths_in(directory), **(arguments | options))
 
 
-def draw(directory: Path, poses: np.ndarray, batch_size: int = 8) -> None:
+def draw(directory: Path, poses: NDArray[np.float64], batch_size: int = 8) -> None:
     with sink(directory, poses.shape[1]) as previews:
         for batch in pose_batches(poses, batch_size):
             previews.write(batch)
@@ -54,7 +56,7 @@ def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
     return kept
 
 
-def line_data(figure: Figure) -> list[np.ndarray]:
+def line_data(figure: Figure) -> list[NDArray[np.float64]]:
     return [np.asarray(line.get_xydata(), float) for line in figure.axes[0].get_lines()]
 
 
@@ -75,11 +77,17 @@ def test_the_lines_are_deeplabcuts(tmp_path: Path, drawn_figures: dict[str, Figu
     assert styles == ["--", "-"] * 4
     for index, line in enumerate(line_data(drawn_figures["plot-likelihood"])):
         np.testing.assert_array_equal(line[:, 1], poses[:, index, 2])
+    edges = np.linspace(0, poses.max(), 100)
+    for index, steps in enumerate(np.diff(poses[..., :2], axis=0).reshape(32, -1).T):
+        stairs = drawn_figures["hist"].axes[0].patches[index]
+        assert isinstance(stairs, StepPatch)
+        np.testing.assert_array_equal(stairs.get_data().edges, edges)
+        np.testing.assert_array_equal(stairs.get_data().values, np.histogram(steps, edges)[0])
     for index, line in enumerate(line_data(drawn_figures["trajectory"])):
         np.testing.assert_array_equal(line, masked[~np.isnan(masked[:, index, 0]), index])
 
 
-def long_movie(num_frames: int, num_body_parts: int) -> np.ndarray:
+def long_movie(num_frames: int, num_body_parts: int) -> NDArray[np.float64]:
     poses = np.random.default_rng(0).random((num_frames, num_body_parts, 3))
     poses[..., :2] *= (640, 480)
     return poses
@@ -118,7 +126,7 @@ def test_the_same_poses_give_the_same_bytes_however_batched(
     ],
     ids=["no frame", "one frame", "all NaN", "all below the cutoff", "long NaN", "long constant"],
 )
-def test_there_are_pictures_of_any_poses(tmp_path: Path, poses: np.ndarray) -> None:
+def test_there_are_pictures_of_any_poses(tmp_path: Path, poses: NDArray[np.float64]) -> None:
     draw(tmp_path, poses, batch_size=100)
 
     assert all(path.stat().st_size > 0 for path in paths_in(tmp_path))
@@ -159,12 +167,7 @@ def test_the_batch_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_movie(tmp_path: Path) -> None:
-    import tracemalloc
-
-    frames = FrameBatch(
-        0, *(np.zeros((1000, 1, 1, 3), np.uint8), *[np.zeros(1000)] * 2), np.zeros(1000, np.uint8)
-    )
-    batch = PoseBatch(frames, long_movie(1000, 8))
+    batch = next(pose_batches(long_movie(1000, 8), 1000))
     previews = sink(tmp_path, 8)
     with previews:
         for _ in range(20):

@@ -4,18 +4,22 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sinks.previews.steps import NUM_EXACT_FRAMES, StepHistogram
 
 
-def random_walk(num_frames: int, num_lines: int = 3) -> np.ndarray:
+def random_walk(num_frames: int, num_lines: int = 3) -> NDArray[np.float64]:
     random = np.random.default_rng(num_frames)
-    values = 300 + random.normal(0, 3, (num_frames, num_lines)).cumsum(axis=0) % 300
+    walk: NDArray[np.float64] = random.normal(0, 3, (num_frames, num_lines)).cumsum(axis=0)
+    values = 300 + walk % 300
     values[random.random(num_frames) < 0.1] = np.nan
     return values
 
 
-def accumulated(values: np.ndarray, batch_size: int, largest_expected: float) -> StepHistogram:
+def accumulated(
+    values: NDArray[np.float64], batch_size: int, largest_expected: float
+) -> StepHistogram:
     histogram = StepHistogram(values.shape[1], largest_expected)
     for first in range(0, len(values), batch_size):
         part = values[first : first + batch_size]
@@ -23,7 +27,7 @@ def accumulated(values: np.ndarray, batch_size: int, largest_expected: float) ->
     return histogram
 
 
-def whole(values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def whole(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
     edges = np.linspace(0, np.nanmax(values), 100)
     steps = np.diff(values, axis=0)
     return edges, [line[np.isfinite(line)] for line in steps.T]
