@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from readers import CropRectangle, InputError
@@ -23,16 +28,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = vars(_parser().parse_args(arguments))
         options.pop("command")
         execute: Callable[..., None] = options.pop("execute")
-        execute(**options)
+        with _one_interrupt():
+            execute(**options)
+        sys.stdout.flush()
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing half written was left behind", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        return EXIT_FAILED  # whoever read the output has stopped reading: there is no one to tell
+        _fail("interrupted; nothing half written was left behind", EXIT_INTERRUPTED)
+        if arguments is None:  # Python's own end would wait for a model that still computes
+            sys.stdout.flush()
+            os._exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has stopped reading: there is no one to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor for Python at its end
+        return EXIT_FAILED
     except Exception as error:
         return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
     return 0
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C end the run, and no further one disturb it while it cleans up."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # in the background, Ctrl-C may be ignored already
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:  # otherwise deaf to it until the end
+            signal.signal(signal.SIGINT, before)
 
 
 def _fail(message: object, exit_code: int) -> int:
@@ -74,6 +104,11 @@ def _demo(output_dir: Path) -> None:
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as everything else here does."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # argparse takes "-1,0,64,64" and "-1e3" for options, and would say that a value is missing.
+        self._negative_number_matcher = re.compile(r"-[\d.].*|-(inf|nan)")
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
 
@@ -106,7 +141,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "movies",
         nargs="*",
-        type=Path,
+        type=_path,
         default=[],
         metavar="MOVIE",
         help=".isxb, .mp4 or .avi files of one format; several .isxb are a series in order of time",
@@ -119,18 +154,18 @@ def _add_run(commands: Any) -> None:
 def _add_sources(group: Any) -> None:
     group.add_argument(
         "--inputs",
-        type=Path,
+        type=_path,
         metavar="FILE.json",
         help="read parameters from an input file of the reference tool; "
         "movies and options on the command line win",
     )
     group.add_argument(
         "--model",
-        type=Path,
+        type=_path,
         metavar="EXPORT_DIR",
         help="folder of a model exported from DeepLabCut (default: the built-in bottom-view model)",
     )
-    group.add_argument("--output-dir", type=Path, metavar="DIR", help="folder of the outputs")
+    group.add_argument("--output-dir", type=_path, metavar="DIR", help="folder of the outputs")
     group.add_argument(
         "--overwrite", action="store_true", help="replace the results of an earlier run"
     )
@@ -223,7 +258,9 @@ def _add_inspect(commands: Any) -> None:
         "model's folder (body parts, network, scorer, flavour).",
     )
     parser.set_defaults(execute=_inspect)
-    parser.add_argument("path", type=Path, metavar="PATH", help="a movie, or a folder of an export")
+    parser.add_argument(
+        "path", type=_path, metavar="PATH", help="a movie, or a folder of an export"
+    )
     parser.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
 
 
@@ -236,11 +273,17 @@ def _add_demo(commands: Any) -> None:
     parser.set_defaults(execute=_demo)
     parser.add_argument(
         "--output-dir",
-        type=Path,
+        type=_path,
         default=Path("posestream-demo"),
         metavar="DIR",
         help="folder of the outputs (default: posestream-demo)",
     )
+
+
+def _path(text: str) -> Path:
+    if not text:  # a variable of the shell that was not set; Path("") would be this directory
+        raise argparse.ArgumentTypeError("'': must be a path")
+    return Path(text)
 
 
 def _crop_rectangle(text: str) -> CropRectangle:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-from engine.builtin import MODEL_DIR
+from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.coordinates import InMovieCoordinates
 from engine.inference import PoseModel, load_model, read_export
 from engine.job import Job
@@ -100,6 +100,11 @@ class _Run:
     def run(self) -> RunResult:
         with closing(load_model(self._export, self._job.runtime)) as model, self._directory():
             self._model: PoseModel = model
+            if self._job.model is None and any(m.path != DEMO_MOVIE for m in self._movies):
+                self._warn(
+                    "no model was given: the built-in one has learned from generated movies alone "
+                    "and misleads on recordings"
+                )
             if self._export.depends_on_batch:
                 self._warn(
                     f"{self._export.directory}: this model's predictions depend on which frames "
@@ -121,14 +126,13 @@ class _Run:
     @contextmanager
     def _directory(self) -> Iterator[None]:
         """Make the output directory; take it away again if nothing came of the run."""
-        existed = self._outputs.path.exists()
-        self._outputs.path.mkdir(parents=True, exist_ok=True)
+        made = self._outputs.make()
         try:
             yield
         except BaseException:
-            if not existed:
-                with suppress(OSError):  # not empty: what is there is complete
-                    self._outputs.path.rmdir()
+            with suppress(OSError):  # not empty: what is there is complete
+                for path in made:
+                    path.rmdir()
             raise
 
     def _run_movie(

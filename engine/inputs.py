@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,34 +28,47 @@ def read_inputs(path: Path) -> dict[str, Any]:
         If the file is not a JSON object, or has unknown keys or more than one rectangle.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows adds a mark
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a JSON object of parameters")
-    known = [field.name for field in fields(Job) if field.name != "movies"] + ["movie_files"]
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(f"{path}: unknown parameter {key!r}{hint}")
+    _check_keys(path, content)
     arguments = {key: value for key, value in content.items() if key != "movie_files"}
     if "movie_files" in content:
         arguments["movies"] = _paths(path, "movie_files", content["movie_files"])
     for key in ("model", "output_dir"):
         if content.get(key) is not None:
-            arguments[key] = _paths(path, key, [content[key]])[0]
+            arguments[key] = _path(path, key, content[key])
+    skeleton = content.get("skeleton")
+    if isinstance(skeleton, str) and skeleton.lower().endswith((".yaml", ".yml")):
+        arguments["skeleton"] = str(_path(path, "skeleton", skeleton))
     if "crop_rect" in content:
         arguments["crop_rect"] = _crop_rectangle(path, content["crop_rect"])
     return arguments
 
 
+def _check_keys(path: Path, keys: Iterable[str]) -> None:
+    known = [field.name for field in fields(Job) if field.name != "movies"] + ["movie_files"]
+    for key in keys:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise InputError(f"{path}: unknown parameter {key!r}; {hint}")
+
+
 def _paths(path: Path, key: str, names: object) -> list[Path]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path}: {key} must be paths, got {names!r}")
-    return [path.parent / name for name in names]
+    if not isinstance(names, list):
+        raise InputError(f"{path}: {key} must be a list of paths, got {names!r}")
+    return [_path(path, key, name) for name in names]
+
+
+def _path(path: Path, key: str, name: object) -> Path:
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{path}: {key} must be a path, got {name!r}")
+    return path.parent / name
 
 
 def _crop_rectangle(path: Path, rectangles: object) -> CropRectangle | None:
@@ -65,7 +79,8 @@ def _crop_rectangle(path: Path, rectangles: object) -> CropRectangle | None:
         rectangles[0] if isinstance(rectangles, list) and len(rectangles) == 1 else rectangles
     )
     if not isinstance(rectangle, Mapping) or any(
-        not isinstance(rectangle.get(key), int | float) for key in _CROP_KEYS
+        not isinstance(rectangle.get(key), int | float) or not math.isfinite(rectangle[key])
+        for key in _CROP_KEYS
     ):
         raise InputError(
             f"{path}: crop_rect must be one rectangle with {', '.join(_CROP_KEYS)}, "

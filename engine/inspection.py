@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.inference import ModelExport, read_export
-from readers import MovieInfo, inspect_movie
+from readers import InputError, MovieInfo, inspect_movie
 
 
 def inspect(path: Path) -> dict[str, object]:
@@ -17,7 +17,11 @@ def inspect(path: Path) -> dict[str, object]:
     InputError
         If it is neither.
     """
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if is_directory:
         return _describe_export(read_export(path))
     return _describe_movie(inspect_movie(path))
 
@@ -45,9 +49,12 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     return description
 
 
-def _iso_time(time_ms: int) -> str:
+def _iso_time(time_ms: int) -> str | None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return (epoch + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+    try:
+        return (epoch + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+    except OverflowError:  # on no calendar: the header is not to be trusted
+        return None
 
 
 def _describe_export(export: ModelExport) -> dict[str, object]:

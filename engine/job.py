@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,11 +14,16 @@ from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
 COORDINATES = ("crop", "movie")
+_MOST = 1_000_000
+"""The highest count of frames or pixels that is taken for meant."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One run: movies, a model, and how the outputs should look.
+
+    Values are turned into plain Python ones (paths into `Path`, numpy's numbers into `int` and
+    `float`), so that they can be written into the metadata.
 
     Attributes
     ----------
@@ -90,10 +96,7 @@ class Job:
     coordinates: str = "crop"
 
     def __post_init__(self) -> None:
-        if isinstance(self.movies, str | Path):
-            raise InputError(f"movies {str(self.movies)!r}: must be a list of paths")
-        if not self.movies:
-            raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+        self._check_paths()
         self._check_choices()
         self._check_numbers()
         for name in ("keypoints_only", "draw_skeleton", "overwrite"):
@@ -102,6 +105,21 @@ class Job:
         if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
             raise InputError(f"crop rect {self.crop_rect!r}: must be a CropRectangle")
         _check_color_map(self.color_map)
+        self._check_names()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
+
+    def _check_paths(self) -> None:
+        movies: object = self.movies
+        if isinstance(movies, str | os.PathLike) or not isinstance(movies, Iterable):
+            raise InputError(f"movies {str(movies)!r}: must be a list of paths")
+        self._set("movies", tuple(_path("movie", movie) for movie in movies))
+        if not self.movies:
+            raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+        self._set("output_dir", _path("output directory", self.output_dir))
+        if self.model is not None:
+            self._set("model", _path("model", self.model))
 
     def _check_choices(self) -> None:
         choices = {
@@ -115,34 +133,62 @@ class Job:
                 raise InputError(f"{_words(name)} {value!r}: allowed are {', '.join(allowed)}")
 
     def _check_numbers(self) -> None:
-        _check_integer("window length", self.window_length, 0)
+        for name, least in (("window_length", 0), ("dot_size", 0), ("trail_points", 0)):
+            self._set(name, _integer(name, getattr(self, name), least))
+        if self.batch_size is not None:
+            self._set("batch_size", _integer("batch_size", self.batch_size, 1))
         if self.window_length and self.window_length % 2 == 0:
             raise InputError(
                 f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
             )
-        if not isinstance(self.p_cutoff, Real) or not 0 <= self.p_cutoff <= 1:
+        if not _is_number(self.p_cutoff) or not 0 <= self.p_cutoff <= 1:
             raise InputError(f"p-cutoff {self.p_cutoff!r}: must be a number from 0 to 1")
-        _check_integer("dot size", self.dot_size, 0)
-        _check_integer("trail points", self.trail_points, 0)
-        if self.batch_size is not None:
-            _check_integer("batch size", self.batch_size, 1)
+        self._set("p_cutoff", float(self.p_cutoff))
         if self.output_frame_rate is not None:
             _check_frame_rate(self.output_frame_rate)
+            self._set("output_frame_rate", float(self.output_frame_rate))
+
+    def _check_names(self) -> None:
+        names: object = self.displayed_body_parts
+        if not isinstance(names, str):
+            if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+                raise InputError(f"displayed body parts {names!r}: must be all, or a list of names")
+            self._set("displayed_body_parts", tuple(names))
+        if self.skeleton is not None:
+            if not isinstance(self.skeleton, str | os.PathLike):
+                raise InputError(
+                    f"skeleton {self.skeleton!r}: must be A-B,B-C, or a path of a config.yaml"
+                )
+            self._set("skeleton", os.fspath(self.skeleton))
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _check_integer(name: str, value: object, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise InputError(f"{name} {value!r}: must be a whole number of {least} or more")
+def _path(what: str, value: object) -> Path:
+    """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise InputError(f"{what} {value!r}: must be a path")
+    return Path(value)
 
 
-def _check_frame_rate(rate: object) -> None:
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _integer(name: str, value: object, least: int) -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= _MOST:
+            return number
+    raise InputError(f"{_words(name)} {value!r}: must be a whole number from {least} to {_MOST}")
+
+
+def _check_frame_rate(rate: float) -> None:
     from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
 
-    if not isinstance(rate, Real) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
+    if not _is_number(rate) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
         raise InputError(
             f"output frame rate {rate!r}: must be a number of frames per second from "
             f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"

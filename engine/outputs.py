@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,18 +57,49 @@ class OutputDirectory:
         return sorted(path for path in self.path.iterdir() if _RESULT.fullmatch(path.name))
 
     def check(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
-        """Check, touching nothing, that outputs can be written here.
+        """Check, leaving nothing behind, that outputs can be written here.
 
         Raises
         ------
         InputError
             If there are results that may not be overwritten, or the directory cannot be written.
         """
+        with self._errors():
+            self._check_writable()
+            self._check_results(movies, overwrite=overwrite)
+
+    def make(self) -> list[Path]:
+        """Make the directory; return those directories, innermost first, that were not there.
+
+        Raises
+        ------
+        InputError
+            If it cannot be made.
+        """
+        with self._errors():
+            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+            self.path.mkdir(parents=True, exist_ok=True)
+            return missing
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"output directory {self.path}: cannot be written to ({error.strerror}); "
+                "choose another"
+            ) from error
+
+    def _check_writable(self) -> None:
         if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"output directory {self.path}: is a file")
+            raise InputError(f"output directory {self.path}: is a file; choose another")
         nearest = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-            raise InputError(f"output directory {self.path}: {nearest} cannot be written to")
+        # Permissions do not tell: the superuser has all of them, also where nothing can be made.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+
+    def _check_results(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
         results = self.results()
         if results and not overwrite:
             raise InputError(

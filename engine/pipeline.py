@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +28,8 @@ from sinks import PoseBatch, Sink
 _CHANNEL_CAPACITY = 2
 _POLL_S = 0.1
 """How often the caller's progress is refreshed and an interrupt is looked for."""
+_PATIENCE_S = 0.5
+"""How long an interrupted run waits for a model that cannot stop in the middle of a batch."""
 
 
 class PredictionStage(Protocol):
@@ -95,16 +97,19 @@ class Pipeline:
         self._frames = Channel[FrameBatch](_CHANNEL_CAPACITY)
         self._lane_channels = [Channel[PoseBatch](_CHANNEL_CAPACITY) for _ in self.lanes]
         num_buffers = buffer_count(self.num_held_batches)
-        self._free_buffers = Channel[NDArray[np.uint8]](num_buffers)
+        # None stands for a buffer that is made when it is needed: a wide window asks for many,
+        # and a short movie does not need them.
+        self._free_buffers = Channel[NDArray[np.uint8] | None](num_buffers)
         for _ in range(num_buffers):
-            self._free_buffers.put(np.empty((self.batch_size, *self.reader.image_shape), np.uint8))
+            self._free_buffers.put(None)
         self._lent: dict[int, tuple[NDArray[np.uint8], int]] = {}
         self._num_frames_done = 0
 
     def run(self) -> None:
         """Take the whole movie through.
 
-        Sinks are opened in order and closed in reverse, after every thread has ended.
+        Sinks are opened in order and closed in reverse, after every thread that touches them or
+        the reader has ended. After an interrupt the model's thread may still be in its last batch.
 
         Raises
         ------
@@ -121,32 +126,22 @@ class Pipeline:
         work: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("pose", self._pose)]
         for lane, channel in zip(self.lanes, self._lane_channels, strict=True):
             work.append((lane.name, lambda lane=lane, channel=channel: self._write(lane, channel)))  # type: ignore[misc]  # mypy infers no types for defaults
-        threads = [
-            threading.Thread(target=self._guarded, args=(function,), name=f"posestream {name}")
-            for name, function in work
-        ]
+        workers = [_Worker(name, function, self._fail) for name, function in work]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(_POLL_S)
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                is_over = False
+                while not is_over:
+                    is_over = worker.wait(_POLL_S)
                     self.on_progress(self._num_frames_done)
         except BaseException as error:  # an interrupt, most likely
             self._fail(error)
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+        for worker in workers:
+            can_be_left = worker.name == "pose" and isinstance(self._error, KeyboardInterrupt)
+            worker.outlast(_PATIENCE_S if can_be_left else None)
         if self._error is not None:
             raise self._error
-
-    def _guarded(self, function: Callable[[], None]) -> None:
-        try:
-            function()
-        except Cancelled:
-            pass
-        except BaseException as error:  # raised again by the calling thread
-            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -161,6 +156,8 @@ class Pipeline:
     def _read(self) -> None:
         while True:
             buffer = self._free_buffers.get()
+            if buffer is None:
+                buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
             batch = self.reader.read(buffer)
             if batch is None:
                 break
@@ -202,6 +199,48 @@ class Pipeline:
             del self._lent[first]
             self._num_frames_done += len(batch)
         self._free_buffers.put(buffer)
+
+
+class _Worker:
+    """A thread whose end can be waited for also when interrupts come.
+
+    An interrupted `Thread.join` of Python 3.11 takes a thread that is still running for ended.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None:
+        self.name = name
+        self._function, self._on_error = function, on_error
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"posestream {name}")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Tell whether the work has ended, after at most `timeout_s`."""
+        return self._ended.wait(timeout_s)
+
+    def outlast(self, timeout_s: float | None) -> None:
+        """Wait for the end of the work if it was begun, whatever interrupts come."""
+        if self._thread.ident is None:
+            return
+        while not self._ended.is_set():
+            with suppress(KeyboardInterrupt):
+                if not self._ended.wait(timeout_s):
+                    return
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._function()
+        except Cancelled:
+            pass
+        except BaseException as error:  # raised again by the calling thread
+            self._on_error(error)
+        finally:
+            self._ended.set()
 
 
 def buffer_count(num_held_batches: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from matplotlib.colors import is_color_like
 
 from readers import InputError
 
@@ -82,7 +83,10 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: must hold a 'skeleton:' of pairs of body parts") from error
     check_body_parts("skeleton", (name for pair in pairs for name in pair), body_parts)
-    return Skeleton(pairs, config.get("skeleton_color"))
+    color = config.get("skeleton_color")
+    if color is not None and not (isinstance(color, str) and is_color_like(color)):
+        raise InputError(f"{path}: skeleton_color {color!r} must be a color that matplotlib knows")
+    return Skeleton(pairs, color)
 
 
 def check_body_parts(what: str, names: Iterable[str], known: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral
 
 from readers.errors import InputError
 from readers.frames import MovieInfo
@@ -15,7 +16,7 @@ class CropRectangle:
     Raises
     ------
     InputError
-        If it has no area, or begins outside the frame.
+        If it has no area, begins outside the frame, or has sides that are not whole numbers.
     """
 
     left: int
@@ -24,6 +25,11 @@ class CropRectangle:
     height: int
 
     def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            side = getattr(self, name)
+            if not isinstance(side, Integral) or isinstance(side, bool):
+                raise InputError(f"crop rectangle {self}: {name} must be a whole number of pixels")
+            object.__setattr__(self, name, int(side))  # numpy's integers do not fit into JSON
         if self.width <= 0 or self.height <= 0 or self.left < 0 or self.top < 0:
             raise InputError(
                 f"crop rectangle {self}: left and top must be 0 or more, width and height 1 or more"

@@ -87,7 +87,15 @@ def _check_header(path: Path, header: IsxbHeader, file_size: int) -> None:
 def _json_errors(path: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except (ijson.JSONError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (
+        ijson.JSONError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,  # a number without end, or a period over 0
+        RecursionError,
+    ) as error:
         if isinstance(error, MovieError):
             raise
         raise MovieError(path, f"its {what} metadata cannot be read ({error!r})") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from readers.base import MovieReader
 from readers.container import ContainerReader, inspect_container
 from readers.crop import CropRectangle
-from readers.errors import InputError, MovieError
+from readers.errors import InputError, MovieError, movie_errors
 from readers.frames import MovieInfo
 from readers.isxb import IsxbReader, inspect_isxb
 
@@ -27,12 +27,13 @@ def inspect_movie(path: Path) -> MovieInfo:
     MovieError
         If there is no such file, it is empty, of another kind, or cannot be read.
     """
-    if not path.exists():
-        raise MovieError(path, "there is no such file")
-    if not path.is_file():
-        raise MovieError(
-            path, "is a directory, not a movie file" if path.is_dir() else "is no file"
-        )
+    with movie_errors(path):
+        if not path.exists():
+            raise MovieError(path, "there is no such file")
+        if not path.is_file():
+            raise MovieError(
+                path, "is a directory, not a movie file" if path.is_dir() else "is no file"
+            )
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise MovieError(path, f"unknown kind of movie; allowed are {', '.join(_KINDS)}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,22 +96,17 @@ def read_export(directory: Path) -> ModelExport:
         If it is not a folder with one ``pose_cfg.yaml`` and one ``snapshot-<iterations>.pb`` of
         a single-animal DeepLabCut model for TensorFlow.
     """
-    if not directory.is_dir():
-        problem = (
-            "is a file, not the folder of an export" if directory.exists() else "no such folder"
-        )
-        raise ModelError(directory, problem)
-    graph_path = _only_graph(directory)
+    with _reading(directory):
+        graph_path = _only_graph(directory)
     snapshot = _SNAPSHOT.fullmatch(graph_path.name)
     if snapshot is None:
         raise ModelError(graph_path, "the graph must be named snapshot-<iterations>.pb")
     config = _read_config(directory)
     names = _names(directory, config)
-    try:
+    with _reading(graph_path):
         data = graph_path.read_bytes()
+    try:
         nodes = read_graph(data)
-    except OSError as error:
-        raise ModelError(graph_path, f"cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise ModelError(graph_path, "is not a frozen TensorFlow graph") from error
     return ModelExport(
@@ -116,8 +114,8 @@ def read_export(directory: Path) -> ModelExport:
         graph_path=graph_path,
         body_parts=tuple(config["all_joints_names"]),
         network=str(config["net_type"]),
-        stride_px=float(config.get("stride", 8.0)),
-        locref_stdev_px=float(config.get("locref_stdev", 7.2801)),
+        stride_px=_positive(directory, config, "stride", 8.0),
+        locref_stdev_px=_positive(directory, config, "locref_stdev", 7.2801),
         task=names["task"],
         experimenter=names["scorer"],
         date=names["date"],
@@ -129,7 +127,19 @@ def read_export(directory: Path) -> ModelExport:
     )
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(path, f"cannot be read ({error.strerror})") from error
+
+
 def _only_graph(directory: Path) -> Path:
+    if not directory.exists():
+        raise ModelError(directory, "there is no such folder")
+    if not directory.is_dir():
+        raise ModelError(directory, "is a file, not the folder of an export")
     graphs = sorted(directory.glob("*.pb"))
     if len(graphs) != 1:
         found = f"found {', '.join(path.name for path in graphs)}" if graphs else "found none"
@@ -142,8 +152,11 @@ def _read_config(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(directory, "an export holds a pose_cfg.yaml, found none")
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        with _reading(path):
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except ModelError:
+        raise
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ModelError(path, f"cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(config, dict):
         raise ModelError(path, "must hold settings of the form 'name: value'")
@@ -159,9 +172,22 @@ def _read_config(directory: Path) -> dict[str, Any]:
         raise ModelError(
             path, f"all_joints_names must list distinct body parts, got {body_parts!r}"
         )
-    if int(config.get("num_outputs") or 1) > 1 or config.get("partaffinityfield_predict"):
+    try:
+        _scorer_network(str(config["net_type"]))
+    except (ValueError, IndexError) as error:
+        raise ModelError(
+            path, f"net_type {config['net_type']!r} is no network of DeepLabCut's"
+        ) from error
+    if config.get("num_outputs") not in (None, 0, 1) or config.get("partaffinityfield_predict"):
         raise ModelError(path, "is a multi-animal model; only single-animal models are supported")
     return {**config, "all_joints_names": [str(name) for name in body_parts]}
+
+
+def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:
+    value = config.get(key, default)
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ModelError(directory / "pose_cfg.yaml", f"{key} {value!r}: must be a number above 0")
+    return float(value)
 
 
 def _names(directory: Path, config: dict[str, Any]) -> re.Match[str]:

@@ -55,9 +55,9 @@ def _chosen(runtime: str) -> str:
 def _tensorflow_sees_gpu() -> bool:
     if not any(Path(device).exists() for device in _GPU_DEVICES):
         return False  # spares the seconds that TensorFlow's import takes
-    import tensorflow as tf
+    from engine.inference.tensorflow_model import sees_gpu
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return sees_gpu()
 
 
 def _try_out(export: ModelExport, model: PoseModel) -> None:

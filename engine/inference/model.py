@@ -44,4 +44,7 @@ class PoseModel(Protocol):
         """
 
     def close(self) -> None:
-        """Free the model; may be called from any thread, and cuts a running `predict` short."""
+        """Free the model; may be called from any thread, and returns at once.
+
+        A running `predict` raises `Cancelled`, as soon as its runtime can stop.
+        """

@@ -28,7 +28,7 @@ class OpenVinoModel:
         self._network = _read_network(self._core, export)
         self._shape: tuple[int, ...] | None = None
         self._queue: Any = None
-        self._poses = np.empty((0, len(export.body_parts), 3))
+        self._poses: list[NDArray[np.float64]] = []
         self._closed = threading.Event()
 
     @property
@@ -45,7 +45,7 @@ class OpenVinoModel:
         """Estimate poses; see `PoseModel.predict`."""
         if images.shape[1:] != self._shape:
             self._compile(images.shape[1:])
-        poses = self._poses = np.empty((len(images), len(self.body_parts), 3))
+        poses = self._poses = [np.empty((0, 3))] * len(images)
         try:
             for index in range(len(images)):
                 if self._closed.is_set():
@@ -57,7 +57,7 @@ class OpenVinoModel:
                 raise
         if self._closed.is_set():
             raise Cancelled
-        return poses
+        return np.stack(poses)
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
+import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +31,7 @@ class TensorFlowModel:
         self._export = export
         self._runner = _load_runner(export)
         self._closed = False
+        self._running = threading.Lock()
 
     @property
     def body_parts(self) -> tuple[str, ...]:
@@ -39,15 +45,13 @@ class TensorFlowModel:
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
-        session = self._runner.sess
-        if self._closed or session is None:
-            raise Cancelled
-        try:
-            outputs = session.run(self._runner.outputs, {self._runner.inputs: images})
-        except (RuntimeError, sys.modules["tensorflow"].errors.CancelledError) as error:
+        with self._running:
             if self._closed:
-                raise Cancelled from error
-            raise
+                raise Cancelled
+            outputs = self._runner.sess.run(self._runner.outputs, {self._runner.inputs: images})
+        if self._closed:
+            self.close()
+            raise Cancelled
         if self._export.predicts_poses:
             return poses_from_rows(outputs[0], len(images))
         return poses_from_score_maps(
@@ -57,24 +61,60 @@ class TensorFlowModel:
         )
 
     def close(self) -> None:
-        """Close the session, which ends a running `predict` at its next operation."""
+        """Close the session, or leave that to the running `predict`: a batch cannot be stopped."""
         self._closed = True
-        self._runner.close()
+        if self._running.acquire(blocking=False):
+            try:
+                self._runner.close()
+            finally:
+                self._running.release()
+
+
+def sees_gpu() -> bool:
+    """Tell whether TensorFlow sees a GPU."""
+    with _without_notices():
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep TensorFlow's start-up notices, which help no user, from standard error.
+
+    Some are written before TensorFlow has read its settings, straight to the descriptor.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        standard_error = os.dup(2)
+    except OSError:  # closed: there is nothing to keep clean
+        yield
+        return
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 def _load_runner(export: ModelExport) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notices that help no user
     # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
     # which TensorFlow models do not need.
     benchmark = types.ModuleType("dlclive.benchmark")
     benchmark.__dict__.update(benchmark_videos=None, download_benchmarking_data=None)
     sys.modules.setdefault("dlclive.benchmark", benchmark)
-    from dlclive.factory import build_runner
+    with _without_notices():
+        from dlclive.factory import build_runner
 
-    runner = build_runner("base", export.directory)
+        runner = build_runner("base", export.directory)
+    # It looks for the graph by a pattern, in which brackets in a folder's name mean other things.
+    runner.path = Path(glob.escape(str(export.directory)))
     smallest = np.zeros((64, 64, 3), np.uint8)
     try:
-        runner.init_inference(smallest)
+        with _without_notices():
+            runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(export.graph_path, f"TensorFlow cannot run it ({reason})") from error

@@ -203,6 +203,17 @@ def test_csv_annotations_and_another_output_rate(tmp_path: Path, small_movie: Pa
     assert timing["sampling_rate"] == 29.97
 
 
+def test_the_built_in_model_warns_on_movies_that_it_was_not_made_for(
+    tmp_path: Path, small_movie: Path
+) -> None:
+    assert run(Job([DEMO_MOVIE], tmp_path / "demo")).warnings == ()
+
+    (warning,) = run(Job([small_movie], tmp_path / "out")).warnings
+
+    assert "no model was given" in warning
+    assert metadata_in(tmp_path / "out")["posestream"]["warnings"] == [warning]
+
+
 def test_results_are_replaced_only_when_asked_and_then_all_of_them(
     tmp_path: Path, small_movie: Path
 ) -> None:

@@ -217,6 +217,54 @@ def test_an_interrupt_cancels_work_and_is_passed_on(movie: Path) -> None:
     assert isinstance(sink.failed_with, KeyboardInterrupt)
 
 
+def test_an_interrupt_waits_for_a_reader_that_is_reading(
+    movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main_thread = threading.get_ident()
+    cancelled, closed = threading.Event(), threading.Event()
+    closed_too_early = []
+
+    class Closing(Recorder):
+        def __exit__(self, *error: object) -> None:
+            closed.set()
+
+    def read(_: object) -> None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        assert cancelled.wait(30)
+        closed_too_early.append(closed.wait(0.2))
+
+    with open_movie(inspect_movie(movie)) as reader:
+        monkeypatch.setattr(reader, "read", read)
+        run = pipeline(reader, [Lane("one", [Closing("a", [])])], cancel_work=cancelled.set)
+        with pytest.raises(KeyboardInterrupt):
+            run.run()
+    assert closed_too_early == [False]
+
+
+def test_an_interrupt_does_not_wait_for_a_model_that_cannot_stop(movie: Path) -> None:
+    main_thread = threading.get_ident()
+    stop = threading.Event()
+    threads = []
+
+    class Stubborn(MeanModel):
+        def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+            threads.append(threading.current_thread())
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            assert stop.wait(30)
+            return super().predict(images)
+
+    sink = Recorder("a", [])
+    with open_movie(inspect_movie(movie)) as reader, pytest.raises(KeyboardInterrupt):
+        pipeline(reader, [Lane("one", [sink])], model=Stubborn()).run()
+
+    assert isinstance(sink.failed_with, KeyboardInterrupt)
+    (thread,) = threads
+    assert thread.is_alive()
+    stop.set()
+    thread.join()
+    assert sink.rows == []
+
+
 def test_images_live_in_as_many_buffers_as_documented(
     movie: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

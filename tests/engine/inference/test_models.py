@@ -1,0 +1,250 @@
+"""Both runtimes give one export's poses, whatever the batch, and stop when they are told to."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.builtin import MODEL_DIR
+from engine.inference import Cancelled, ModelError, PoseModel, load_model, read_export
+from engine.inference.frame_by_frame import FrameByFrame
+from engine.inference.openvino_model import OpenVinoModel
+from engine.inference.tensorflow_model import TensorFlowModel
+from engine.synthetic import BODY_PARTS, MouseMovie
+from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph
+
+from .test_score_maps import poses_one_by_one
+
+RUNTIMES = ("openvino", "tensorflow")
+NUM_IMAGES = 7
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, PoseModel]:
+    return {runtime: load_model(read_export(MODEL_DIR), runtime) for runtime in RUNTIMES}
+
+
+@pytest.fixture(scope="module")
+def movie() -> MouseMovie:
+    return MouseMovie(seed=5, width=320, height=240, num_frames=NUM_IMAGES)
+
+
+@pytest.fixture(scope="module")
+def images(movie: MouseMovie) -> NDArray[np.uint8]:
+    return np.stack(list(movie.images()))
+
+
+def assert_same(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> None:
+    np.testing.assert_allclose(ours[..., :2], theirs[..., :2], rtol=0, atol=0.01)
+    np.testing.assert_allclose(ours[..., 2], theirs[..., 2], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_built_in_model_finds_the_mouse(
+    models: dict[str, PoseModel], movie: MouseMovie, images: NDArray[np.uint8], runtime: str
+) -> None:
+    poses = models[runtime].predict(images)
+
+    assert poses.shape == (NUM_IMAGES, len(BODY_PARTS), 3)
+    assert poses.dtype == np.float64
+    truth = np.stack([movie.key_points(index) for index in range(NUM_IMAGES)])
+    assert np.median(np.hypot(*np.moveaxis(poses[..., :2] - truth, -1, 0))) < 5
+
+
+def test_both_runtimes_give_the_same_poses(
+    models: dict[str, PoseModel], images: NDArray[np.uint8]
+) -> None:
+    assert_same(models["openvino"].predict(images), models["tensorflow"].predict(images))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_poses_do_not_depend_on_the_batch(
+    models: dict[str, PoseModel], images: NDArray[np.uint8], batch_size: int, runtime: str
+) -> None:
+    model = models[runtime]
+    parts = [
+        model.predict(images[first : first + batch_size])
+        for first in range(0, NUM_IMAGES, batch_size)
+    ]
+    assert_same(np.concatenate(parts), model.predict(images))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_images_may_change_their_size(
+    models: dict[str, PoseModel], images: NDArray[np.uint8], runtime: str
+) -> None:
+    before = models[runtime].predict(images)
+    assert models[runtime].predict(images[:2, :101, :67]).shape == (2, 8, 3)
+    np.testing.assert_array_equal(models[runtime].predict(images), before)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_model_tells_its_body_parts_and_runtime(
+    models: dict[str, PoseModel], runtime: str
+) -> None:
+    assert models[runtime].body_parts == tuple(BODY_PARTS)
+    assert models[runtime].runtime.startswith(f"{runtime} 2")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("num_body_parts", [1, 3])
+def test_score_maps_become_the_poses_of_deeplabcuts_formula(
+    tmp_path: Path, num_body_parts: int, runtime: str
+) -> None:
+    import tensorflow as tf
+
+    graph = score_map_graph(num_body_parts)
+    export = read_export(
+        export_folder(tmp_path / "m", graph, all_joints_names=names(num_body_parts))
+    )
+    images = np.random.default_rng(0).integers(0, 256, (2, 40, 64, 3), np.uint8)
+    with tf.Graph().as_default():
+        tensors = ["Sigmoid:0", "pose/locref_pred/block4/BiasAdd:0"]
+        definition = tf.compat.v1.GraphDef.FromString(graph)
+        outputs = tf.import_graph_def(definition, return_elements=tensors, name="")
+        with tf.compat.v1.Session() as session:
+            maps = session.run(outputs, {"Placeholder:0": images})
+
+    model = load_model(export, runtime)
+
+    assert not export.predicts_poses
+    assert_same(model.predict(images), poses_one_by_one(*maps))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("flavour", [pose_graph, score_map_graph])
+@pytest.mark.parametrize(("in_graph", "in_settings"), [(1, 3), (4, 3), (3, 1)])
+def test_settings_of_another_project_are_refused(
+    tmp_path: Path,
+    in_graph: int,
+    in_settings: int,
+    flavour: Callable[[int], bytes],
+    runtime: str,
+) -> None:
+    folder = export_folder(tmp_path / "m", flavour(in_graph), all_joints_names=names(in_settings))
+    with pytest.raises(
+        ModelError, match=f"names {in_settings} body parts, the graph has {in_graph}"
+    ):
+        load_model(read_export(folder), runtime)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_graph_that_cannot_run_is_refused(tmp_path: Path, runtime: str) -> None:
+    graph = graph_of([("Placeholder", "Placeholder"), ("concat_1", "NoSuchOperation")])
+    export = read_export(export_folder(tmp_path / "m", graph))
+    with pytest.raises(ModelError, match=r"snapshot-10\.pb: ") as raised:
+        load_model(export, runtime)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_folder_may_have_any_name(tmp_path: Path, runtime: str) -> None:
+    folder = export_folder(tmp_path / "été [old] *?", pose_graph(2), all_joints_names=names(2))
+    model = load_model(read_export(folder), runtime)
+    assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 2, 3)
+
+
+class BatchMean:
+    """A model whose poses depend on the batch, as batch normalisation in training mode does."""
+
+    body_parts = ("a",)
+    runtime = "none 1.0"
+    closed = False
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return np.full((len(images), 1, 3), images.mean())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_frame_by_frame_no_pose_depends_on_other_frames() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    model = FrameByFrame(BatchMean())
+
+    together = model.predict(images)
+
+    assert together[:, 0, 0].tolist() == [image.mean() for image in images]
+    np.testing.assert_array_equal(
+        together, np.concatenate([model.predict(images[:2]), model.predict(images[2:])])
+    )
+
+
+def test_frame_by_frame_is_otherwise_the_model_within() -> None:
+    within = BatchMean()
+    model = FrameByFrame(within)
+
+    model.close()
+
+    assert (model.body_parts, model.runtime) == (("a",), "none 1.0")
+    assert within.closed
+
+
+class Watched(np.ndarray[Any, Any]):
+    """Images that count how many of them were taken, and tell about the third."""
+
+    third: threading.Event
+    taken = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.taken += 1
+        if self.taken == 3:
+            self.third.set()
+        return np.asarray(self)[key]
+
+
+def test_close_stops_openvino_between_images() -> None:
+    model = OpenVinoModel(read_export(MODEL_DIR))
+    images = np.zeros((2000, 256, 256, 3), np.uint8).view(Watched)
+    images.third = threading.Event()
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(model.predict, images)
+        assert images.third.wait(30)
+        model.close()
+        with pytest.raises(Cancelled):
+            running.result(30)
+    assert images.taken < len(images)
+
+
+class Announced:
+    """Images that tell when TensorFlow takes them."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.images = images
+        self.taken = threading.Event()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        self.taken.set()
+        return self.images.astype(dtype)
+
+
+def test_close_does_not_wait_for_tensorflows_batch() -> None:
+    model = TensorFlowModel(read_export(MODEL_DIR))
+    images = Announced(np.zeros((100, 256, 256, 3), np.uint8))
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(model.predict, images)  # type: ignore[arg-type]  # array-like
+        assert images.taken.wait(30)
+        model.close()
+        assert not running.done()
+        with pytest.raises(Cancelled):
+            running.result(30)
+
+
+@pytest.mark.parametrize("kind", [OpenVinoModel, TensorFlowModel])
+def test_a_closed_model_predicts_nothing(kind: Callable[..., PoseModel]) -> None:
+    model = kind(read_export(MODEL_DIR))
+    model.close()
+    model.close()
+    with pytest.raises(Cancelled):
+        model.predict(np.zeros((1, 64, 64, 3), np.uint8))
