@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.coordinates import InMovieCoordinates
+from engine.drawing import overlay_style
 from engine.inference import PoseModel, load_model, read_export
 from engine.job import Job
 from engine.median import MedianFilter
@@ -19,7 +20,6 @@ from engine.pipeline import Lane, Pipeline
 from engine.prediction import Prediction
 from engine.progress import Progress, SilentProgress
 from engine.provenance import MovieResult, crop_as_json, describe_movie, describe_run
-from engine.skeleton import Skeleton, check_body_parts, find_skeleton
 from readers import MovieInfo, MovieReader, inspect_movies, open_movie
 from sinks import (
     FASTEST_FRAME_RATE,
@@ -29,7 +29,6 @@ from sinks import (
     LabelledMovieDescription,
     LabelledMovieSink,
     ModelDescription,
-    OverlayStyle,
     PoseEstimates,
     PreviewSink,
     Sink,
@@ -100,17 +99,7 @@ class _Run:
     def run(self) -> RunResult:
         with closing(load_model(self._export, self._job.runtime)) as model, self._directory():
             self._model: PoseModel = model
-            if self._job.model is None and any(m.path != DEMO_MOVIE for m in self._movies):
-                self._warn(
-                    "no model was given: the built-in one has learned from generated movies alone "
-                    "and misleads on recordings"
-                )
-            if self._export.depends_on_batch:
-                self._warn(
-                    f"{self._export.directory}: this model's predictions depend on which frames "
-                    "share a batch (its batch normalisation is in training mode); it runs one "
-                    "frame at a time"
-                )
+            self._warn_of_model()
             with ExperimentAnnotations(
                 self._outputs.annotations(self._job.experiment_annotations_format),
                 body_parts=self._export.body_parts,
@@ -122,6 +111,19 @@ class _Run:
         outputs = self._written()
         self._outputs.remove_results_except(outputs)
         return RunResult(tuple(sorted(outputs)), tuple(self._results), tuple(self._warnings))
+
+    def _warn_of_model(self) -> None:
+        if self._job.model is None and any(movie.path != DEMO_MOVIE for movie in self._movies):
+            self._warn(
+                "no model was given: the built-in one has learned from generated movies alone "
+                "and misleads on recordings"
+            )
+        if self._export.depends_on_batch:
+            self._warn(
+                f"{self._export.directory}: this model's predictions depend on which frames "
+                "share a batch (its batch normalisation is in training mode); it runs one "
+                "frame at a time"
+            )
 
     @contextmanager
     def _directory(self) -> Iterator[None]:
@@ -251,42 +253,6 @@ class _Run:
     def _warn(self, message: str) -> None:
         self._warnings.append(message)
         self._progress.warn(message)
-
-
-def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
-    """Say how a job draws the poses of a model.
-
-    Raises
-    ------
-    InputError
-        If the job names body parts that the model does not have.
-    """
-    displayed = displayed_body_parts(job.displayed_body_parts)
-    if displayed is not None:
-        check_body_parts("displayed body parts", displayed, body_parts)
-    skeleton = Skeleton(())
-    if job.draw_skeleton or job.skeleton is not None:
-        skeleton = find_skeleton(job.skeleton, body_parts)
-    return OverlayStyle(
-        displayed_body_parts=displayed,
-        p_cutoff=job.p_cutoff,
-        dot_size_px=job.dot_size,
-        color_map=job.color_map,
-        keypoints_only=job.keypoints_only,
-        draw_skeleton=job.draw_skeleton,
-        skeleton=skeleton.pairs,
-        skeleton_color=skeleton.color,
-        trail_points=job.trail_points,
-    )
-
-
-def displayed_body_parts(given: str | Sequence[str]) -> tuple[str, ...] | None:
-    """Read ``all`` (None), or names as a list or separated by commas, quoted or not."""
-    if isinstance(given, str):
-        if given.strip().lower() == "all":
-            return None
-        given = given.split(",")
-    return tuple(name.strip().strip("\"'") for name in given)
 
 
 def default_batch_size(reader: MovieReader) -> int:

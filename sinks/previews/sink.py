@@ -33,10 +33,10 @@ class PreviewPaths(NamedTuple):
 class PreviewSink(ResourceHolder):
     """Draws the previews that DeepLabCut's ``plot_trajectories`` draws, for movies of any length.
 
-    Positions whose likelihood is below the cutoff are left out of lines and trajectory. For short movies (2,048 frames
-    for lines, 4,096 for the others) the pictures show every value, as DeepLabCut's do; longer
-    lines are reduced to the minimum and the maximum of each column, and trajectory and histogram
-    are accumulated. Memory and file sizes do not grow with the movie.
+    Positions whose likelihood is below the cutoff are left out of lines and trajectory. For short
+    movies (2,048 frames for lines, 4,096 for the others) the pictures show every value, as
+    DeepLabCut's do; longer lines are reduced to the minimum and the maximum of each column, and
+    trajectory and histogram are accumulated. Memory and file sizes do not grow with the movie.
 
     Parameters
     ----------

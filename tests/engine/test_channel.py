@@ -35,7 +35,12 @@ def test_a_put_waits_while_the_channel_is_full() -> None:
     channel.put(1)
     channel.put(2)
     done = threading.Event()
-    in_thread(lambda: (channel.put(3), done.set()))
+
+    def put_third() -> None:
+        channel.put(3)
+        done.set()
+
+    in_thread(put_third)
 
     assert not done.wait(0.05)
     assert channel.get() == 1

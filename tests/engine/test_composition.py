@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+import tables
 from numpy.typing import NDArray
 
 from engine import CropRectangle, InputError, Job, run
@@ -155,9 +156,8 @@ def test_poses_are_relative_to_the_crop_or_to_the_movie_as_asked(
     np.testing.assert_array_equal(poses_in(tmp_path / "movie"), poses_in(tmp_path / "crop") + shift)
     for name in ("crop", "movie"):
         provenance = metadata_in(tmp_path / name)["posestream"]
-        with pd.HDFStore(str(tmp_path / name / "dlc_pose_estimates.0.h5"), "r") as store:
-            node: Any = store.get_node("df_with_missing")
-            notes = json.loads(node._v_attrs.posestream)
+        with tables.open_file(tmp_path / name / "dlc_pose_estimates.0.h5") as file:
+            notes = json.loads(file.root.df_with_missing._v_attrs.posestream)
         assert notes["coordinates"] == provenance["coordinates"] == name
         assert (
             notes["crop_rect"]
