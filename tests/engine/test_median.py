@@ -1,6 +1,7 @@
 """The streaming median equals scipy's over the whole movie."""
 
 import numpy as np
+import pytest
 import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ def poses_of(batches: list[PoseBatch]) -> NDArray[np.float64]:
     return np.concatenate([np.empty((0, 3, 3)), *(batch.poses for batch in batches)])
 
 
+@pytest.mark.filterwarnings("ignore:kernel_size exceeds volume extent")  # and pads, as we do
 @given(seeds, lengths, window_lengths, batch_sizes)
 def test_x_and_y_equal_medfilt_bit_for_bit(
     seed: int, num_frames: int, window_length: int, batch_size: int
