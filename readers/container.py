@@ -87,38 +87,78 @@ class _Clock:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    if not container.streams.video:
+    stream = container.streams.best("video")  # not the first: that may be a cover picture
+    if not isinstance(stream, VideoStream):
         raise MovieError(path, "holds no video")
-    return container.streams.video[0]
+    return stream
 
 
 def _pictures(
     container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[av.VideoFrame | None, Fraction | None]]:
-    """Yield every frame with its presentation time in seconds; None for what is not there.
-
-    A packet that cannot be decoded is a frame without a picture. Its place among the others is
-    known from the presentation times of the packets that went in, since decoders put frames into
-    the order of presentation and, on several threads, report an error some packets late.
-    """
-    waiting: list[int] = []  # presentation times of packets whose frame has not come out yet
-    errors = 0
+    """Yield every frame with its presentation time in seconds; None for what is not there."""
+    # An .avi counts packets in the order of decoding; where that is another than the order of
+    # presentation, what FFmpeg gives as a frame's time is that of another frame.
+    due = _DueTimes(are_frames_own=container.format.name != "avi" or not stream.has_b_frames)
     time_base = stream.time_base or Fraction(0)
+
+    def seconds(time: int | None) -> Fraction | None:
+        return None if time is None else time * time_base
 
     for packet in container.demux(stream):
         if packet.pts is not None and packet.size and not packet.is_discard:
-            heapq.heappush(waiting, packet.pts)
+            due.add(packet.pts)
         try:
             pictures = packet.decode()
         except av.error.InvalidDataError:
-            errors += 1
+            due.num_errors += 1
             continue
         for picture in pictures:
-            while waiting and picture.pts is not None and waiting[0] <= picture.pts:
-                lost = heapq.heappop(waiting)
-                if lost < picture.pts and errors:
-                    errors -= 1
-                    yield None, lost * time_base
-            yield picture, None if picture.pts is None else picture.pts * time_base
-    for _ in range(errors):
-        yield None, heapq.heappop(waiting) * time_base if waiting else None
+            *lost, time = due.take(picture.pts)
+            for lost_time in lost:
+                yield None, seconds(lost_time)
+            yield picture, seconds(time)
+    for _ in range(due.num_errors):
+        yield None, seconds(due.take_next())
+
+
+class _DueTimes:
+    """Presentation times of the packets that went into a decoder and have not come out as frames.
+
+    A packet that cannot be decoded is a frame without a picture. Its place among the others is
+    known from these times, since decoders put frames into the order of presentation and, on
+    several threads, report an error some packets late.
+
+    Attributes
+    ----------
+    num_errors
+        Packets that could not be decoded and whose place is not known yet.
+    """
+
+    def __init__(self, *, are_frames_own: bool) -> None:
+        self._are_frames_own = are_frames_own
+        self._times: list[int] = []
+        self.num_errors = 0
+
+    def add(self, time: int) -> None:
+        """Add the time of a packet."""
+        heapq.heappush(self._times, time)
+
+    def take_next(self) -> int | None:
+        """Take the earliest time, None where there is none."""
+        return heapq.heappop(self._times) if self._times else None
+
+    def take(self, frame_time: int | None) -> list[int | None]:
+        """Take the times of the lost frames before a frame that came out, then its own."""
+        taken: list[int | None] = []
+        if not self._are_frames_own:
+            while self.num_errors:
+                self.num_errors -= 1
+                taken.append(self.take_next())
+            return [*taken, self.take_next()]
+        while self._times and frame_time is not None and self._times[0] <= frame_time:
+            time = heapq.heappop(self._times)
+            if time < frame_time and self.num_errors:
+                self.num_errors -= 1
+                taken.append(time)
+        return [*taken, frame_time]

@@ -12,7 +12,7 @@ import pytest
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from readers import CropRectangle, FrameBatch, FrameStatus, inspect_movie, open_movie
+from readers import CropRectangle, FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
 
 
 def pictures(count: int, width: int, height: int) -> list[NDArray[np.uint8]]:
@@ -180,6 +180,34 @@ def test_times_are_the_containers_and_start_at_zero(tmp_path: Path) -> None:
 
     np.testing.assert_allclose(batch.time_s, (np.array(pts) - 5) / 30, atol=1e-9)
     assert np.isnan(batch.hardware_counter_us).all()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_frames_that_are_stored_in_another_order_have_times_in_order(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    pixel_format = "yuv420p" if codec == "libx264" else "yuvj420p"
+    path = write(tmp_path / f"movie{suffix}", pictures(20, 64, 48), codec, pixel_format)
+
+    (batch,) = read(path, 64)
+
+    np.testing.assert_allclose(batch.time_s, np.arange(20) / 30, atol=1e-9)
+
+
+def test_sound_alone_is_no_movie(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    with pytest.raises(MovieError, match="holds no video"):
+        inspect_movie(path)
 
 
 def test_the_frame_rate_is_an_exact_fraction(tmp_path: Path) -> None:
