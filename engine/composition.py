@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.coordinates import InMovieCoordinates
 from engine.drawing import overlay_style
-from engine.inference import PoseModel, load_model, read_export
+from engine.inference import PoseModel, images_at_a_time, load_model, read_export
 from engine.job import Job
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
@@ -34,9 +34,6 @@ from sinks import (
     Sink,
     write_metadata,
 )
-
-_LARGEST_BATCH = 8
-_BATCH_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ class _Run:
         counts = FrameCounts()
         with ExitStack() as stack:
             reader = stack.enter_context(open_movie(movie, self._job.crop_rect))
-            batch_size = self._job.batch_size or default_batch_size(reader)
+            batch_size = self._job.batch_size or images_at_a_time(reader.image_shape)
             self._progress.begin_movie(movie.path.name, movie.num_frames_from_header)
             stack.callback(self._progress.end_movie)
             Pipeline(
@@ -253,9 +250,3 @@ class _Run:
     def _warn(self, message: str) -> None:
         self._warnings.append(message)
         self._progress.warn(message)
-
-
-def default_batch_size(reader: MovieReader) -> int:
-    """Choose as many frames as fit into 8 MiB, 1 to 8: more are not faster, only larger."""
-    height, width, channels = reader.image_shape
-    return max(1, min(_LARGEST_BATCH, _BATCH_BYTES // (height * width * channels)))

@@ -3,6 +3,7 @@
 from engine.inference.export import ModelError, ModelExport, read_export
 from engine.inference.load import RUNTIMES, load_model
 from engine.inference.model import Cancelled, PoseModel
+from engine.inference.workload import images_at_a_time
 
 __all__ = [
     "RUNTIMES",
@@ -10,6 +11,7 @@ __all__ = [
     "ModelError",
     "ModelExport",
     "PoseModel",
+    "images_at_a_time",
     "load_model",
     "read_export",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.model import Cancelled
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.inference.workload import images_at_a_time
 
 
 class OpenVinoModel:
@@ -68,7 +69,13 @@ class OpenVinoModel:
 
     def _compile(self, image_shape: tuple[int, ...]) -> None:
         self._network.reshape([1, *image_shape])
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            # On many cores it would run as many images at a time, each with memory of its own. The
+            # number goes by the image's size, not by the batch, on which no pose may depend.
+            "PERFORMANCE_HINT_NUM_REQUESTS": str(images_at_a_time(image_shape)),
+        }
         compiled = self._core.compile_model(self._network, "CPU", settings)
         self._queue = ov.AsyncInferQueue(compiled)
         self._queue.set_callback(self._collect)

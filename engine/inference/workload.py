@@ -1,0 +1,18 @@
+"""How many images are worth having in hand at a time."""
+
+from __future__ import annotations
+
+_MOST_IMAGES = 8
+_MOST_BYTES = 8 * 2**20
+
+
+def images_at_a_time(image_shape: tuple[int, ...]) -> int:
+    """Choose as many images as fit into 8 MiB, 1 to 8: more are not faster, only larger.
+
+    Parameters
+    ----------
+    image_shape
+        Height, width and channels of 8-bit images.
+    """
+    height, width, channels = image_shape
+    return max(1, min(_MOST_IMAGES, _MOST_BYTES // (height * width * channels)))

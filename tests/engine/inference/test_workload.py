@@ -1,0 +1,15 @@
+"""As many images as fit into 8 MiB, 1 to 8."""
+
+import pytest
+
+from engine.inference import images_at_a_time
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "images"),
+    [(64, 64, 8), (480, 640, 8), (1024, 1280, 2), (1200, 1600, 1), (4000, 4000, 1)],
+)
+def test_large_images_come_one_at_a_time_small_ones_eight(
+    height: int, width: int, images: int
+) -> None:
+    assert images_at_a_time((height, width, 3)) == images
