@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.composition import RunResult, run
+    from engine.errors import RunError
     from engine.job import Job
     from engine.provenance import MovieResult
     from readers import CropRectangle, InputError
 
-__all__ = ["CropRectangle", "InputError", "Job", "MovieResult", "RunResult", "run"]
+__all__ = ["CropRectangle", "InputError", "Job", "MovieResult", "RunError", "RunResult", "run"]
 
 _HOMES = {
     "CropRectangle": "readers",
     "InputError": "readers",
     "Job": "engine.job",
     "MovieResult": "engine.provenance",
+    "RunError": "engine.errors",
     "RunResult": "engine.composition",
     "run": "engine.composition",
 }

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -15,11 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from engine.errors import RunError
 from readers import CropRectangle, InputError
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+_DEMO_OUTPUT_DIR = Path("posestream-demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,9 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         execute: Callable[..., None] = options.pop("execute")
         with _one_interrupt():
             execute(**options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT)
+    except RunError as error:
+        return _fail(error, EXIT_FAILED)
     except KeyboardInterrupt:
         _fail("interrupted; nothing half written was left behind", EXIT_INTERRUPTED)
         if arguments is None:  # Python's own end would wait for a model that still computes
@@ -56,7 +62,10 @@ def _one_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # in the background, Ctrl-C may be ignored already
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if (
+        in_main_thread and before is signal.default_int_handler
+    ):  # in the background, Ctrl-C may be ignored already
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
@@ -98,14 +107,19 @@ def _inspect(path: Path, *, as_json: bool) -> None:
 def _demo(output_dir: Path) -> None:
     from engine.builtin import DEMO_MOVIE
 
-    _run(movies=[DEMO_MOVIE], output_dir=output_dir, draw_skeleton=True, overwrite=True)
+    _run(
+        movies=[DEMO_MOVIE],
+        output_dir=output_dir,
+        draw_skeleton=True,
+        overwrite=output_dir == _DEMO_OUTPUT_DIR,  # elsewhere, results may be somebody's work
+    )
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as everything else here does."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings, allow_abbrev=False)  # a new option would change meanings
         # argparse takes "-1,0,64,64" and "-1e3" for options, and would say that a value is missing.
         self._negative_number_matcher = re.compile(r"-[\d.].*|-(inf|nan)")
 
@@ -227,7 +241,9 @@ def _add_drawing(group: Any) -> None:
         "--color-map", metavar="NAME", help="a color map of matplotlib's (default: rainbow)"
     )
     group.add_argument(
-        "--keypoints-only", action="store_true", help="draw on black instead of the pictures"
+        "--keypoints-only",
+        action=argparse.BooleanOptionalAction,
+        help="draw on black instead of the pictures",
     )
     group.add_argument(
         "--output-frame-rate",
@@ -235,11 +251,13 @@ def _add_drawing(group: Any) -> None:
         metavar="FPS",
         help="frame rate of the labelled movie (default: the movie's)",
     )
-    group.add_argument("--draw-skeleton", action="store_true", help="connect body parts by lines")
+    group.add_argument(
+        "--draw-skeleton", action=argparse.BooleanOptionalAction, help="connect body parts by lines"
+    )
     group.add_argument(
         "--skeleton",
         metavar="A-B,B-C|config.yaml",
-        help="pairs to connect, or a DeepLabCut project's config.yaml "
+        help="pairs that --draw-skeleton connects, or a DeepLabCut project's config.yaml "
         "(default: the bottom-view skeleton)",
     )
     group.add_argument(
@@ -274,7 +292,7 @@ def _add_demo(commands: Any) -> None:
     parser.add_argument(
         "--output-dir",
         type=_path,
-        default=Path("posestream-demo"),
+        default=_DEMO_OUTPUT_DIR,
         metavar="DIR",
         help="folder of the outputs (default: posestream-demo)",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.coordinates import InMovieCoordinates
 from engine.drawing import overlay_style
+from engine.errors import RunError
 from engine.inference import PoseModel, images_at_a_time, load_model, read_export
 from engine.job import Job
 from engine.median import MedianFilter
@@ -20,7 +21,7 @@ from engine.pipeline import Lane, Pipeline
 from engine.prediction import Prediction
 from engine.progress import Progress, SilentProgress
 from engine.provenance import MovieResult, crop_as_json, describe_movie, describe_run
-from readers import MovieInfo, MovieReader, inspect_movies, open_movie
+from readers import InputError, MovieInfo, MovieReader, inspect_movies, open_movie
 from sinks import (
     FASTEST_FRAME_RATE,
     SLOWEST_FRAME_RATE,
@@ -71,8 +72,19 @@ def run(job: Job, progress: Progress | None = None) -> RunResult:
     ------
     InputError
         If a movie, the model, the output directory or a parameter cannot be used.
+    RunError
+        If a movie cannot be read any more once the work has begun.
     """
     return _Run(job, progress or SilentProgress()).run()
+
+
+@contextmanager
+def _begun() -> Iterator[None]:
+    """Once work has begun, a movie or a file that cannot be used is no longer bad input."""
+    try:
+        yield
+    except InputError as error:
+        raise RunError(str(error)) from error
 
 
 class _Run:
@@ -84,17 +96,18 @@ class _Run:
         self._started = datetime.now(UTC)
         self._warnings: list[str] = []
         self._results: list[MovieResult] = []
-        self._outputs = OutputDirectory(Path(job.output_dir))
-        self._movies = inspect_movies([Path(movie) for movie in job.movies])
+        self._outputs = OutputDirectory(job.output_dir)
+        self._movies = inspect_movies(job.movies)
         if job.crop_rect is not None:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
-        self._export = read_export(Path(job.model) if job.model is not None else MODEL_DIR)
+        self._export = read_export(job.model or MODEL_DIR)
         self._style = overlay_style(job, self._export.body_parts)
         self._outputs.check(self._movies, overwrite=job.overwrite)
 
     def run(self) -> RunResult:
-        with closing(load_model(self._export, self._job.runtime)) as model, self._directory():
+        model = load_model(self._export, self._job.runtime)
+        with closing(model), self._directory(), _begun():
             self._model: PoseModel = model
             self._warn_of_model()
             with ExperimentAnnotations(
@@ -104,6 +117,8 @@ class _Run:
             ) as annotations:
                 for number, movie in enumerate(self._movies):
                     self._results.append(self._run_movie(number, movie, annotations))
+                    # An earlier run's would describe poses that are no longer there.
+                    self._outputs.metadata.unlink(missing_ok=True)
             self._write_metadata()
         outputs = self._written()
         self._outputs.remove_results_except(outputs)
@@ -120,6 +135,18 @@ class _Run:
                 f"{self._export.directory}: this model's predictions depend on which frames "
                 "share a batch (its batch normalisation is in training mode); it runs one "
                 "frame at a time"
+            )
+
+    def _warn_of_frames(self, movie: MovieInfo, counts: FrameCounts) -> None:
+        if counts.num_undecodable:
+            self._warn(
+                f"{movie.path}: {counts.num_undecodable} of {counts.num_frames} frames could not "
+                "be decoded; their poses are NaN"
+            )
+        claimed = movie.num_frames_from_header
+        if claimed is not None and claimed != counts.num_frames:
+            self._warn(
+                f"{movie.path}: its header claims {claimed} frames, {counts.num_frames} are there"
             )
 
     @contextmanager
@@ -142,7 +169,9 @@ class _Run:
         with ExitStack() as stack:
             reader = stack.enter_context(open_movie(movie, self._job.crop_rect))
             batch_size = self._job.batch_size or images_at_a_time(reader.image_shape)
-            self._progress.begin_movie(movie.path.name, movie.num_frames_from_header)
+            self._progress.begin_movie(
+                " ".join(movie.path.name.split()), movie.num_frames_from_header
+            )
             stack.callback(self._progress.end_movie)
             Pipeline(
                 reader=reader,
@@ -157,11 +186,7 @@ class _Run:
                 on_progress=self._progress.advance,
                 cancel_work=self._model.close,
             ).run()
-        if counts.num_undecodable:
-            self._warn(
-                f"{movie.path}: {counts.num_undecodable} of {counts.num_frames} frames could not "
-                "be decoded; their poses are NaN"
-            )
+        self._warn_of_frames(movie, counts)
         return MovieResult(movie, counts.num_frames, counts.num_dropped, counts.num_undecodable)
 
     def _labelled_movie(self, number: int, reader: MovieReader) -> Sink:

@@ -22,8 +22,8 @@ _MOST = 1_000_000
 class Job:
     """One run: movies, a model, and how the outputs should look.
 
-    Values are turned into plain Python ones (paths into `Path`, numpy's numbers into `int` and
-    `float`), so that they can be written into the metadata.
+    Values are turned into plain Python ones (paths into absolute `Path`, numpy's numbers into `int`
+    and `float`), so that they can be written into the metadata.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Job:
         bottom-view skeleton.
     batch_size
         Frames handed on at a time; None for a number that suits the size of the frames. It
-        changes speed and memory, never results.
+        changes speed and memory, not results.
     runtime
         ``auto``, ``tensorflow`` or ``openvino``.
     overwrite
@@ -170,7 +170,7 @@ def _path(what: str, value: object) -> Path:
     """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise InputError(f"{what} {value!r}: must be a path")
-    return Path(value)
+    return Path(value).absolute()
 
 
 def _is_number(value: object) -> bool:

@@ -101,6 +101,9 @@ class OutputDirectory:
 
     def _check_results(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
         results = self.results()
+        for path in results:
+            if not path.is_file():
+                raise InputError(f"output directory {self.path}: {path.name} there is no file")
         if results and not overwrite:
             raise InputError(
                 f"output directory {self.path}: already holds results ({results[0].name}"

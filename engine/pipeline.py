@@ -79,7 +79,8 @@ class Pipeline:
         Called from the calling thread, several times a second and at the end, with the number of
         frames that are through.
     cancel_work
-        Called from the calling thread when the run is called off: cuts short what is running.
+        Called when the run is called off, from any thread and perhaps more than once: cuts short
+        what is running, and returns at once.
     """
 
     reader: MovieReader

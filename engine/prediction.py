@@ -24,7 +24,3 @@ class Prediction:
         if decoded.any():
             poses[decoded] = self._model.predict(batch.images[decoded])
         return [PoseBatch(batch, poses)]
-
-    def flush(self) -> list[PoseBatch]:
-        """Return nothing: no frame is held back."""
-        return []

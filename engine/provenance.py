@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 from engine.inference import ModelExport
 from engine.job import Job
@@ -48,12 +47,13 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
     """Describe one movie of a run."""
     movie = result.movie
     return {
-        "path": str(Path(movie.path)),
+        "path": str(movie.path),
         "format": movie.format,
         "width": movie.width,
         "height": movie.height,
         "frame_rate": float(movie.frame_rate),
         "start_time_ms": movie.start_time_ms,
+        "num_frames_in_header": movie.num_frames_from_header,
         "num_frames": result.num_frames,
         "num_dropped": result.num_dropped,
         "num_not_decodable": result.num_undecodable,

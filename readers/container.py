@@ -28,7 +28,7 @@ def inspect_container(path: Path) -> MovieInfo:
     MovieError
         If the file is not a movie, or not one frame of it can be decoded.
     """
-    with movie_errors(path), av.open(str(path)) as container:
+    with movie_errors(path), av.open(str(path.absolute())) as container:
         stream = _video_stream(path, container)
         picture = next(
             (picture for picture, _ in _pictures(container, stream) if picture is not None), None
@@ -56,9 +56,10 @@ class ContainerReader(MovieReader):
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         clock = _Clock(self.info.frame_period_s)
-        with av.open(str(self.info.path)) as container:
+        with av.open(str(self.info.path.absolute())) as container:
             stream = _video_stream(self.info.path, container)
-            stream.thread_type = "AUTO"
+            # Not one frame a thread: FFmpeg then loses good frames behind a damaged last packet.
+            stream.thread_type = "SLICE"
             for picture, presentation_time_s in _pictures(container, stream):
                 status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
                 yield DecodedFrame(picture, clock.time_s(presentation_time_s), status=status)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -29,6 +31,8 @@ from readers.pictures import GreyConverter
 from readers.section import FileSection
 
 _READ_AHEAD_BYTES = 2**20
+_MOST_COUNTED_BYTES = 2**30
+"""Pictures of larger recordings are not counted beforehand: that alone would take minutes."""
 
 
 def inspect_isxb(path: Path) -> MovieInfo:
@@ -51,6 +55,8 @@ def inspect_isxb(path: Path) -> MovieInfo:
         period_s = session_period_s(path, session)
         first, last = _first_and_last_sample(path, header)
         _check_dropped(path, header)
+        if header.video_size <= _MOST_COUNTED_BYTES:
+            _check_picture_count(path, header)
     period_s = period_s or _mean_step_s(first, last)
     if not period_s or period_s < 0:
         raise MovieError(path, "its metadata tells no frame period")
@@ -76,6 +82,16 @@ def _check_picture_size(path: Path, header: IsxbHeader, width: int, height: int)
             path,
             f"its metadata says {width} x {height} pixels, "
             f"its first picture has {picture.width} x {picture.height}",
+        )
+
+
+def _check_picture_count(path: Path, header: IsxbHeader) -> None:
+    """Check, without decoding, that there is one picture per recorded frame."""
+    with _video(path, header) as packets:
+        count = sum(1 for _ in packets)
+    if count != header.num_recorded_frames:
+        raise MovieError(
+            path, f"its metadata counts {header.num_recorded_frames} frames, its pictures {count}"
         )
 
 
@@ -154,12 +170,20 @@ class IsxbReader(MovieReader):
                 next_dropped = next(dropped, None)
 
     def _recorded_frames(self, header: IsxbHeader) -> Iterator[DecodedFrame]:
-        """Pair every recorded picture with its sample."""
-        pictures = _pictures(self.info.path, header)
+        """Pair every recorded picture with its sample.
+
+        A picture without a sample, or a sample without a picture, ends in an error: nobody could
+        tell which of the pairs before belong together.
+        """
+        path = self.info.path
         first_us: int | None = None
-        for sample in frame_samples(self.info.path, header):
+        pairs = zip_longest(
+            _pictures(path, header), frame_samples(path, header), fillvalue=_MISSING
+        )
+        for picture, sample in pairs:
+            if isinstance(picture, _Missing) or isinstance(sample, _Missing):
+                raise MovieError(path, "has another number of pictures than its metadata says")
             first_us = sample.hardware_counter_us if first_us is None else first_us
-            picture = next(pictures, None)
             yield DecodedFrame(
                 picture,
                 (sample.hardware_counter_us - first_us) / 1e6,
@@ -168,21 +192,34 @@ class IsxbReader(MovieReader):
             )
 
 
+class _Missing:
+    """Stands for what one of two sequences lacks; None is a picture that cannot be decoded."""
+
+
+_MISSING = _Missing()
+
+
 def _dropped(time_s: float) -> DecodedFrame:
     return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)
 
 
 def _pictures(path: Path, header: IsxbHeader) -> Generator[av.VideoFrame | None, None, None]:
     """Yield the pictures in the video section, None for one that cannot be decoded."""
+    with _video(path, header) as packets:
+        for packet in packets:
+            yield _decoded(packet)
+
+
+@contextmanager
+def _video(path: Path, header: IsxbHeader) -> Iterator[Iterator[av.Packet[VideoStream]]]:
+    """Open the video section; give its packets, of one picture each."""
     with path.open("rb") as file:
         # A section of its own: the JSON behind the video must not be taken for pictures.
         section = FileSection(file, header.video_offset, header.video_size)
         with av.open(section, "r", format="mjpeg", buffer_size=_READ_AHEAD_BYTES) as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # one packet in, one picture out: errors stay in place
-            for packet in container.demux(stream):
-                if packet.size:
-                    yield _decoded(packet)
+            yield (packet for packet in container.demux(stream) if packet.size)
 
 
 def _decoded(packet: av.Packet[VideoStream]) -> av.VideoFrame | None:

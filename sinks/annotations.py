@@ -51,7 +51,8 @@ def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
 
 @contextmanager
 def _parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    with pq.ParquetWriter(path, schema) as writer:
+    # Given a name, pyarrow would look for a file system in it ("mouse:1").
+    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
         yield writer.write_table
 
 

@@ -182,7 +182,7 @@ def _open_mp4(path: Path, frame_period_s: Fraction) -> Iterator[OutputContainer]
         # and players then leave out the last frames of a short movie of 3000 frames/s.
         "movie_timescale": str(frame_period_s.denominator),
     }
-    container = av.open(str(path), "w", format="mp4", options=options)
+    container = av.open(str(path.absolute()), "w", format="mp4", options=options)
     try:
         yield container
     except BaseException:

@@ -11,6 +11,7 @@ def test_public_names() -> None:
         "InputError",
         "Job",
         "MovieResult",
+        "RunError",
         "RunResult",
         "run",
     ]

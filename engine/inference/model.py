@@ -35,7 +35,8 @@ class PoseModel(Protocol):
         -------
         float64, shape (frames, body parts, 3)
             x and y in pixels of the image, where (0, 0) is its top left corner, and likelihood,
-            0-1. A frame's pose does not depend on the other frames of the batch.
+            0-1. A frame's pose does not depend on the other frames of the batch (on TensorFlow, but
+            for the rounding of float32 arithmetic).
 
         Raises
         ------

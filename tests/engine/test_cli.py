@@ -343,7 +343,7 @@ def test_a_movie_that_a_result_would_replace(refusal: Refusal) -> None:
         (["run"], "no output directory was given; say where with --output-dir DIR"),
         (["run", "--output-dir", "somewhere"], "no movie was given"),
         (["run", "--output-dir", ""], "'': must be a path"),
-        (["run", "m.mp4", "--output-dir", "somewhere", "--crop", "a"], "--crop-rect"),
+        (["run", "m.mp4", "--output-dir", "somewhere", "--crop", "a"], "arguments: --crop a"),
         (["run", "m.mp4", "--gpu"], "unrecognized arguments: --gpu"),
         (["run", "--window-length"], "--window-length: expected one argument"),
         (["inspect"], "required: PATH"),
@@ -538,3 +538,28 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
 
     assert process.returncode == 130
     assert {path: path.read_bytes() for path in finished.iterdir()} == before
+
+
+def test_the_demo_does_not_replace_somebodys_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "dlc_pose_estimates.0.h5"
+    mine.write_text("mine")
+
+    assert main(["demo", "--output-dir", str(tmp_path)]) == 2
+
+    assert "already holds results" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+
+
+def test_a_switch_can_be_turned_off_again(tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"keypoints_only": True, "draw_skeleton": True}))
+    small_movie(tmp_path / "movie.avi")
+    arguments = ["run", str(tmp_path / "movie.avi"), "--inputs", str(inputs), "--no-keypoints-only"]
+
+    assert main([*arguments, "--output-dir", str(tmp_path / "out")]) == 0
+
+    metadata = json.loads((tmp_path / "out/output_metadata.json").read_text())
+    parameters = metadata["posestream"]["parameters"]
+    assert (parameters["keypoints_only"], parameters["draw_skeleton"]) == (False, True)

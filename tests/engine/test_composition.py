@@ -15,9 +15,10 @@ import pytest
 import tables
 from numpy.typing import NDArray
 
-from engine import CropRectangle, InputError, Job, run
+from engine import CropRectangle, InputError, Job, RunError, run
 from engine.builtin import DEMO_MOVIE
-from engine.synthetic import BODY_PARTS, MouseMovie, write_isxb, write_mp4
+from engine.synthetic import BODY_PARTS, MouseMovie, write_avi, write_isxb, write_mp4
+from sinks import PreviewSink
 
 OUTPUTS_OF_ONE_MOVIE = {
     "dlc_annotations.parquet",
@@ -236,11 +237,55 @@ def test_a_movie_is_not_overwritten_by_its_own_result(tmp_path: Path, small_movi
         run(Job([out / "dlc_labeled_movie.0.mp4"], out, overwrite=True))
 
 
+def test_a_movie_that_is_shorter_than_its_header_says_is_warned_of(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.avi"
+    write_avi(whole, MouseMovie(width=128, height=96, num_frames=10).images(), 25)
+    header = bytearray(whole.read_bytes())
+    stream_length = header.index(b"strh") + 8 + 32
+    header[stream_length : stream_length + 4] = (99).to_bytes(4, "little")
+    (tmp_path / "short.avi").write_bytes(header)
+
+    result = run(Job([tmp_path / "short.avi"], tmp_path / "out"))
+
+    assert "header claims 99 frames, 10 are there" in result.warnings[-1]
+    movie = metadata_in(tmp_path / "out")["posestream"]["movies"][0]
+    assert (movie["num_frames_in_header"], movie["num_frames"]) == (99, 10)
+
+
+def test_a_movie_that_vanishes_during_the_run_is_a_failed_run(
+    tmp_path: Path, small_movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "second.mp4"
+    second.write_bytes(small_movie.read_bytes())
+    run(Job([small_movie, second], tmp_path / "out"))
+    enter = PreviewSink.__enter__
+
+    def enter_and_remove(sink: PreviewSink) -> PreviewSink:
+        second.unlink(missing_ok=True)
+        return enter(sink)
+
+    monkeypatch.setattr(PreviewSink, "__enter__", enter_and_remove)
+    with pytest.raises(RunError, match=r"second\.mp4: cannot be read"):
+        run(Job([small_movie, second], tmp_path / "out", overwrite=True))
+
+    assert "output_metadata.json" not in names_in(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["mouse:1", "2023-01-27T10:34", "a b", "ümläut"])
+def test_names_that_look_like_something_else_are_names(
+    tmp_path: Path, small_movie: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"{name}.mp4").write_bytes(small_movie.read_bytes())
+
+    result = run(Job([Path(f"{name}.mp4")], Path(name)))
+
+    assert {path.name for path in result.outputs} == OUTPUTS_OF_ONE_MOVIE
+
+
 def test_a_run_that_fails_leaves_no_output(
     tmp_path: Path, small_movie: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sinks import PreviewSink
-
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -252,16 +297,20 @@ def test_a_run_that_fails_leaves_no_output(
 
 
 _MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from engine import Job, run
 run(Job([Path(sys.argv[1])], Path(sys.argv[2])))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+(peak,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(peak.split()[1])
 """
 
 
 def peak_memory_mib(movie: Path, output_dir: Path) -> float:
-    """Peak resident memory of a process that does one run."""
+    """Peak resident memory of a process that does one run.
+
+    Not ``ru_maxrss``, which a child inherits from the process that started it.
+    """
     command = [sys.executable, "-c", _MEASURE, str(movie), str(output_dir)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 -- our own interpreter and script
     return int(result.stdout) / 1024

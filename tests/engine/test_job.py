@@ -25,8 +25,8 @@ def job(**parameters: Any) -> Job:
 
 def test_defaults_are_the_reference_tools() -> None:
     assert asdict(DEFAULTS) == {
-        "movies": (MOVIE,),
-        "output_dir": Path("output"),
+        "movies": (MOVIE.absolute(),),
+        "output_dir": Path("output").absolute(),
         "model": None,
         "experiment_annotations_format": "parquet",
         "crop_rect": None,
@@ -187,11 +187,12 @@ def test_values_become_plain_ones_that_fit_into_json() -> None:
     }
 
 
-def test_paths_may_be_texts_and_movies_any_iterable() -> None:
+def test_paths_may_be_texts_and_movies_any_iterable_and_become_absolute() -> None:
     made = Job((name for name in ["a.avi", "b.avi"]), "output", "model")  # type: ignore[arg-type]  # texts and a generator
 
-    assert made.movies == (Path("a.avi"), Path("b.avi"))
-    assert (made.output_dir, made.model) == (Path("output"), Path("model"))
+    here = Path.cwd()
+    assert made.movies == (here / "a.avi", here / "b.avi")
+    assert (made.output_dir, made.model) == (here / "output", here / "model")
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,24 @@ def test_the_number_of_frames_in_the_header_is_not_trusted(tmp_path: Path, claim
     assert sum(map(len, read(path))) == 10
 
 
+@pytest.mark.parametrize("broken", [7, 19])
+def test_a_damaged_packet_of_h264_loses_no_row(tmp_path: Path, broken: int) -> None:
+    path = write(tmp_path / "movie.mp4", pictures(20, 64, 48), "libx264", "yuv420p")
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        position, size = packets[broken].pos, packets[broken].size
+    data = bytearray(path.read_bytes())
+    assert position is not None
+    data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+
+    batches = read(path, 64)
+
+    assert sum(map(len, batches)) == 20
+    np.testing.assert_allclose(batches[0].time_s, np.arange(20) / 30, atol=1e-9)
+    assert np.count_nonzero(batches[0].status) == 1
+
+
 def test_a_frame_that_cannot_be_decoded_keeps_its_place(tmp_path: Path) -> None:
     path = tmp_path / "movie.avi"
     images = pictures(6, 64, 48)
