@@ -14,7 +14,7 @@ from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
 COORDINATES = ("crop", "movie")
-_MOST = 1_000_000
+_LARGEST_COUNT = 1_000_000
 """The highest count of frames or pixels that is taken for meant."""
 
 
@@ -180,9 +180,11 @@ def _is_number(value: object) -> bool:
 def _integer(name: str, value: object, least: int) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
-        if least <= number <= _MOST:
+        if least <= number <= _LARGEST_COUNT:
             return number
-    raise InputError(f"{_words(name)} {value!r}: must be a whole number from {least} to {_MOST}")
+    raise InputError(
+        f"{_words(name)} {value!r}: must be a whole number from {least} to {_LARGEST_COUNT}"
+    )
 
 
 def _check_frame_rate(rate: float) -> None:
