@@ -58,7 +58,8 @@ def _one_interrupt() -> Iterator[None]:
     """Let the first Ctrl-C end the run, and no further one disturb it while it cleans up."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Not SIG_IGN: Python reports a signal that came just before it was to be ignored.
+        signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)

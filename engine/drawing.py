@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.colors import same_color
+
 from engine.job import Job
 from engine.skeleton import Skeleton, check_body_parts, find_skeleton
 from sinks import OverlayStyle
@@ -31,9 +33,14 @@ def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
         keypoints_only=job.keypoints_only,
         draw_skeleton=job.draw_skeleton,
         skeleton=skeleton.pairs,
-        skeleton_color=skeleton.color,
+        skeleton_color=None if _is_hidden(skeleton.color, job) else skeleton.color,
         trail_points=job.trail_points,
     )
+
+
+def _is_hidden(color: str | None, job: Job) -> bool:
+    """Tell whether lines would be black on black: black is what every DeepLabCut config says."""
+    return job.keypoints_only and color is not None and same_color(color, "black")
 
 
 def displayed_body_parts(given: str | Sequence[str]) -> tuple[str, ...] | None:

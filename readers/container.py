@@ -152,12 +152,12 @@ class _DueTimes:
     def take(self, frame_time: int | None) -> list[int | None]:
         """Take the times of the lost frames before a frame that came out, then its own."""
         taken: list[int | None] = []
-        if not self._are_frames_own:
+        if not self._are_frames_own or frame_time is None:
             while self.num_errors:
                 self.num_errors -= 1
                 taken.append(self.take_next())
             return [*taken, self.take_next()]
-        while self._times and frame_time is not None and self._times[0] <= frame_time:
+        while self._times and self._times[0] <= frame_time:
             time = heapq.heappop(self._times)
             if time < frame_time and self.num_errors:
                 self.num_errors -= 1

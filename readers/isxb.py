@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -151,14 +150,12 @@ class IsxbReader(MovieReader):
         recorded = self._recorded_frames(header)
         period_s = float(self.info.frame_period_s)
         next_dropped = next(dropped, None)
-        leading = deque[int]()
         index = 0
         while next_dropped == index:  # their times are known only from the first recorded frame
-            leading.append(index)
             index += 1
             next_dropped = next(dropped, None)
-        for position in leading:
-            yield _dropped((position - len(leading)) * period_s)
+        for num_before_first in range(index, 0, -1):
+            yield _dropped(-num_before_first * period_s)
         for frame in recorded:
             yield frame
             index += 1

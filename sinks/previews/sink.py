@@ -41,7 +41,7 @@ class PreviewSink(ResourceHolder):
     Parameters
     ----------
     paths
-        The files; all appear, or none.
+        The files; none appears before all are drawn.
     body_parts
         Names in the order of the poses.
     p_cutoff

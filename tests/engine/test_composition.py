@@ -19,17 +19,7 @@ from engine import CropRectangle, InputError, Job, RunError, run
 from engine.builtin import DEMO_MOVIE
 from engine.synthetic import BODY_PARTS, MouseMovie, write_avi, write_isxb, write_mp4
 from sinks import PreviewSink
-
-OUTPUTS_OF_ONE_MOVIE = {
-    "dlc_annotations.parquet",
-    "dlc_labeled_movie.0.mp4",
-    "dlc_pose_estimates.0.h5",
-    "hist.0.svg",
-    "output_metadata.json",
-    "plot-likelihood.0.svg",
-    "plot.0.svg",
-    "trajectory.0.png",
-}
+from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 
 
 def poses_in(directory: Path, movie_number: int = 0) -> NDArray[np.float64]:

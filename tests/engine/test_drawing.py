@@ -41,3 +41,23 @@ def test_the_skeleton_is_drawn_only_when_asked_but_checked_in_any_case() -> None
     assert overlay_style(job, BODY_PARTS).skeleton == (("nose", "neck"),)
     with pytest.raises(InputError, match="'nose-ear'"):
         overlay_style(Job([Path("a.mp4")], Path("out"), skeleton="nose-ear"), BODY_PARTS)
+
+
+@pytest.mark.parametrize(
+    ("color", "keypoints_only", "drawn"),
+    [("black", False, "black"), ("black", True, None), ("red", True, "red")],
+)
+def test_a_black_skeleton_is_not_drawn_black_on_black(
+    tmp_path: Path, color: str, keypoints_only: bool, drawn: str | None
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"skeleton: [[nose, neck]]\nskeleton_color: {color}\n")
+    job = Job(
+        [Path("a.mp4")],
+        Path("out"),
+        draw_skeleton=True,
+        skeleton=str(config),
+        keypoints_only=keypoints_only,
+    )
+
+    assert overlay_style(job, BODY_PARTS).skeleton_color == drawn
