@@ -169,20 +169,22 @@ class _Run:
         with ExitStack() as stack:
             reader = stack.enter_context(open_movie(movie, self._job.crop_rect))
             batch_size = self._job.batch_size or images_at_a_time(reader.image_shape)
+            predict = Prediction(self._model)
             self._progress.begin_movie(
                 " ".join(movie.path.name.split()), movie.num_frames_from_header
             )
             stack.callback(self._progress.end_movie)
             Pipeline(
                 reader=reader,
-                predict=Prediction(self._model),
+                predict=predict,
                 stages=[median],
                 lanes=[
                     Lane("labelled movie", [self._labelled_movie(number, reader)]),
                     Lane("data", [counts, *self._data_sinks(number, reader, annotations)]),
                 ],
                 batch_size=batch_size,
-                num_held_batches=median.num_held_batches(batch_size),
+                num_held_batches=predict.num_held_batches(batch_size, reader.image_shape)
+                + median.num_held_batches(batch_size),
                 on_progress=self._progress.advance,
                 cancel_work=self._model.close,
             ).run()

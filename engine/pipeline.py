@@ -33,10 +33,13 @@ _PATIENCE_S = 0.5
 
 
 class PredictionStage(Protocol):
-    """Turns frames into poses."""
+    """Turns frames into poses, holding back batches until theirs are there."""
 
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return the batches that are ready."""
+
+    def flush(self) -> list[PoseBatch]:
+        """Return what is held back, at the end of the movie."""
 
 
 class PoseStage(Protocol):
@@ -170,6 +173,7 @@ class Pipeline:
     def _pose(self) -> None:
         for batch in self._frames:
             self._advance(self.predict.push(batch), 0)
+        self._advance(self.predict.flush(), 0)
         for number, stage in enumerate(self.stages):
             self._advance(stage.flush(), number + 1)
         for channel in self._lane_channels:

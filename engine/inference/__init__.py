@@ -2,7 +2,7 @@
 
 from engine.inference.export import ModelError, ModelExport, read_export
 from engine.inference.load import RUNTIMES, load_model
-from engine.inference.model import Cancelled, PoseModel
+from engine.inference.model import Cancelled, PendingPoses, PoseModel
 from engine.inference.workload import images_at_a_time
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Cancelled",
     "ModelError",
     "ModelExport",
+    "PendingPoses",
     "PoseModel",
     "images_at_a_time",
     "load_model",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.inference.model import PoseModel
 
 
-class FrameByFrame:
+class FrameByFrame(PoseModel):
     """Gives a model one image at a time, so that no frame's pose depends on its neighbours."""
 
     def __init__(self, model: PoseModel) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,17 +14,43 @@ class Cancelled(Exception):  # noqa: N818 -- not an error: somebody asked to sto
     """Raised where work was cut short on request."""
 
 
-class PoseModel(Protocol):
+class PendingPoses(Protocol):
+    """The poses of a batch that a model has begun with."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `result` returns at once."""
+
+    def result(self) -> NDArray[np.float64]:
+        """Wait for the poses; see `PoseModel.predict`."""
+
+
+@dataclass(frozen=True)
+class ReadyPoses:
+    """Poses that are there already."""
+
+    poses: NDArray[np.float64]
+    is_ready = True
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the poses."""
+        return self.poses
+
+
+class PoseModel(ABC):
     """A loaded model, on whichever runtime."""
 
     @property
+    @abstractmethod
     def body_parts(self) -> tuple[str, ...]:
         """Names of the body parts, in the order of the poses."""
 
     @property
+    @abstractmethod
     def runtime(self) -> str:
         """Name and version of what runs the model, for the record."""
 
+    @abstractmethod
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate the pose in each image.
 
@@ -44,8 +72,20 @@ class PoseModel(Protocol):
             If `close` was called meanwhile.
         """
 
+    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+        """Begin with images, which must stay as they are until the result is there.
+
+        A model that cannot work on its own makes its caller wait here.
+        """
+        return ReadyPoses(self.predict(images))
+
+    def images_ahead(self, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- for overriding
+        """Tell how many images must be begun behind one before waiting for it, or cores idle."""
+        return 0
+
+    @abstractmethod
     def close(self) -> None:
         """Free the model; may be called from any thread, and returns at once.
 
-        A running `predict` raises `Cancelled`, as soon as its runtime can stop.
+        What is running ends in `Cancelled`, as soon as the runtime can stop.
         """

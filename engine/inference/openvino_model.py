@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from engine.inference.export import ModelError, ModelExport
-from engine.inference.model import Cancelled
+from engine.inference.heads import merge_heads
+from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import images_at_a_time
 
+_POLL_S = 0.1
+"""How often waiting looks whether there is still something to wait for."""
 
-class OpenVinoModel:
+
+class OpenVinoModel(PoseModel):
     """A DeepLabCut export on OpenVINO.
 
     Every image is a request of its own and as many requests run at a time as suit the machine,
@@ -29,7 +34,6 @@ class OpenVinoModel:
         self._network = _read_network(self._core, export)
         self._shape: tuple[int, ...] | None = None
         self._queue: Any = None
-        self._poses: list[NDArray[np.float64]] = []
         self._closed = threading.Event()
 
     @property
@@ -44,21 +48,44 @@ class OpenVinoModel:
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
+        return self.start(images).result()
+
+    def start(self, images: NDArray[np.uint8]) -> _Requests:
+        """Begin with images; returns when the last of them has been begun."""
         if images.shape[1:] != self._shape:
             self._compile(images.shape[1:])
-        poses = self._poses = [np.empty((0, 3))] * len(images)
+        requests = _Requests(len(images), self.check)
         try:
             for index in range(len(images)):
                 if self._closed.is_set():
                     break
-                self._queue.start_async({0: images[index : index + 1]}, index)
-            self._queue.wait_all()
+                inputs = {0: images[index : index + 1]}
+                self._queue.start_async(inputs, (requests, index), share_inputs=True)
         except RuntimeError:
             if not self._closed.is_set():
                 raise
         if self._closed.is_set():
             raise Cancelled
-        return np.stack(poses)
+        return requests
+
+    def images_ahead(self, image_shape: tuple[int, ...]) -> int:
+        """As many as run at a time, so that a core finds the next one when it has done its own."""
+        return images_at_a_time(image_shape)
+
+    def check(self) -> None:
+        """Raise what ended a request before its time.
+
+        Raises
+        ------
+        Cancelled
+            If the model was closed.
+        RuntimeError
+            If a request failed.
+        """
+        if self._closed.is_set():
+            raise Cancelled
+        for request in self._queue:
+            request.wait_for(0)
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
@@ -68,7 +95,9 @@ class OpenVinoModel:
                 request.cancel()
 
     def _compile(self, image_shape: tuple[int, ...]) -> None:
-        self._network.reshape([1, *image_shape])
+        network = self._network.clone()
+        network.reshape([1, *image_shape])
+        merge_heads(network)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -76,21 +105,65 @@ class OpenVinoModel:
             # number goes by the image's size, not by the batch, on which no pose may depend.
             "PERFORMANCE_HINT_NUM_REQUESTS": str(images_at_a_time(image_shape)),
         }
-        compiled = self._core.compile_model(self._network, "CPU", settings)
+        compiled = self._core.compile_model(network, "CPU", settings)
         self._queue = ov.AsyncInferQueue(compiled)
         self._queue.set_callback(self._collect)
         self._shape = image_shape
 
-    def _collect(self, request: Any, index: int) -> None:
+    def _collect(self, request: Any, place: tuple[_Requests, int]) -> None:
+        requests, index = place
+        outputs = [tensor.data for tensor in request.output_tensors]
+        try:
+            requests.collect(index, self._poses(*outputs)[0])
+        except ValueError as error:  # outputs of other shapes than a DeepLabCut model's
+            requests.fail(error)
+
+    def _poses(self, *outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         if self._export.predicts_poses:
-            self._poses[index] = poses_from_rows(request.get_output_tensor(0).data, 1)[0]
-            return
-        self._poses[index] = poses_from_score_maps(
-            request.get_output_tensor(0).data,
-            request.get_output_tensor(1).data,
+            return poses_from_rows(outputs[0], 1)
+        return poses_from_score_maps(
+            *outputs,
             stride_px=self._export.stride_px,
             locref_stdev_px=self._export.locref_stdev_px,
-        )[0]
+        )
+
+
+class _Requests:
+    """The requests of one batch of images, and the poses that have come of them."""
+
+    def __init__(self, num_images: int, check: Callable[[], None]) -> None:
+        self._poses: list[NDArray[np.float64]] = [np.empty((0, 3))] * num_images
+        self._num_missing = num_images
+        self._check = check
+        self._error: Exception | None = None
+        self._changed = threading.Condition()
+
+    def collect(self, index: int, poses: NDArray[np.float64]) -> None:
+        """Take the poses of an image, from whichever thread."""
+        with self._changed:
+            self._poses[index] = poses
+            self._num_missing -= 1
+            self._changed.notify_all()
+
+    def fail(self, error: Exception) -> None:
+        """Give the batch up."""
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self._num_missing == 0 or self._error is not None
+
+    def result(self) -> NDArray[np.float64]:
+        """Wait for the poses; see `PoseModel.predict`."""
+        with self._changed:
+            while not self._changed.wait_for(lambda: self.is_ready, _POLL_S):
+                self._check()  # a request that fails or is cancelled does not call back
+        if self._error is not None:
+            raise self._error
+        return np.stack(self._poses)
 
 
 def _read_network(core: Any, export: ModelExport) -> Any:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference.export import ModelError, ModelExport
-from engine.inference.model import Cancelled
+from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 
 
-class TensorFlowModel:
+class TensorFlowModel(PoseModel):
     """A DeepLabCut export on TensorFlow, in whole batches.
 
     deeplabcut-live's runner loads the graph; its own ``get_pose`` takes one frame at a time, so

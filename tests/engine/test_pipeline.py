@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.inference import PoseModel
 from engine.median import MedianFilter
 from engine.pipeline import Lane, Pipeline, buffer_count
 from engine.prediction import Prediction
@@ -19,7 +20,7 @@ from sinks import PoseBatch
 from tests.batches import frame_batch
 
 
-class MeanModel:
+class MeanModel(PoseModel):
     """Poses made of the image's mean: different for every frame, dependent on nothing else."""
 
     body_parts = ("a", "b")
@@ -88,14 +89,15 @@ def pipeline(
     on_progress: Callable[[int], None] = lambda _: None,
     cancel_work: Callable[[], None] = lambda: None,
 ) -> Pipeline:
-    median = MedianFilter(window_length)
+    predict, median = Prediction(model or MeanModel()), MedianFilter(window_length)
     return Pipeline(
         reader=reader,
-        predict=Prediction(model or MeanModel()),
+        predict=predict,
         stages=[median],
         lanes=lanes,
         batch_size=batch_size,
-        num_held_batches=median.num_held_batches(batch_size),
+        num_held_batches=predict.num_held_batches(batch_size, reader.image_shape)
+        + median.num_held_batches(batch_size),
         on_progress=on_progress,
         cancel_work=cancel_work,
     )

@@ -150,7 +150,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, runtime: str) -> None:
     assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 2, 3)
 
 
-class BatchMean:
+class BatchMean(PoseModel):
     """A model whose poses depend on the batch, as batch normalisation in training mode does."""
 
     body_parts = ("a",)
