@@ -63,9 +63,10 @@ class LabelledMovieSink(ResourceHolder):
     its primaries are those of the sRGB screens that the pictures are meant for, while players
     left to guess go by the size of the frame, each in its own way.
 
-    Memory does not depend on the length of the movie but for FFmpeg's index of the mp4, which
-    it keeps until the end: about 70 bytes a frame. At the end the file is written a second time
-    to put the index in front.
+    Memory does not depend on the length of the movie: the mp4 is written in fragments of a few
+    hundred frames, each with an index of its own. (FFmpeg would keep an index of the whole until
+    the end, about 70 bytes a frame.) At the end the file is written a second time to put a short
+    table of the fragments in front, by which players find their way.
 
     Parameters
     ----------
@@ -177,7 +178,9 @@ class LabelledMovieSink(ResourceHolder):
 @contextmanager
 def _open_mp4(path: Path, frame_period_s: Fraction) -> Iterator[OutputContainer]:
     options = {
-        "movflags": "+faststart",  # the index first: browsers play before they have it all
+        # Fragments from key frame to key frame; `global_sidx` is the table in front. `delay_moov`
+        # lets the header say that decoding begins two frames early: otherwise players count them.
+        "movflags": "+frag_keyframe+default_base_moof+delay_moov+global_sidx",
         # The length of the movie is counted in this clock. FFmpeg's own counts milliseconds,
         # and players then leave out the last frames of a short movie of 3000 frames/s.
         "movie_timescale": str(frame_period_s.denominator),

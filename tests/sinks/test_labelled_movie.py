@@ -106,12 +106,32 @@ def test_a_browser_can_play_it(tmp_path: Path) -> None:
     with make_sink(tmp_path / "movie.mp4", images) as sink:
         sink.write(make_batch(images))
     boxes = top_level_boxes(tmp_path / "movie.mp4")
-    assert boxes[0] == "ftyp"
-    assert boxes.index("moov") < boxes.index("mdat")
+    assert boxes[:3] == ["ftyp", "moov", "sidx"]
     with av.open(str(tmp_path / "movie.mp4")) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.codec_tag == "avc1"
         assert stream.codec_context.pix_fmt == "yuv420p"
+
+
+def test_a_long_movie_has_an_index_for_each_part_and_a_table_of_them_in_front(
+    tmp_path: Path,
+) -> None:
+    brightness = np.arange(0, 240, 0.3).astype(np.uint8)
+    images = np.broadcast_to(brightness[:, None, None, None], (800, 30, 40, 3))
+    with make_sink(tmp_path / "movie.mp4", images) as sink:
+        for first in range(0, 800, 50):
+            sink.write(make_batch(images[first : first + 50], first=first))
+
+    boxes = top_level_boxes(tmp_path / "movie.mp4")
+    assert boxes.count("moof") == boxes.count("mdat") >= 4  # a key frame at least every 250 frames
+    with av.open(str(tmp_path / "movie.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.time_base is not None
+        container.seek(round(600 / 30 / stream.time_base), stream=stream)
+        frame = next(container.decode(stream))
+        index = round((frame.pts or 0) * stream.time_base * 30)
+        assert 350 <= index <= 600
+        assert abs(frame.to_ndarray(format="rgb24").mean() - brightness[index]) < 3
 
 
 # 1000000 / 50050 and / 33333 are how cameras tell a period in microseconds. At 5000 frames/s
@@ -137,7 +157,6 @@ def test_the_frame_rate_is_exact_and_no_frame_is_lost(tmp_path: Path, frame_rate
     with av.open(str(tmp_path / "movie.mp4")) as container:
         stream = container.streams.video[0]
         assert stream.average_rate == frame_rate
-        assert stream.frames == 7
         assert stream.time_base is not None
         assert stream.duration is not None
         assert stream.duration * stream.time_base == 7 / frame_rate
