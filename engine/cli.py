@@ -212,10 +212,10 @@ def _add_analysis(group: Any) -> None:
     )
     group.add_argument(
         "--batch-size",
-        type=_whole_number,
-        metavar="N",
-        help="frames handed on at a time; changes speed and memory, not results "
-        "(default: 1 to 8, by frame size)",
+        type=_batch_size,
+        metavar="N|auto",
+        help="frames handed on at a time, or auto for what a short probe of the model finds "
+        "fastest; changes speed and memory, not results (default: 1 to 8, by frame size)",
     )
     group.add_argument(
         "--runtime",
@@ -323,6 +323,13 @@ def _whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number") from None
+
+
+def _batch_size(text: str) -> int | str:
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, or auto") from None
 
 
 def _number(text: str) -> float:

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
-from engine.coordinates import InMovieCoordinates
 from engine.drawing import overlay_style
 from engine.errors import RunError
-from engine.inference import PoseModel, images_at_a_time, load_model, read_export
+from engine.fan_out import FanOut
+from engine.inference import (
+    ModelExport,
+    PoseModel,
+    images_at_a_time,
+    load_model,
+    read_export,
+)
 from engine.job import Job
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
 from engine.pipeline import Lane, Pipeline
 from engine.prediction import Prediction
+from engine.probe import probe_batch_size
 from engine.progress import Progress, SilentProgress
-from engine.provenance import MovieResult, crop_as_json, describe_movie, describe_run
-from readers import InputError, MovieInfo, MovieReader, inspect_movies, open_movie
+from engine.provenance import MovieResult, describe_movie, describe_run
+from readers import InputError, MovieInfo, inspect_movies, open_movie
 from sinks import (
-    FASTEST_FRAME_RATE,
-    SLOWEST_FRAME_RATE,
     ExperimentAnnotations,
     FrameCounts,
     LabelledMovieDescription,
-    LabelledMovieSink,
     ModelDescription,
-    PoseEstimates,
-    PreviewSink,
-    Sink,
     write_metadata,
 )
 
@@ -56,7 +56,13 @@ class RunResult:
     warnings: tuple[str, ...]
 
 
-def run(job: Job, progress: Progress | None = None) -> RunResult:
+def run(
+    job: Job,
+    progress: Progress | None = None,
+    *,
+    load: Callable[[ModelExport, str], PoseModel] = load_model,
+    most_frames: int | None = None,
+) -> RunResult:
     """Run a job: every movie is decoded once, and all outputs are written as its frames come.
 
     Everything that can be checked is checked before the output directory is touched.
@@ -67,6 +73,10 @@ def run(job: Job, progress: Progress | None = None) -> RunResult:
         What to do.
     progress
         Is told how far the run is; None for nobody.
+    load
+        Loads an export on a runtime.
+    most_frames
+        Every movie is taken to end after as many frames.
 
     Raises
     ------
@@ -75,7 +85,7 @@ def run(job: Job, progress: Progress | None = None) -> RunResult:
     RunError
         If a movie cannot be read any more once the work has begun.
     """
-    return _Run(job, progress or SilentProgress()).run()
+    return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
 
 @contextmanager
@@ -90,9 +100,17 @@ def _begun() -> Iterator[None]:
 class _Run:
     """One run of a job; checks in its constructor, works in `run`."""
 
-    def __init__(self, job: Job, progress: Progress) -> None:
+    def __init__(
+        self,
+        job: Job,
+        progress: Progress,
+        load: Callable[[ModelExport, str], PoseModel],
+        most_frames: int | None,
+    ) -> None:
         self._job = job
         self._progress = progress
+        self._load = load
+        self._most_frames = most_frames
         self._started = datetime.now(UTC)
         self._warnings: list[str] = []
         self._results: list[MovieResult] = []
@@ -102,19 +120,16 @@ class _Run:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
         self._export = read_export(job.model or MODEL_DIR)
-        self._style = overlay_style(job, self._export.body_parts)
+        style = overlay_style(job, self._export.body_parts)
+        self._fan_out = FanOut(job, self._export, style, self._outputs)
         self._outputs.check(self._movies, overwrite=job.overwrite)
 
     def run(self) -> RunResult:
-        model = load_model(self._export, self._job.runtime)
+        model = self._load(self._export, self._job.runtime)
         with closing(model), self._directory(), _begun():
             self._model: PoseModel = model
             self._warn_of_model()
-            with ExperimentAnnotations(
-                self._outputs.annotations(self._job.experiment_annotations_format),
-                body_parts=self._export.body_parts,
-                has_hardware_counter=self._movies[0].has_hardware_counter,
-            ) as annotations:
+            with self._fan_out.annotations(self._movies[0]) as annotations:
                 for number, movie in enumerate(self._movies):
                     self._results.append(self._run_movie(number, movie, annotations))
                     # An earlier run's would describe poses that are no longer there.
@@ -167,8 +182,8 @@ class _Run:
         median = MedianFilter(max(1, self._job.window_length))
         counts = FrameCounts()
         with ExitStack() as stack:
-            reader = stack.enter_context(open_movie(movie, self._job.crop_rect))
-            batch_size = self._job.batch_size or images_at_a_time(reader.image_shape)
+            reader = stack.enter_context(open_movie(movie, self._job.crop_rect, self._most_frames))
+            batch_size = self._batch_size(reader.image_shape)
             predict = Prediction(self._model)
             self._progress.begin_movie(
                 " ".join(movie.path.name.split()), movie.num_frames_from_header
@@ -179,8 +194,8 @@ class _Run:
                 predict=predict,
                 stages=[median],
                 lanes=[
-                    Lane("labelled movie", [self._labelled_movie(number, reader)]),
-                    Lane("data", [counts, *self._data_sinks(number, reader, annotations)]),
+                    Lane("labelled movie", [self._fan_out.labelled_movie(number, reader)]),
+                    Lane("data", [counts, *self._fan_out.data(number, reader, annotations)]),
                 ],
                 batch_size=batch_size,
                 num_held_batches=predict.num_held_batches(batch_size, reader.image_shape)
@@ -191,48 +206,12 @@ class _Run:
         self._warn_of_frames(movie, counts)
         return MovieResult(movie, counts.num_frames, counts.num_dropped, counts.num_undecodable)
 
-    def _labelled_movie(self, number: int, reader: MovieReader) -> Sink:
-        height, width, _ = reader.image_shape
-        return LabelledMovieSink(
-            self._outputs.labelled_movie(number),
-            width=width,
-            height=height,
-            frame_rate=self._labelled_frame_rate(reader.info),
-            body_parts=self._export.body_parts,
-            style=self._style,
-        )
-
-    def _labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
-        if self._job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
-            return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
-        return Fraction(str(self._job.output_frame_rate))  # 29.97, not its nearest binary number
-
-    def _data_sinks(
-        self, number: int, reader: MovieReader, annotations: ExperimentAnnotations
-    ) -> list[Sink]:
-        crop = self._job.crop_rect
-        in_movie = crop is not None and self._job.coordinates == "movie"
-        height, width, _ = reader.image_shape
-        sinks: list[Sink] = [
-            PoseEstimates(
-                self._outputs.pose_estimates(number),
-                scorer=self._export.scorer,
-                body_parts=self._export.body_parts,
-                notes={"coordinates": self._job.coordinates, "crop_rect": crop_as_json(crop)},
-            ),
-            annotations.movie(reader.info),
-            PreviewSink(
-                self._outputs.previews(number),
-                body_parts=self._export.body_parts,
-                p_cutoff=self._job.p_cutoff,
-                color_map=self._job.color_map,
-                frame_width=reader.info.width if in_movie else width,
-                frame_height=reader.info.height if in_movie else height,
-            ),
-        ]
-        if crop is None or not in_movie:
-            return sinks
-        return [InMovieCoordinates(sink, crop) for sink in sinks]
+    def _batch_size(self, image_shape: tuple[int, ...]) -> int:
+        if isinstance(self._job.batch_size, int):
+            return self._job.batch_size
+        if self._job.batch_size is None or self._export.depends_on_batch:
+            return images_at_a_time(image_shape)
+        return probe_batch_size(self._model, image_shape)
 
     def _write_metadata(self) -> None:
         export = self._export
@@ -262,7 +241,7 @@ class _Run:
         return LabelledMovieDescription(
             width=result.movie.width if crop is None else crop.width,
             height=result.movie.height if crop is None else crop.height,
-            frame_rate=float(self._labelled_frame_rate(result.movie)),
+            frame_rate=float(self._fan_out.labelled_frame_rate(result.movie)),
             num_frames=result.num_frames,
         )
 

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -44,10 +45,20 @@ class MovieReader(ABC):
 
     A context manager; the file is open within its block. `read` may be called from another
     thread than the one that opened it, but only from one at a time.
+
+    Attributes
+    ----------
+    info
+        What is known about the movie.
+    crop
+        The part of each frame that is read; None for all of it.
+    most_frames
+        The movie is taken to end after as many frames; None for where it ends.
     """
 
     info: MovieInfo
     crop: CropRectangle | None = None
+    most_frames: int | None = None
     _frames: Generator[DecodedFrame, None, None] = field(init=False, repr=False)
     _next_frame_index: int = field(default=0, init=False, repr=False)
 
@@ -104,7 +115,7 @@ class MovieReader(ABC):
         MovieError
             If the file cannot be read any more.
         """
-        capacity = len(images)
+        capacity = self._at_most(len(images))
         time_s = np.empty(capacity)
         hardware_counter_us = np.empty(capacity)
         status = np.empty(capacity, np.uint8)
@@ -126,6 +137,29 @@ class MovieReader(ABC):
             hardware_counter_us[:count],
             status[:count],
         )
+
+    def skip(self, num_frames: int) -> int:
+        """Decode the next frames and leave their pixels alone.
+
+        Returns
+        -------
+        int
+            How many there were: fewer at the end of the movie.
+
+        Raises
+        ------
+        MovieError
+            If the file cannot be read any more.
+        """
+        with movie_errors(self.info.path):
+            count = sum(1 for _ in islice(self._frames, self._at_most(num_frames)))
+        self._next_frame_index += count
+        return count
+
+    def _at_most(self, num_frames: int) -> int:
+        if self.most_frames is None:
+            return num_frames
+        return min(num_frames, self.most_frames - self._next_frame_index)
 
     def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
         if frame.picture is not None and self._fits(frame.picture):

@@ -77,8 +77,12 @@ def _check_series(movies: Sequence[MovieInfo]) -> None:
             )
 
 
-def open_movie(movie: MovieInfo, crop: CropRectangle | None = None) -> MovieReader:
+def open_movie(
+    movie: MovieInfo, crop: CropRectangle | None = None, most_frames: int | None = None
+) -> MovieReader:
     """Make the reader of a movie that was inspected; enter it to open the file.
+
+    Frames are cropped, and counted up to `most_frames`, where these are given.
 
     Raises
     ------
@@ -86,4 +90,4 @@ def open_movie(movie: MovieInfo, crop: CropRectangle | None = None) -> MovieRead
         If the crop rectangle does not lie inside the frames.
     """
     _, reader = _KINDS[movie.path.suffix.lower()]
-    return reader(movie, crop)
+    return reader(movie, crop, most_frames)

@@ -70,6 +70,8 @@ class PoseModel(ABC):
         ------
         Cancelled
             If `close` was called meanwhile.
+        MemoryError
+            If the runtime finds no memory for so many images at a time.
         """
 
     def start(self, images: NDArray[np.uint8]) -> PendingPoses:

@@ -48,7 +48,10 @@ class TensorFlowModel(PoseModel):
         with self._running:
             if self._closed:
                 raise Cancelled
-            outputs = self._runner.sess.run(self._runner.outputs, {self._runner.inputs: images})
+            try:
+                outputs = self._runner.sess.run(self._runner.outputs, {self._runner.inputs: images})
+            except sys.modules["tensorflow"].errors.ResourceExhaustedError as error:
+                raise MemoryError(f"no memory for a batch of {len(images)} images") from error
         if self._closed:
             self.close()
             raise Cancelled
