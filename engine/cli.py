@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
+from engine.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.errors import RunError
-from readers import CropRectangle, InputError
+from readers import InputError
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
-_DEMO_OUTPUT_DIR = Path("posestream-demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for a failed run, 2 for bad input."""
     try:
-        options = vars(_parser().parse_args(arguments))
-        options.pop("command")
-        execute: Callable[..., None] = options.pop("execute")
+        command, options = parse(arguments)
         with _one_interrupt():
-            execute(**options)
+            _COMMANDS[command](**options)
         if sys.stdout is not None:
             sys.stdout.flush()
     except InputError as error:
@@ -112,228 +107,39 @@ def _demo(output_dir: Path) -> None:
         movies=[DEMO_MOVIE],
         output_dir=output_dir,
         draw_skeleton=True,
-        overwrite=output_dir == _DEMO_OUTPUT_DIR,  # elsewhere, results may be somebody's work
+        overwrite=output_dir == DEMO_OUTPUT_DIR,  # elsewhere, results may be somebody's work
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything else here does."""
+def _bench(
+    movie: Path,
+    model: Path | None = None,
+    most_frames: int | None = None,
+    json_path: Path | None = None,
+    **given: Any,
+) -> None:
+    from engine.bench.machine import describe_machine
+    from engine.bench.measurement import measure
+    from engine.bench.table import as_text
+    from engine.job import Job
+    from engine.progress import progress_for
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, allow_abbrev=False)  # a new option would change meanings
-        # argparse takes "-1,0,64,64" and "-1e3" for options, and would say that a value is missing.
-        self._negative_number_matcher = re.compile(r"-[\d.].*|-(inf|nan)")
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="posestream",
-        description="Poses from behaviour movies, in one pass and bounded memory, "
-        "with models exported from DeepLabCut.",
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"posestream {version('posestream')}"
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_inspect(commands)
-    _add_demo(commands)
-    return parser
+    if most_frames is not None and most_frames < 1:
+        raise InputError(f"frames {most_frames}: must be a whole number from 1")
+    if json_path is not None and not json_path.absolute().parent.is_dir():
+        raise InputError(f"{json_path}: its directory does not exist")
+    is_null = model == Path(NULL_MODEL)
+    job = Job(movies=[movie], output_dir=Path("unused"), model=None if is_null else model, **given)
+    report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
+    print(as_text(report))  # noqa: T201 -- the command's output
+    if json_path is not None:
+        content = {"machine": describe_machine(), **report.as_json()}
+        json_path.write_text(json.dumps(content, indent=4) + "\n")
 
 
-def _add_run(commands: Any) -> None:
-    parser = commands.add_parser(
-        "run",
-        help="estimate poses in movies and write all outputs",
-        description="Estimate the pose in every frame of the movies, and write pose estimates "
-        "(.h5), experiment annotations, a labelled movie, previews and metadata.",
-        argument_default=argparse.SUPPRESS,  # what is not given comes from --inputs, or from Job
-    )
-    parser.set_defaults(execute=_run)
-    parser.add_argument(
-        "movies",
-        nargs="*",
-        type=_path,
-        default=[],
-        metavar="MOVIE",
-        help=".isxb, .mp4 or .avi files of one format; several .isxb are a series in order of time",
-    )
-    _add_sources(parser.add_argument_group("what to read and where to write"))
-    _add_analysis(parser.add_argument_group("analysis"))
-    _add_drawing(parser.add_argument_group("labelled movie and previews"))
-
-
-def _add_sources(group: Any) -> None:
-    group.add_argument(
-        "--inputs",
-        type=_path,
-        metavar="FILE.json",
-        help="read parameters from an input file of the reference tool; "
-        "movies and options on the command line win",
-    )
-    group.add_argument(
-        "--model",
-        type=_path,
-        metavar="EXPORT_DIR",
-        help="folder of a model exported from DeepLabCut (default: the built-in bottom-view model)",
-    )
-    group.add_argument("--output-dir", type=_path, metavar="DIR", help="folder of the outputs")
-    group.add_argument(
-        "--overwrite", action="store_true", help="replace the results of an earlier run"
-    )
-    group.add_argument(
-        "--experiment-annotations-format",
-        metavar="FORMAT",
-        help="parquet or csv (default: parquet)",
-    )
-
-
-def _add_analysis(group: Any) -> None:
-    group.add_argument(
-        "--crop-rect",
-        type=_crop_rectangle,
-        metavar="LEFT,TOP,WIDTH,HEIGHT",
-        help="look only at this part of each frame, in pixels (default: all of it)",
-    )
-    group.add_argument(
-        "--coordinates",
-        metavar="ORIGIN",
-        help="save poses relative to the crop rectangle (crop) or to the whole frame (movie) "
-        "(default: crop)",
-    )
-    group.add_argument(
-        "--window-length",
-        type=_whole_number,
-        metavar="N",
-        help="frames of the median filter, odd; 0 or 1 for no filter (default: 5)",
-    )
-    group.add_argument(
-        "--batch-size",
-        type=_batch_size,
-        metavar="N|auto",
-        help="frames handed on at a time, or auto for what a short probe of the model finds "
-        "fastest; changes speed and memory, not results (default: 1 to 8, by frame size)",
-    )
-    group.add_argument(
-        "--runtime",
-        metavar="NAME",
-        help="what runs the model: tensorflow, openvino, or auto for TensorFlow on a GPU and "
-        "OpenVINO on a CPU (default: auto)",
-    )
-
-
-def _add_drawing(group: Any) -> None:
-    group.add_argument(
-        "--displayed-body-parts", metavar="all|NAME,NAME", help="body parts to draw (default: all)"
-    )
-    group.add_argument(
-        "--p-cutoff",
-        type=_number,
-        metavar="P",
-        help="draw only what is likelier than this, 0-1 (default: 0.6)",
-    )
-    group.add_argument(
-        "--dot-size", type=_whole_number, metavar="PX", help="radius of the dots (default: 5)"
-    )
-    group.add_argument(
-        "--color-map", metavar="NAME", help="a color map of matplotlib's (default: rainbow)"
-    )
-    group.add_argument(
-        "--keypoints-only",
-        action=argparse.BooleanOptionalAction,
-        help="draw on black instead of the pictures",
-    )
-    group.add_argument(
-        "--output-frame-rate",
-        type=_number,
-        metavar="FPS",
-        help="frame rate of the labelled movie (default: the movie's)",
-    )
-    group.add_argument(
-        "--draw-skeleton", action=argparse.BooleanOptionalAction, help="connect body parts by lines"
-    )
-    group.add_argument(
-        "--skeleton",
-        metavar="A-B,B-C|config.yaml",
-        help="pairs that --draw-skeleton connects, or a DeepLabCut project's config.yaml "
-        "(default: the bottom-view skeleton)",
-    )
-    group.add_argument(
-        "--trail-points",
-        type=_whole_number,
-        metavar="N",
-        help="frames whose dots are drawn, the frame's own included; 0 for no trail (default: 0)",
-    )
-
-
-def _add_inspect(commands: Any) -> None:
-    parser = commands.add_parser(
-        "inspect",
-        help="tell what a movie or a model is",
-        description="Tell what a movie is (size, rate, frames, drops, times, counters) or a "
-        "model's folder (body parts, network, scorer, flavour).",
-    )
-    parser.set_defaults(execute=_inspect)
-    parser.add_argument(
-        "path", type=_path, metavar="PATH", help="a movie, or a folder of an export"
-    )
-    parser.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
-
-
-def _add_demo(commands: Any) -> None:
-    parser = commands.add_parser(
-        "demo",
-        help="run the built-in model on the built-in movie",
-        description="Run the built-in model on the built-in movie, with all outputs.",
-    )
-    parser.set_defaults(execute=_demo)
-    parser.add_argument(
-        "--output-dir",
-        type=_path,
-        default=_DEMO_OUTPUT_DIR,
-        metavar="DIR",
-        help="folder of the outputs (default: posestream-demo)",
-    )
-
-
-def _path(text: str) -> Path:
-    if not text:  # a variable of the shell that was not set; Path("") would be this directory
-        raise argparse.ArgumentTypeError("'': must be a path")
-    return Path(text)
-
-
-def _crop_rectangle(text: str) -> CropRectangle:
-    try:
-        left, top, width, height = (int(number) for number in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: must be four whole numbers LEFT,TOP,WIDTH,HEIGHT"
-        ) from None
-    try:
-        return CropRectangle(left, top, width, height)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number") from None
-
-
-def _batch_size(text: str) -> int | str:
-    try:
-        return text if text == "auto" else int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, or auto") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a number") from None
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": _run,
+    "bench": _bench,
+    "inspect": _inspect,
+    "demo": _demo,
+}

@@ -185,10 +185,8 @@ class _Run:
             reader = stack.enter_context(open_movie(movie, self._job.crop_rect, self._most_frames))
             batch_size = self._batch_size(reader.image_shape)
             predict = Prediction(self._model)
-            self._progress.begin_movie(
-                " ".join(movie.path.name.split()), movie.num_frames_from_header
-            )
-            stack.callback(self._progress.end_movie)
+            self._progress.begin(" ".join(movie.path.name.split()), movie.num_frames_from_header)
+            stack.callback(self._progress.end)
             Pipeline(
                 reader=reader,
                 predict=predict,

@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import count, takewhile
 
 import numpy as np
 
-from engine.inference import PoseModel
+from engine.cost import Cost, Stopwatch
+from engine.inference import PoseModel, images_at_a_time
 from engine.memory import available_mib, peak_mib
 from engine.prediction import Prediction
 from readers import FrameBatch, FrameStatus
 
-BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-_WORTH_IT = 1.05
-"""A larger batch has to be faster by this factor: it takes more memory and waits longer."""
+_LARGEST_BATCH = 64
+_CLEARLY = 1.1
+"""A larger batch must be faster by this factor: it takes more memory and makes frames wait."""
 _PROBE_S = 5.0
 _MEASURED_S = 0.5
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What work on some frames has cost.
-
-    Attributes
-    ----------
-    num_frames
-        Frames that were worked on.
-    wall_s
-        Seconds on the clock.
-    core_s
-        Seconds of processor time, summed over all cores.
-    """
-
-    num_frames: int
-    wall_s: float
-    core_s: float
-
-    @property
-    def frames_per_s(self) -> float:
-        """Frames per second on the clock."""
-        return self.num_frames / self.wall_s
-
-    @property
-    def core_s_per_frame(self) -> float:
-        """Seconds of processor time for a frame."""
-        return self.core_s / self.num_frames
 
 
 def inference_cost(
     model: PoseModel, image_shape: tuple[int, ...], batch_size: int, measured_s: float
 ) -> Cost:
-    """Measure a model as a run drives it, on grey noise, after a batch to warm up.
+    """Measure a model as a run drives it, on noise, after a batch to warm up.
 
     Parameters
     ----------
@@ -68,52 +41,69 @@ def inference_cost(
     Raises
     ------
     MemoryError
-        If the runtime finds no memory for such a batch.
+        If there is no memory for such a batch.
     """
     images = np.random.default_rng(0).integers(0, 256, (batch_size, *image_shape), np.uint8)
-    missing = np.full(batch_size, np.nan)
-    batch = FrameBatch(
-        0, images, missing, missing, np.full(batch_size, FrameStatus.DECODED, np.uint8)
-    )
+    unknown = np.full(batch_size, np.nan)
+    status = np.full(batch_size, FrameStatus.DECODED, np.uint8)
+    batch = FrameBatch(0, images, unknown, unknown, status)
     prediction = Prediction(model)
     prediction.push(batch)
     prediction.flush()
-    begun_s, begun_core_s = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     num_batches = 0
-    while num_batches == 0 or time.perf_counter() - begun_s < measured_s:
-        prediction.push(batch)
-        num_batches += 1
-    prediction.flush()
-    wall_s, core_s = time.perf_counter() - begun_s, time.process_time() - begun_core_s
-    return Cost(num_batches * batch_size, wall_s, core_s)
+    with watch.running():
+        until_s = time.perf_counter() + measured_s
+        while num_batches == 0 or time.perf_counter() < until_s:
+            prediction.push(batch)
+            num_batches += 1
+        prediction.flush()
+    return watch.cost(num_batches * batch_size)
 
 
-def probe_batch_size(
-    model: PoseModel, image_shape: tuple[int, ...], sizes: Sequence[int] = BATCH_SIZES
-) -> int:
-    """Find a batch size that suits a model: the smallest that no larger one clearly beats.
+def costs_by_batch_size(
+    model: PoseModel, image_shape: tuple[int, ...], sizes: Iterable[int], measured_s: float
+) -> Iterator[tuple[int, Cost]]:
+    """Measure a model at rising batch sizes; see `inference_cost`.
 
-    Sizes are tried in order for some seconds, until one is not faster, or would not fit into the
-    memory that is free.
+    Raises
+    ------
+    MemoryError
+        If there is no memory for the next size, or would not be by what the last one took.
     """
-    started_s = time.monotonic()
-    costs: dict[int, Cost] = {}
+    needed_mib = 0.0
     for size in sizes:
+        if needed_mib > available_mib():
+            raise MemoryError(
+                f"would need about {needed_mib:.0f} MiB more, {available_mib():.0f} MiB are free"
+            )
         before_mib = peak_mib()
-        try:
-            costs[size] = inference_cost(model, image_shape, size, _MEASURED_S)
-        except MemoryError:
-            break
-        grown_mib = peak_mib() - before_mib
-        is_too_large = 2 * grown_mib > available_mib()
-        if is_too_large or time.monotonic() - started_s > _PROBE_S:
-            break
-        if fastest_batch_size(costs) != size:
-            break
-    return fastest_batch_size(costs) if costs else sizes[0]
+        yield size, inference_cost(model, image_shape, size, measured_s)
+        needed_mib = 2 * (peak_mib() - before_mib)
 
 
-def fastest_batch_size(costs: dict[int, Cost]) -> int:
-    """Choose the smallest size whose speed is within 5 % of the fastest."""
+def probe_batch_size(model: PoseModel, image_shape: tuple[int, ...]) -> int:
+    """Find a batch size that suits a model and images of a shape.
+
+    The usual size is doubled as long as that clearly pays and memory suffices, for some seconds
+    at most.
+    """
+    best = images_at_a_time(image_shape)
+    sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (best << n for n in count()))
+    until_s = time.monotonic() + _PROBE_S
+    fastest: Cost | None = None
+    with suppress(MemoryError):
+        for size, cost in costs_by_batch_size(model, image_shape, sizes, _MEASURED_S):
+            if fastest is not None and cost.frames_per_s < _CLEARLY * fastest.frames_per_s:
+                break
+            best, fastest = size, cost
+            if time.monotonic() > until_s:
+                break
+    return best
+
+
+def best_batch_size(costs: Mapping[int, Cost], usual: int) -> int:
+    """Choose the usual size unless another is clearly faster; among those, the smallest."""
     fastest = max(cost.frames_per_s for cost in costs.values())
-    return min(size for size, cost in costs.items() if cost.frames_per_s * _WORTH_IT >= fastest)
+    good = [size for size, cost in costs.items() if _CLEARLY * cost.frames_per_s >= fastest]
+    return usual if usual in good else min(good)

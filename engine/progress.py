@@ -12,15 +12,15 @@ _PLAIN_INTERVAL_S = 10.0
 
 
 class Progress(Protocol):
-    """Is told about a run as it goes."""
+    """Is told about work as it goes."""
 
-    def begin_movie(self, name: str, num_frames: int | None) -> None:
-        """Begin a movie, of as many frames as its header claims."""
+    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
+        """Begin a movie, of as many frames as its header claims, or something else that counts."""
 
-    def advance(self, num_frames: int) -> None:
-        """Tell how many of the movie's frames are through."""
+    def advance(self, done: int) -> None:
+        """Tell how many of them are through."""
 
-    def end_movie(self) -> None:
+    def end(self) -> None:
         """End the movie, or give it up."""
 
     def warn(self, message: str) -> None:
@@ -30,14 +30,14 @@ class Progress(Protocol):
 class SilentProgress:
     """Tells nobody anything."""
 
-    def begin_movie(self, name: str, num_frames: int | None) -> None:
-        """Begin a movie."""
+    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
+        """Begin."""
 
-    def advance(self, num_frames: int) -> None:
+    def advance(self, done: int) -> None:
         """Go on."""
 
-    def end_movie(self) -> None:
-        """End the movie."""
+    def end(self) -> None:
+        """End."""
 
     def warn(self, message: str) -> None:
         """Pass over a warning; the run's result holds it too."""
@@ -50,24 +50,24 @@ class BarProgress:
         self._stream = stream
         self._bar: tqdm[NoReturn] | None = None
 
-    def begin_movie(self, name: str, num_frames: int | None) -> None:
+    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
         """Draw an empty bar."""
         self._bar = tqdm(
-            total=num_frames,
+            total=total,
             desc=name,
-            unit=" frames",
+            unit=f" {unit}",
             unit_scale=False,
             file=self._stream,
             dynamic_ncols=True,
             mininterval=0.2,
         )
 
-    def advance(self, num_frames: int) -> None:
+    def advance(self, done: int) -> None:
         """Move the bar."""
         if self._bar is not None:
-            self._bar.update(num_frames - self._bar.n)
+            self._bar.update(done - self._bar.n)
 
-    def end_movie(self) -> None:
+    def end(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()
@@ -84,21 +84,21 @@ class PlainProgress:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
-    def begin_movie(self, name: str, num_frames: int | None) -> None:
+    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
         """Name the movie."""
-        self._name, self._total, self._done = name, num_frames, 0
+        self._name, self._total, self._unit, self._done = name, total, unit, 0
         self._begun_s = self._told_s = time.monotonic()
-        self._say(f"{name}: {num_frames if num_frames is not None else 'unknown number of'} frames")
+        self._say(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
 
-    def advance(self, num_frames: int) -> None:
+    def advance(self, done: int) -> None:
         """Print a line if the last one is long ago."""
-        self._done = num_frames
+        self._done = done
         now_s = time.monotonic()
         if now_s - self._told_s >= _PLAIN_INTERVAL_S:
             self._told_s = now_s
             self._say(self._line(now_s - self._begun_s))
 
-    def end_movie(self) -> None:
+    def end(self) -> None:
         """Print the last line."""
         self._say(self._line(time.monotonic() - self._begun_s))
 
@@ -114,7 +114,8 @@ class PlainProgress:
         else:
             left = ""
         total = f"/{self._total}" if self._total else ""
-        return f"{self._name}: {self._done}{total} frames, {rate:.1f} frames/s{left}"
+        unit = self._unit
+        return f"{self._name}: {self._done}{total} {unit}, {rate:.1f} {unit}/s{left}"
 
     def _say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)

@@ -24,10 +24,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_log_gets_a_line_every_ten_seconds() -> None:
     stream = io.StringIO()
     plain = PlainProgress(stream)
-    plain.begin_movie("mouse.avi", 100)
+    plain.begin("mouse.avi", 100)
     for num_frames in (10, 20, 30, 60, 100):
         plain.advance(num_frames)
-    plain.end_movie()
+    plain.end()
 
     assert stream.getvalue().splitlines() == [
         "mouse.avi: 100 frames",
@@ -40,9 +40,9 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 def test_a_movie_may_not_tell_how_long_it_is() -> None:
     stream = io.StringIO()
     plain = PlainProgress(stream)
-    plain.begin_movie("mouse.avi", None)
+    plain.begin("mouse.avi", None)
     plain.advance(8)
-    plain.end_movie()
+    plain.end()
 
     assert stream.getvalue().splitlines() == [
         "mouse.avi: unknown number of frames",
@@ -55,9 +55,9 @@ def test_a_movie_may_not_tell_how_long_it_is() -> None:
 def test_a_movie_may_be_shorter_or_longer_than_it_tells(num_frames: int) -> None:
     stream = io.StringIO()
     plain = PlainProgress(stream)
-    plain.begin_movie("mouse.avi", 5)
+    plain.begin("mouse.avi", 5)
     plain.advance(num_frames)
-    plain.end_movie()
+    plain.end()
 
     assert stream.getvalue().splitlines()[-1].startswith(f"mouse.avi: {num_frames}/5 frames, ")
 
@@ -66,11 +66,11 @@ def test_a_terminal_gets_a_bar_that_ends_at_the_last_frame() -> None:
     stream = Terminal()
     bar = BarProgress(stream)
     for name in ("first.avi", "second.avi"):
-        bar.begin_movie(name, 40)
+        bar.begin(name, 40)
         bar.advance(15)
         bar.advance(40)
-        bar.end_movie()
-        bar.end_movie()
+        bar.end()
+        bar.end()
 
     first, second = stream.getvalue().rstrip("\n").split("\n")
     assert "first.avi: 100%" in first
@@ -83,7 +83,7 @@ def test_a_terminal_gets_a_bar_that_ends_at_the_last_frame() -> None:
 def test_a_warning_is_a_line(kind: type[BarProgress] | type[PlainProgress]) -> None:
     stream = io.StringIO()
     told = kind(stream)
-    told.begin_movie("mouse.avi", 40)
+    told.begin("mouse.avi", 40)
     told.warn("2 of 40 frames could not be decoded")
 
     assert "warning: 2 of 40 frames could not be decoded" in stream.getvalue().splitlines()
@@ -100,10 +100,10 @@ def test_nobody_gets_nothing(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     silent = SilentProgress()
-    silent.begin_movie("mouse.avi", 40)
+    silent.begin("mouse.avi", 40)
     silent.advance(40)
     silent.warn("2 of 40 frames could not be decoded")
-    silent.end_movie()
+    silent.end()
     assert capfd.readouterr() == ("", "")
 
     monkeypatch.setattr("sys.stderr", None)  # closed, as by 2>&-

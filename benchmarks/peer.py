@@ -1,0 +1,458 @@
+"""How posestream compares with DeepLabCut: same movie, same network, all outputs, taking turns.
+
+    python -m benchmarks.peer --peer DEEPLABCUT_VENV --json peer.json
+
+runs DeepLabCut's whole job (analyze, filter, label, plot) and posestream's one after the other,
+again and again, so that whatever else the machine does strikes both; ratios are taken within a
+pair. A pair counts only if both sides wrote all outputs and found the same poses.
+
+Only the standard library is imported here, and all else in child processes: on Linux the peak
+memory of a process begins with that of the process that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from benchmarks.processes import CommandError, Measured, measure, taking_turns
+
+SHARED = Path(__file__).absolute().parents[2] / "shared"
+"""Movies, exports, and the scripts that run DeepLabCut; not part of this project."""
+
+POSESTREAM = Path(sys.executable).with_name("posestream")
+"""The command, in the environment of this interpreter."""
+
+EXIT_FAILED = 1
+EXIT_NOT_THERE = 2
+LIKELY = 0.1
+LARGEST_DIFFERENCE_PX = 0.01
+"""Poses are the same if no point likelier than `LIKELY` is farther apart than this in x or y."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_SIDES = {"deeplabcut": "DeepLabCut", "posestream": "posestream"}
+_POSES = {"deeplabcut": "*_filtered.h5", "posestream": "dlc_pose_estimates.0.h5"}
+_OTHER_OUTPUTS = {
+    "deeplabcut": (
+        "*_labeled.mp4",
+        "hist_filtered.png",
+        "plot_filtered.png",
+        "plot-likelihood_filtered.png",
+        "trajectory_filtered.png",
+    ),
+    "posestream": (
+        "dlc_annotations.parquet",
+        "dlc_labeled_movie.0.mp4",
+        "hist.0.svg",
+        "plot.0.svg",
+        "plot-likelihood.0.svg",
+        "trajectory.0.png",
+        "output_metadata.json",
+    ),
+}
+_TELL_VERSIONS = """
+import json, platform
+from importlib.metadata import PackageNotFoundError, version
+found = {"python": platform.python_version(), "deeplabcut": version("deeplabcut")}
+for package in ("numpy", "tensorflow", "tensorflow-cpu"):
+    try:
+        found[package] = version(package)
+    except PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+class NotThereError(Exception):
+    """Something that the benchmark needs is not on this machine."""
+
+
+class DifferentResultsError(Exception):
+    """The two sides did not do the same job, so their times cannot be compared."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network in two forms: DeepLabCut's project and the export of it."""
+
+    project: Path
+    export: Path
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A movie, looped or cut to `num_frames`, and a network; None where that must be made first."""
+
+    movie: Path
+    num_frames: int
+    network: Network | None
+
+
+def scenarios(shared: Path) -> dict[str, Scenario]:
+    """Name the scenarios."""
+    trained = Network(shared / "peer/openfield-project", shared / "models/openfield-mobilenet")
+    camera = "2023-01-31-12-12-08_video_e3v8251-20230131T121212-122254_trimmed_1s.avi"
+    return {
+        "openfield": Scenario(shared / "data/openfield/m3v1mp4_trimmed_1s.mp4", 2330, trained),
+        "resnet50": Scenario(shared / "data/inscopix" / camera, 48, None),
+    }
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Where everything is, and how often it runs.
+
+    Attributes
+    ----------
+    shared
+        The folder that `SHARED` is on this machine.
+    peer_python
+        The interpreter of DeepLabCut's environment.
+    posestream
+        The command.
+    work
+        A directory for movies, networks and outputs.
+    repeats
+        Number of pairs.
+    """
+
+    shared: Path
+    peer_python: Path
+    posestream: Path
+    work: Path
+    repeats: int
+
+    def peer_versions(self) -> dict[str, str]:
+        """Tell the versions of what decides DeepLabCut's speed.
+
+        Raises
+        ------
+        NotThereError
+            If there is no DeepLabCut.
+        """
+        try:
+            return dict(json.loads(_output([str(self.peer_python), "-c", _TELL_VERSIONS])))
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise NotThereError(
+                f"{self.peer_python} does not run DeepLabCut; peer/setup.sh makes an environment "
+                f"with it in {self.shared}"
+            ) from error
+
+    def compare(self, name: str, scenario: Scenario) -> dict[str, object]:
+        """Measure both sides of a scenario; return plain JSON values.
+
+        Raises
+        ------
+        CommandError
+            If one side fails.
+        DifferentResultsError
+            If they did not do the same job.
+        """
+        _say(f"{name}: making the movie")
+        movie = self.work / f"{name}-{scenario.num_frames}{scenario.movie.suffix}"
+        width, height = _in_a_child(_loop, scenario.movie, movie, scenario.num_frames)
+        network = scenario.network or self._random_resnet50(scenario.movie)
+
+        def command(side: str, destination: Path) -> Sequence[str]:
+            if side == "posestream":
+                arguments = ("--model", network.export, "--output-dir", destination)
+                return [*map(str, (self.posestream, "run", movie, *arguments))]
+            script = self.shared / "peer/run_deeplabcut.py"
+            return [*map(str, (self.peer_python, script, network.project, movie, destination))]
+
+        measured, difference_px = run_pairs(name, command, self.work, self.repeats)
+        return {
+            "num_frames": scenario.num_frames,
+            "width": width,
+            "height": height,
+            **{side: [asdict(one) for one in measured[side]] for side in _SIDES},
+            "wall_ratio": ratios(measured, "wall_s"),
+            "memory_ratio": ratios(measured, "peak_mib"),
+            "largest_difference_px": difference_px,
+        }
+
+    def _random_resnet50(self, movie: Path) -> Network:
+        folder = self.work / "resnet50"
+        if not folder.is_dir():
+            _say("resnet50: making the network")
+            partial = self.work / "resnet50.partial"
+            script = self.shared / "peer/make_resnet50.py"
+            measure([*map(str, (self.peer_python, script, movie, partial))])
+            partial.rename(folder)
+        return Network(folder / "project", folder / "export")
+
+
+def run_pairs(
+    name: str, command: Callable[[str, Path], Sequence[str]], work: Path, repeats: int
+) -> tuple[dict[str, list[Measured]], float]:
+    """Let both sides take turns, each time into a new directory that is deleted afterwards.
+
+    Parameters
+    ----------
+    name
+        What to call the scenario.
+    command
+        Gives the command of ``"deeplabcut"`` or ``"posestream"`` that writes into a directory,
+        which does not exist.
+    work
+        Where outputs and temporary files may go meanwhile.
+    repeats
+        Number of pairs.
+
+    Returns
+    -------
+    tuple
+        Measurements of each side, and the largest difference of their poses in pixels.
+
+    Raises
+    ------
+    CommandError
+        If one side fails.
+    DifferentResultsError
+        If a side left out an output, or the two found other poses.
+    """
+    largest_px = 0.0
+    with tempfile.TemporaryDirectory(dir=work) as directory:
+        outputs = {side: Path(directory, side) for side in _SIDES}
+        temporary = Path(directory, "temporary")
+        temporary.mkdir()
+
+        def check(side: str, measured: Measured) -> None:
+            nonlocal largest_px
+            _say(f"{name}: {_SIDES[side]} took {measured.wall_s:.1f} s")
+            _check_outputs(side, outputs[side])
+            if side == [*_SIDES][-1]:
+                largest_px = max(largest_px, _difference_px(outputs))
+                for left in (*outputs.values(), temporary):
+                    shutil.rmtree(left)
+                temporary.mkdir()
+
+        # DeepLabCut's script leaves a copy of the project where temporary files go.
+        commands = {
+            side: ["env", f"TMPDIR={temporary}", *command(side, outputs[side])] for side in _SIDES
+        }
+        return taking_turns(commands, repeats, check), largest_px
+
+
+def ratios(measured: Mapping[str, Sequence[Measured]], quantity: str) -> dict[str, object]:
+    """Divide DeepLabCut's by posestream's, pair by pair: above 1, posestream takes less."""
+    pairs = [
+        getattr(theirs, quantity) / getattr(ours, quantity)
+        for theirs, ours in zip(measured["deeplabcut"], measured["posestream"], strict=True)
+    ]
+    return {
+        "median": statistics.median(pairs),
+        "min": min(pairs),
+        "max": max(pairs),
+        "pairs": pairs,
+    }
+
+
+def table(name: str, result: Mapping[str, object]) -> str:
+    """Lay a scenario's measurements out for reading: medians, and the range of the ratios."""
+    lines = [
+        f"{name}: {result['num_frames']} frames of {result['width']} × {result['height']}, "
+        f"poses within {result['largest_difference_px']:.1e} px",
+        f"{'':12}{'wall s':>18}{'core s':>18}{'peak MiB':>18}",
+    ]
+    for side, side_name in _SIDES.items():
+        runs = result[side]
+        assert isinstance(runs, list)
+        medians = [
+            statistics.median(run[quantity] for run in runs)
+            for quantity in ("wall_s", "core_s", "peak_mib")
+        ]
+        lines.append("".join([f"{side_name:12}", *(f"{median:18.1f}" for median in medians)]))
+    wall, memory = (_ratio_as_text(result[key]) for key in ("wall_ratio", "memory_ratio"))
+    lines.append(f"{'ratio':12}{wall:>18}{'':18}{memory:>18}")
+    return "\n".join(lines)
+
+
+def _ratio_as_text(ratio: object) -> str:
+    assert isinstance(ratio, dict)
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})"
+
+
+def _check_outputs(side: str, directory: Path) -> None:
+    for pattern in (_POSES[side], *_OTHER_OUTPUTS[side]):
+        if not any(path.stat().st_size for path in directory.rglob(pattern)):
+            raise DifferentResultsError(f"{_SIDES[side]} wrote no {pattern}")
+
+
+def _difference_px(outputs: Mapping[str, Path]) -> float:
+    poses = [next(outputs[side].glob(_POSES[side])) for side in _SIDES]
+    difference_px = _in_a_child(_largest_difference_px, *poses)
+    if not difference_px <= LARGEST_DIFFERENCE_PX:  # NaN is not, either
+        raise DifferentResultsError(
+            f"the poses are up to {difference_px:.3g} px apart, more than "
+            f"{LARGEST_DIFFERENCE_PX} px: times of different results cannot be compared"
+        )
+    return difference_px
+
+
+def _largest_difference_px(theirs: Path, ours: Path) -> float:
+    """Compare two .h5 files in x and y of the points that one of them finds likely."""
+    import numpy as np
+    import pandas as pd
+
+    poses = [np.asarray(pd.read_hdf(path)) for path in (theirs, ours)]
+    if poses[0].shape != poses[1].shape:
+        shapes = " and ".join(f"{len(one)} × {one.shape[1]}" for one in poses)
+        raise DifferentResultsError(f"tables of poses have different sizes: {shapes}")
+    a, b = (one.reshape(len(one), -1, 3) for one in poses)
+    likely = (a[..., 2] > LIKELY) | (b[..., 2] > LIKELY)
+    apart_px = np.abs(a - b)[likely][:, :2]
+    return float(apart_px.max()) if apart_px.size else float("nan")
+
+
+def _loop(source: Path, destination: Path, num_frames: int) -> tuple[int, int]:
+    """Write the looped movie and return its width and height."""
+    from benchmarks.looped_movie import write_looped_movie
+    from readers import inspect_movie
+
+    write_looped_movie(source, destination, num_frames)
+    movie = inspect_movie(destination)
+    return movie.width, movie.height
+
+
+def _describe_machine() -> dict[str, object]:
+    from engine.bench.machine import describe_machine
+
+    return describe_machine()
+
+
+def _in_a_child(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call a function in a new process, which takes along all the memory that it needed."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 -- the user's own interpreter
+    return done.stdout
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 -- progress and results
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return its exit code: 0, 1 if it fails, 2 if something is not there."""
+    options = _parser().parse_args(arguments)
+    try:
+        with _work_directory(options.work) as work:
+            _benchmark(options, work)
+    except NotThereError as error:
+        _say(f"peer benchmark: {error}")
+        return EXIT_NOT_THERE
+    except (CommandError, DifferentResultsError) as error:
+        _say(f"peer benchmark: {error}")
+        return EXIT_FAILED
+    return 0
+
+
+def _benchmark(options: argparse.Namespace, work: Path) -> None:
+    benchmark = Benchmark(
+        shared=SHARED,
+        peer_python=options.peer.absolute() / "bin/python",
+        posestream=POSESTREAM,
+        work=work,
+        repeats=options.repeats,
+    )
+    chosen = _chosen(options)
+    _check_there(benchmark, chosen.values())
+    results: dict[str, object] = {}
+    report = {
+        "machine": _in_a_child(_describe_machine),
+        "peer": benchmark.peer_versions(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "scenarios": results,
+    }
+    for name, scenario in chosen.items():
+        result = benchmark.compare(name, scenario)
+        results[name] = result
+        _say(table(name, result))
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, Scenario]:
+    known = scenarios(SHARED)
+    chosen = {name: known[name] for name in options.scenario or known}
+    if options.frames is not None:
+        chosen = {
+            name: replace(scenario, num_frames=options.frames) for name, scenario in chosen.items()
+        }
+    return chosen
+
+
+def _check_there(benchmark: Benchmark, chosen: Iterable[Scenario]) -> None:
+    needed = [benchmark.peer_python, benchmark.posestream, benchmark.shared / "peer"]
+    for scenario in chosen:
+        needed.append(scenario.movie)
+        if scenario.network:
+            needed += [scenario.network.project, scenario.network.export]
+    missing = [path for path in needed if not path.exists()]
+    if missing:
+        raise NotThereError(f"{missing[0]} is needed and is not there")
+
+
+@contextmanager
+def _work_directory(path: Path | None) -> Iterator[Path]:
+    if path is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        yield path.absolute()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peer",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = ", ".join(scenarios(SHARED))
+    parser.add_argument(
+        "scenario", nargs="*", type=_scenario_name, help=f"which of {names}; all by default"
+    )
+    parser.add_argument("--peer", type=Path, required=True, help="environment with DeepLabCut")
+    parser.add_argument("--work", type=Path, help="where movies and networks are made and kept")
+    parser.add_argument("--repeats", type=_positive, default=3, help="number of pairs")
+    parser.add_argument("--frames", type=_positive, help="frames of the movies")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    return parser
+
+
+def _scenario_name(text: str) -> str:
+    known = scenarios(SHARED)
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

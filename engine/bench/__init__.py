@@ -1,0 +1,1 @@
+"""How fast this machine runs a job, stage by stage: ``posestream bench``."""

@@ -1,0 +1,205 @@
+"""Measure what this machine does with a movie and a model."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.bench.child import ChildDiedError, run_in_child
+from engine.bench.inference import BATCH_SIZES, InferenceCost, measure_inference
+from engine.bench.machine import num_cores
+from engine.bench.report import Report
+from engine.bench.stages import StageCosts, batch_size, measure_stages
+from engine.bench.whole_job import WholeJob, measure_whole_job
+from engine.builtin import MODEL_DIR
+from engine.drawing import overlay_style
+from engine.errors import RunError
+from engine.inference import RUNTIMES, images_at_a_time, read_export
+from engine.job import Job
+from engine.probe import best_batch_size
+from engine.progress import Progress
+from readers import InputError, inspect_movie, open_movie
+
+STAGES_S = 8.0
+INFERENCE_S = 3.0
+WHOLE_JOB_S = 20.0
+
+
+def measure(job: Job, progress: Progress, *, is_null: bool, most_frames: int | None) -> Report:
+    """Measure each stage alone on the job's own movie and model, then the whole job.
+
+    Every measurement has a process of its own. Outputs go to a temporary directory and are thrown
+    away.
+
+    Parameters
+    ----------
+    job
+        What to do, with one movie. Its runtime and batch size are kept where they are given, and
+        chosen by what is measured where they are not.
+    progress
+        Is told how far each measurement is.
+    is_null
+        Do without the model: constant poses, to measure everything around it.
+    most_frames
+        Frames of the whole job; None for as many as take some twenty seconds.
+
+    Raises
+    ------
+    InputError
+        If the movie, the model or a parameter cannot be used.
+    RunError
+        If neither runtime can run the model, or the movie cannot be read any more.
+    """
+    with TemporaryDirectory(prefix="posestream-bench-", ignore_cleanup_errors=True) as folder:
+        kept = replace(job, output_dir=Path(folder) / "outputs", overwrite=True)
+        return _Measurement(kept, progress, is_null, most_frames).report()
+
+
+class _Measurement:
+    """Checks in its constructor, measures in `report`."""
+
+    def __init__(
+        self, job: Job, progress: Progress, is_null: bool, most_frames: int | None
+    ) -> None:
+        if len(job.movies) != 1:
+            raise InputError(f"{len(job.movies)} movies: a benchmark takes exactly one")
+        self._job, self._progress, self._is_null = job, progress, is_null
+        self._movie = inspect_movie(job.movies[0])
+        self._image_shape = open_movie(self._movie, job.crop_rect).image_shape
+        self._export = read_export(job.model or MODEL_DIR)
+        overlay_style(job, self._export.body_parts)
+        self._most_frames = most_frames
+        self._notes: list[str] = []
+        self._inference: list[InferenceCost] = []
+        job.output_dir.mkdir(parents=True, exist_ok=True)
+
+    def report(self) -> Report:
+        stages = self._measure_stages()
+        if not self._is_null:
+            for runtime in self._runtimes():
+                self._measure_inference(runtime)
+            if not self._inference:
+                raise RunError("; ".join(self._notes))
+        chosen = self._choose()
+        if chosen is not None:
+            self._job = replace(self._job, runtime=chosen.runtime, batch_size=chosen.batch_size)
+        whole_job = self._measure_whole_job(self._whole_job_length(stages, chosen))
+        return Report(
+            movie=self._movie,
+            image_shape=self._image_shape,
+            model="null (constant poses)" if self._is_null else self._export.directory.name,
+            num_cores=num_cores(),
+            stages=stages,
+            inference=self._inference,
+            chosen=chosen,
+            whole_job=whole_job,
+            notes=self._notes,
+        )
+
+    def _measure_stages(self) -> StageCosts:
+        most_frames = self._most_frames or sys.maxsize
+        with self._told(f"stages one by one, for {STAGES_S:.0f} s", self._expected_frames()):
+            costs: StageCosts = run_in_child(
+                measure_stages,
+                self._job,
+                self._movie,
+                most_frames,
+                STAGES_S,
+                tell=self._progress.advance,
+            )
+        return costs
+
+    def _runtimes(self) -> Sequence[str]:
+        if self._job.runtime != "auto":
+            return [self._job.runtime]
+        return [runtime for runtime in RUNTIMES if runtime != "auto"]
+
+    def _measure_inference(self, runtime: str) -> None:
+        given = self._job.batch_size
+        sizes = (given,) if isinstance(given, int) else BATCH_SIZES
+        done: list[InferenceCost] = []
+
+        def take(cost: InferenceCost) -> None:
+            done.append(cost)
+            self._progress.advance(len(done))
+
+        with self._told(f"inference on {runtime}", len(sizes), "batch sizes"):
+            try:
+                note = run_in_child(
+                    measure_inference,
+                    self._export.directory,
+                    runtime,
+                    self._image_shape,
+                    sizes,
+                    INFERENCE_S,
+                    tell=take,
+                )
+            except ChildDiedError:
+                note = (
+                    f"{runtime}: the process was stopped at batch {sizes[len(done)]}, most "
+                    "likely for lack of memory"
+                )
+            except RunError as error:
+                note = f"{runtime}: {error}"
+        self._inference += done
+        if note:
+            self._notes.append(note)
+
+    def _choose(self) -> InferenceCost | None:
+        """Choose the faster runtime, and there the best batch size."""
+        if self._is_null:
+            return None
+        fastest = max(self._inference, key=lambda cost: cost.cost.frames_per_s)
+        by_size = {
+            cost.batch_size: cost for cost in self._inference if cost.runtime == fastest.runtime
+        }
+        costs = {size: cost.cost for size, cost in by_size.items()}
+        return by_size[best_batch_size(costs, usual=images_at_a_time(self._image_shape))]
+
+    def _whole_job_length(self, stages: StageCosts, chosen: InferenceCost | None) -> int:
+        """Tell the frames of the whole job: what was asked for, or what takes some seconds."""
+        if self._most_frames is not None:
+            return self._most_frames
+        core_s = sum(cost.core_s_per_frame for cost in stages.by_stage.values())
+        if chosen is not None:
+            core_s += chosen.cost.core_s_per_frame
+        least = 2 * (batch_size(self._job, self._image_shape) + self._job.window_length)
+        return max(math.ceil(WHOLE_JOB_S * num_cores() / core_s), least)
+
+    def _measure_whole_job(self, most_frames: int) -> WholeJob:
+        with self._told("whole job", self._expected_frames(most_frames)):
+            whole_job: WholeJob = run_in_child(
+                measure_whole_job,
+                self._job,
+                most_frames,
+                self._is_null,
+                time.time(),
+                tell=self._progress.advance,
+            )
+        num_frames = whole_job.total.num_frames
+        if num_frames < most_frames:
+            asked = "asked for" if self._most_frames else "wanted"
+            self._notes.append(
+                f"the movie has {num_frames} frames, fewer than the {most_frames} {asked}: "
+                "the whole job was measured on all of them"
+            )
+        return whole_job
+
+    def _expected_frames(self, most_frames: int | None = None) -> int | None:
+        known = self._movie.num_frames_from_header
+        wanted = most_frames or self._most_frames
+        return min(known or sys.maxsize, wanted or sys.maxsize) if known or wanted else None
+
+    @contextmanager
+    def _told(self, name: str, total: int | None, unit: str = "frames") -> Iterator[None]:
+        self._progress.begin(name, total, unit)
+        try:
+            yield
+        finally:
+            self._progress.end()

@@ -1,0 +1,166 @@
+"""What the measurements say: which stage bounds, and how long a movie takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.bench.inference import InferenceCost
+from engine.bench.stages import CONVERSION, DATA, DECODE, LABELLED_MOVIE, StageCosts
+from engine.bench.whole_job import WholeJob
+from engine.cost import Cost
+from readers import MovieInfo
+
+INFERENCE = "inference"
+_WORKERS = {
+    "reading": (DECODE, CONVERSION),
+    "drawing and encoding": (LABELLED_MOVIE,),
+    "data": DATA,
+}
+"""Stages that share a thread, and so cannot go faster than it on any number of cores."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was measured.
+
+    Attributes
+    ----------
+    movie
+        The movie.
+    image_shape
+        Height, width and channels of its frames, cropped where a crop was asked for.
+    model
+        Name of the model.
+    num_cores
+        Cores that this process may use.
+    stages
+        Costs of the stages around the model.
+    inference
+        Costs of the model, by runtime and batch size; none for the null model.
+    chosen
+        Runtime and batch size of the whole job; None for the null model.
+    whole_job
+        Cost of the whole job.
+    notes
+        What could not be measured, a line each.
+    """
+
+    movie: MovieInfo
+    image_shape: tuple[int, int, int]
+    model: str
+    num_cores: int
+    stages: StageCosts
+    inference: Sequence[InferenceCost]
+    chosen: InferenceCost | None
+    whole_job: WholeJob
+    notes: Sequence[str]
+
+    @property
+    def by_stage(self) -> Mapping[str, Cost]:
+        """Cost of every stage alone, in the order of the data's way."""
+        costs = dict(self.stages.by_stage)
+        if self.chosen is None:
+            return costs
+        ordered = {name: costs.pop(name) for name in (DECODE, CONVERSION)}
+        return ordered | {INFERENCE: self.chosen.cost} | costs
+
+    @property
+    def core_s_per_frame(self) -> float:
+        """Seconds of processor time that all stages alone need for a frame."""
+        return sum(cost.core_s_per_frame for cost in self.by_stage.values())
+
+    @property
+    def own_core_s(self) -> float:
+        """Seconds of processor time of the whole job by its parts alone, with start and end."""
+        fixed = (self.whole_job.startup, self.stages.opening, self.stages.closing)
+        frames = self.whole_job.total.num_frames * self.core_s_per_frame
+        return frames + sum(cost.core_s for cost in fixed)
+
+    @property
+    def overhead(self) -> float:
+        """Wall time × cores of the whole job over `own_core_s`: 1 if no core was ever idle."""
+        return self.whole_job.total.wall_s * self.num_cores / self.own_core_s
+
+    @property
+    def slowest_codec(self) -> Cost:
+        """The slower of reading (decode and conversion) and drawing and encoding."""
+        reading = [self.stages.by_stage[name] for name in (DECODE, CONVERSION)]
+        read_s = sum(cost.wall_s / cost.num_frames for cost in reading)
+        read = Cost(1, read_s, sum(cost.core_s_per_frame for cost in reading))
+        return min(read, self.stages.by_stage[LABELLED_MOVIE], key=lambda cost: cost.frames_per_s)
+
+    @property
+    def over_codec(self) -> float:
+        """Wall time a frame of the whole job, once it runs, over that of `slowest_codec`."""
+        return self.slowest_codec.frames_per_s / self.whole_job.steady.frames_per_s
+
+    def bound(self) -> str:
+        """Say what keeps the job from being faster."""
+        stages = self.by_stage
+        by_processor = self.num_cores / self.core_s_per_frame
+        for worker, names in _WORKERS.items():
+            alone = 1 / sum(stages[name].wall_s / stages[name].num_frames for name in names)
+            if alone < by_processor:
+                return f"{worker}, which runs on one thread, at {alone:.0f} frames/s"
+        name = max(stages, key=lambda name: stages[name].core_s_per_frame)
+        share = stages[name].core_s_per_frame / self.core_s_per_frame
+        return (
+            f"the processor, all {self.num_cores} cores of it, at {by_processor:.3g} frames/s; "
+            f"{name} takes {share:.0%} of its time"
+        )
+
+    def seconds_for(self, movie_s: float) -> float:
+        """Predict how long a movie of the same kind takes, in seconds."""
+        num_frames = movie_s * float(self.movie.frame_rate)
+        job = self.whole_job
+        return job.first_pose_s + num_frames / job.steady.frames_per_s + self.stages.closing.wall_s
+
+    def as_json(self) -> dict[str, object]:
+        """Give all numbers, in plain JSON values."""
+        job = self.whole_job
+        return {
+            "movie": {
+                "name": self.movie.path.name,
+                "format": self.movie.format,
+                "frame_height": self.image_shape[0],
+                "frame_width": self.image_shape[1],
+                "frame_rate": float(self.movie.frame_rate),
+                "num_frames_in_header": self.movie.num_frames_from_header,
+            },
+            "model": self.model,
+            "stages": [{"name": name, **_cost(cost)} for name, cost in self.by_stage.items()],
+            "inference": [_inference(cost) for cost in self.inference],
+            "whole_job": {
+                **_cost(job.total),
+                "wall_s": job.total.wall_s,
+                "steady_frames_per_s": job.steady.frames_per_s,
+                "startup_s": job.startup.wall_s,
+                "startup_core_s": job.startup.core_s,
+                "first_pose_s": job.first_pose_s,
+                "peak_mib": job.peak_mib,
+                "wall_times_cores_over_own_core_s": self.overhead,
+                "wall_over_slower_codec": self.over_codec,
+            },
+            "bound": self.bound(),
+            "predicted_s": {"1 h": self.seconds_for(3600), "24 h": self.seconds_for(86400)},
+            "recommended": None if self.chosen is None else _inference(self.chosen),
+            "notes": list(self.notes),
+        }
+
+
+def _cost(cost: Cost) -> dict[str, object]:
+    return {
+        "num_frames": cost.num_frames,
+        "frames_per_s": cost.frames_per_s,
+        "core_ms_per_frame": 1e3 * cost.core_s_per_frame,
+    }
+
+
+def _inference(cost: InferenceCost) -> dict[str, object]:
+    return {
+        "runtime": cost.runtime,
+        "batch_size": cost.batch_size,
+        **_cost(cost.cost),
+        "peak_mib": cost.peak_mib,
+    }
