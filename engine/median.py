@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import replace
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from engine.sliding_median import medians
 from sinks import PoseBatch
 
 
@@ -42,6 +41,8 @@ class MedianFilter:
 
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Take the next batch; return the batches whose windows are complete, in order."""
+        if not self._half:
+            return [batch]
         self._append(batch.poses[..., :2])
         self._held.append(batch)
         self._num_held_frames += len(batch)
@@ -73,30 +74,4 @@ class MedianFilter:
         self._coordinates = self._coordinates[len(batch) :]
         poses = batch.poses.copy()
         poses[..., :2] = medians(window, self._half).reshape(poses[..., :2].shape)
-        return replace(batch, poses=poses)
-
-
-def medians(rows: NDArray[np.float64], half: int) -> NDArray[np.float64]:
-    """Centred median along the first axis, where all `half` neighbours on both sides are there.
-
-    Parameters
-    ----------
-    rows
-        float64, shape (n + 2 × half, columns).
-    half
-        Half the window's length, rounded down.
-
-    Returns
-    -------
-    float64, shape (n, columns)
-        See `MedianFilter` for NaN.
-    """
-    windows = sliding_window_view(np.ascontiguousarray(rows.T), 2 * half + 1, axis=1)
-    result: NDArray[np.float64] = np.partition(windows, half, axis=-1)[..., half]
-    incomplete = np.isnan(windows).any(axis=-1)
-    if incomplete.any():
-        missing = np.isnan(windows[..., half])
-        gappy = incomplete & ~missing
-        result[gappy] = np.nanmedian(windows[gappy], axis=-1)
-        result[missing] = np.nan
-    return result.T
+        return PoseBatch(batch.frames, poses)
