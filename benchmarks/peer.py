@@ -15,20 +15,18 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from benchmarks.processes import CommandError, Measured, measure, taking_turns
+from benchmarks.processes import CommandError, Measured, in_a_child, measure, taking_turns
+from benchmarks.ratios import ratios, table
+from benchmarks.same_job import SIDES, DifferentResultsError, check_outputs, difference_px
 
 SHARED = Path(__file__).absolute().parents[2] / "shared"
 """Movies, exports, and the scripts that run DeepLabCut; not part of this project."""
@@ -38,33 +36,6 @@ POSESTREAM = Path(sys.executable).with_name("posestream")
 
 EXIT_FAILED = 1
 EXIT_NOT_THERE = 2
-LIKELY = 0.1
-LARGEST_DIFFERENCE_PX = 0.01
-"""Poses are the same if no point likelier than `LIKELY` is farther apart than this in x or y."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-_SIDES = {"deeplabcut": "DeepLabCut", "posestream": "posestream"}
-_POSES = {"deeplabcut": "*_filtered.h5", "posestream": "dlc_pose_estimates.0.h5"}
-_OTHER_OUTPUTS = {
-    "deeplabcut": (
-        "*_labeled.mp4",
-        "hist_filtered.png",
-        "plot_filtered.png",
-        "plot-likelihood_filtered.png",
-        "trajectory_filtered.png",
-    ),
-    "posestream": (
-        "dlc_annotations.parquet",
-        "dlc_labeled_movie.0.mp4",
-        "hist.0.svg",
-        "plot.0.svg",
-        "plot-likelihood.0.svg",
-        "trajectory.0.png",
-        "output_metadata.json",
-    ),
-}
 _TELL_VERSIONS = """
 import json, platform
 from importlib.metadata import PackageNotFoundError, version
@@ -80,10 +51,6 @@ print(json.dumps(found))
 
 class NotThereError(Exception):
     """Something that the benchmark needs is not on this machine."""
-
-
-class DifferentResultsError(Exception):
-    """The two sides did not do the same job, so their times cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +73,7 @@ class Scenario:
 def scenarios(shared: Path) -> dict[str, Scenario]:
     """Name the scenarios."""
     trained = Network(shared / "peer/openfield-project", shared / "models/openfield-mobilenet")
-    camera = "2023-01-31-12-12-08_video_e3v8251-20230131T121212-122254_trimmed_1s.avi"
+    camera = "2023-01-27-10-34-22-camera-1_trimmed_1s.isxb"
     return {
         "openfield": Scenario(shared / "data/openfield/m3v1mp4_trimmed_1s.mp4", 2330, trained),
         "resnet50": Scenario(shared / "data/inscopix" / camera, 48, None),
@@ -164,9 +131,10 @@ class Benchmark:
             If they did not do the same job.
         """
         _say(f"{name}: making the movie")
-        movie = self.work / f"{name}-{scenario.num_frames}{scenario.movie.suffix}"
-        width, height = _in_a_child(_loop, scenario.movie, movie, scenario.num_frames)
-        network = scenario.network or self._random_resnet50(scenario.movie)
+        source = self._readable(scenario.movie)
+        movie = self.work / f"{name}-{scenario.num_frames}{source.suffix}"
+        width, height = in_a_child(_loop, source, movie, scenario.num_frames)
+        network = scenario.network or self._random_resnet50(source)
 
         def command(side: str, destination: Path) -> Sequence[str]:
             if side == "posestream":
@@ -175,16 +143,25 @@ class Benchmark:
             script = self.shared / "peer/run_deeplabcut.py"
             return [*map(str, (self.peer_python, script, network.project, movie, destination))]
 
-        measured, difference_px = run_pairs(name, command, self.work, self.repeats)
+        measured, apart_px = run_pairs(name, command, self.work, self.repeats)
         return {
             "num_frames": scenario.num_frames,
             "width": width,
             "height": height,
-            **{side: [asdict(one) for one in measured[side]] for side in _SIDES},
+            **{side: [asdict(one) for one in measured[side]] for side in SIDES},
             "wall_ratio": ratios(measured, "wall_s"),
             "memory_ratio": ratios(measured, "peak_mib"),
-            "largest_difference_px": difference_px,
+            "largest_difference_px": apart_px,
         }
+
+    def _readable(self, movie: Path) -> Path:
+        """Give a movie that DeepLabCut reads: it needs an .isxb transcoded."""
+        if movie.suffix != ".isxb":
+            return movie
+        transcoded = self.work / f"{movie.stem}.mp4"
+        if not transcoded.exists():
+            in_a_child(_transcode, movie, transcoded)
+        return transcoded
 
     def _random_resnet50(self, movie: Path) -> Network:
         folder = self.work / "resnet50"
@@ -228,96 +205,39 @@ def run_pairs(
     """
     largest_px = 0.0
     with tempfile.TemporaryDirectory(dir=work) as directory:
-        outputs = {side: Path(directory, side) for side in _SIDES}
+        outputs = {side: Path(directory, side) for side in SIDES}
         temporary = Path(directory, "temporary")
         temporary.mkdir()
 
         def check(side: str, measured: Measured) -> None:
             nonlocal largest_px
-            _say(f"{name}: {_SIDES[side]} took {measured.wall_s:.1f} s")
-            _check_outputs(side, outputs[side])
-            if side == [*_SIDES][-1]:
-                largest_px = max(largest_px, _difference_px(outputs))
+            _say(f"{name}: {SIDES[side]} took {measured.wall_s:.1f} s")
+            check_outputs(side, outputs[side])
+            if side == [*SIDES][-1]:
+                largest_px = max(largest_px, difference_px(outputs))
                 for left in (*outputs.values(), temporary):
                     shutil.rmtree(left)
                 temporary.mkdir()
 
         # DeepLabCut's script leaves a copy of the project where temporary files go.
         commands = {
-            side: ["env", f"TMPDIR={temporary}", *command(side, outputs[side])] for side in _SIDES
+            side: ["env", f"TMPDIR={temporary}", *command(side, outputs[side])] for side in SIDES
         }
         return taking_turns(commands, repeats, check), largest_px
 
 
-def ratios(measured: Mapping[str, Sequence[Measured]], quantity: str) -> dict[str, object]:
-    """Divide DeepLabCut's by posestream's, pair by pair: above 1, posestream takes less."""
-    pairs = [
-        getattr(theirs, quantity) / getattr(ours, quantity)
-        for theirs, ours in zip(measured["deeplabcut"], measured["posestream"], strict=True)
-    ]
-    return {
-        "median": statistics.median(pairs),
-        "min": min(pairs),
-        "max": max(pairs),
-        "pairs": pairs,
-    }
-
-
-def table(name: str, result: Mapping[str, object]) -> str:
-    """Lay a scenario's measurements out for reading: medians, and the range of the ratios."""
-    lines = [
-        f"{name}: {result['num_frames']} frames of {result['width']} × {result['height']}, "
-        f"poses within {result['largest_difference_px']:.1e} px",
-        f"{'':12}{'wall s':>18}{'core s':>18}{'peak MiB':>18}",
-    ]
-    for side, side_name in _SIDES.items():
-        runs = result[side]
-        assert isinstance(runs, list)
-        medians = [
-            statistics.median(run[quantity] for run in runs)
-            for quantity in ("wall_s", "core_s", "peak_mib")
-        ]
-        lines.append("".join([f"{side_name:12}", *(f"{median:18.1f}" for median in medians)]))
-    wall, memory = (_ratio_as_text(result[key]) for key in ("wall_ratio", "memory_ratio"))
-    lines.append(f"{'ratio':12}{wall:>18}{'':18}{memory:>18}")
-    return "\n".join(lines)
-
-
-def _ratio_as_text(ratio: object) -> str:
-    assert isinstance(ratio, dict)
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})"
-
-
-def _check_outputs(side: str, directory: Path) -> None:
-    for pattern in (_POSES[side], *_OTHER_OUTPUTS[side]):
-        if not any(path.stat().st_size for path in directory.rglob(pattern)):
-            raise DifferentResultsError(f"{_SIDES[side]} wrote no {pattern}")
-
-
-def _difference_px(outputs: Mapping[str, Path]) -> float:
-    poses = [next(outputs[side].glob(_POSES[side])) for side in _SIDES]
-    difference_px = _in_a_child(_largest_difference_px, *poses)
-    if not difference_px <= LARGEST_DIFFERENCE_PX:  # NaN is not, either
-        raise DifferentResultsError(
-            f"the poses are up to {difference_px:.3g} px apart, more than "
-            f"{LARGEST_DIFFERENCE_PX} px: times of different results cannot be compared"
-        )
-    return difference_px
-
-
-def _largest_difference_px(theirs: Path, ours: Path) -> float:
-    """Compare two .h5 files in x and y of the points that one of them finds likely."""
+def _transcode(source: Path, destination: Path) -> None:
     import numpy as np
-    import pandas as pd
 
-    poses = [np.asarray(pd.read_hdf(path)) for path in (theirs, ours)]
-    if poses[0].shape != poses[1].shape:
-        shapes = " and ".join(f"{len(one)} × {one.shape[1]}" for one in poses)
-        raise DifferentResultsError(f"tables of poses have different sizes: {shapes}")
-    a, b = (one.reshape(len(one), -1, 3) for one in poses)
-    likely = (a[..., 2] > LIKELY) | (b[..., 2] > LIKELY)
-    apart_px = np.abs(a - b)[likely][:, :2]
-    return float(apart_px.max()) if apart_px.size else float("nan")
+    from engine.synthetic import write_mp4
+    from readers import inspect_movie, open_movie
+
+    movie = inspect_movie(source)
+    with open_movie(movie) as reader:
+        shape = (movie.num_frames_from_header or 1, *reader.image_shape)
+        batch = reader.read(np.empty(shape, np.uint8))
+    if batch is not None:
+        write_mp4(destination, batch.images, movie.frame_rate)
 
 
 def _loop(source: Path, destination: Path, num_frames: int) -> tuple[int, int]:
@@ -334,12 +254,6 @@ def _describe_machine() -> dict[str, object]:
     from engine.bench.machine import describe_machine
 
     return describe_machine()
-
-
-def _in_a_child(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call a function in a new process, which takes along all the memory that it needed."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *args, **kwargs).result()
 
 
 def _output(command: Sequence[str]) -> str:
@@ -378,7 +292,7 @@ def _benchmark(options: argparse.Namespace, work: Path) -> None:
     _check_there(benchmark, chosen.values())
     results: dict[str, object] = {}
     report = {
-        "machine": _in_a_child(_describe_machine),
+        "machine": in_a_child(_describe_machine),
         "peer": benchmark.peer_versions(),
         "date": datetime.now(UTC).date().isoformat(),
         "scenarios": results,

@@ -11,18 +11,17 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import peer
+from benchmarks import peer, same_job
 from benchmarks.peer import (
     Benchmark,
-    DifferentResultsError,
     Network,
     Scenario,
     main,
-    ratios,
     run_pairs,
-    table,
 )
 from benchmarks.processes import CommandError, Measured
+from benchmarks.ratios import ratios, table
+from benchmarks.same_job import DifferentResultsError
 from engine.outputs import OutputDirectory
 from sinks import PreviewPaths
 from tests.small_movies import HEIGHT, WIDTH, small_movie
@@ -145,7 +144,7 @@ def test_points_count_where_one_side_finds_them_likely(
     write_poses(tmp_path / "a.h5", poses)
     write_poses(tmp_path / "b.h5", moved)
 
-    difference_px = peer._largest_difference_px(tmp_path / "a.h5", tmp_path / "b.h5")
+    difference_px = same_job._largest_difference_px(tmp_path / "a.h5", tmp_path / "b.h5")
 
     assert difference_px == pytest.approx(7 if counts else 0)
 
