@@ -17,8 +17,13 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## time the stages
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+# Results are kept in .benchmarks/; from the second time on, they stand beside the last ones, and
+# one whose fastest round takes twice as long fails.
+LAST := $(wildcard .benchmarks/*/*.json)
+bench: $(READY)  ## time the stages, against the last time on this machine
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-max-time 0.5 --benchmark-autosave \
+		--benchmark-columns min,median,rounds --benchmark-group-by fullname \
+		$(if $(LAST),--benchmark-compare --benchmark-compare-fail min:100%)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,19 +1,35 @@
 """How fast each stage is alone, on the built-in movie: ``make bench``."""
 
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pytest
+import scipy.signal
+from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from engine import Job, run
+from engine.bench.null_model import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
-from engine.inference import load_model, read_export
+from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
 from readers import FrameBatch, inspect_movie, open_movie
-from sinks import LabelledMovieSink, OverlayStyle, PoseBatch, PoseEstimates, PreviewSink, Sink
+from sinks import (
+    ExperimentAnnotations,
+    LabelledMovieSink,
+    OverlayStyle,
+    PoseBatch,
+    PoseEstimates,
+    PreviewSink,
+    Sink,
+)
+from sinks.overlay import Overlay
+from tests.batches import pose_batches
 
 BODY_PARTS = read_export(MODEL_DIR).body_parts
 BATCH_SIZE = 8
@@ -40,35 +56,88 @@ def poses(frames: list[FrameBatch]) -> list[PoseBatch]:
 
 
 def test_decode(benchmark: BenchmarkFixture) -> None:
-    """Decode and convert the movie."""
+    """Decode the movie."""
 
     def decode() -> None:
+        with open_movie(inspect_movie(DEMO_MOVIE)) as reader:
+            reader.skip(sys.maxsize)
+
+    benchmark(decode)
+
+
+def test_read(benchmark: BenchmarkFixture) -> None:
+    """Decode and convert the movie."""
+
+    def read() -> None:
         with open_movie(inspect_movie(DEMO_MOVIE)) as reader:
             images = np.empty((BATCH_SIZE, *reader.image_shape), np.uint8)
             while reader.read(images):
                 pass
 
-    benchmark(decode)
+    benchmark(read)
 
 
+@pytest.mark.parametrize("batch_size", [1, BATCH_SIZE])
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
-def test_inference(benchmark: BenchmarkFixture, frames: list[FrameBatch], runtime: str) -> None:
+def test_inference(
+    benchmark: BenchmarkFixture, frames: list[FrameBatch], runtime: str, batch_size: int
+) -> None:
     """Estimate the poses of a batch."""
     model = load_model(read_export(MODEL_DIR), runtime)
-    benchmark(model.predict, frames[0].images)
+    benchmark(model.predict, frames[0].images[:batch_size])
 
 
+@pytest.fixture(scope="module")
+def walk() -> NDArray[np.float64]:
+    """Poses of 8 body parts in 10,000 frames, as those of an animal: each near the last."""
+    walk: NDArray[np.float64] = np.random.default_rng(0).normal(size=(10_000, 8, 3))
+    walk.cumsum(axis=0, out=walk)
+    return walk + 300
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 64, 512])
 @pytest.mark.parametrize("window_length", [5, 101])
-def test_median(benchmark: BenchmarkFixture, poses: list[PoseBatch], window_length: int) -> None:
-    """Filter the movie's poses."""
+def test_median(
+    benchmark: BenchmarkFixture, walk: NDArray[np.float64], window_length: int, batch_size: int
+) -> None:
+    """Filter 10,000 poses as they come; `test_median_of_scipy` is what it is measured against."""
+    benchmark.group = f"median {window_length}"
+    batches = list(pose_batches(walk, batch_size, height=1, width=1))
 
     def filter_all() -> None:
         median = MedianFilter(window_length)
-        for batch in poses:
+        for batch in batches:
             median.push(batch)
         median.flush()
 
     benchmark(filter_all)
+
+
+@pytest.mark.parametrize("window_length", [5, 101])
+def test_median_of_scipy(
+    benchmark: BenchmarkFixture, walk: NDArray[np.float64], window_length: int
+) -> None:
+    """Filter each column as a whole, as DeepLabCut does."""
+    benchmark.group = f"median {window_length}"
+    columns = walk[..., :2].reshape(len(walk), -1).T
+
+    def filter_all() -> None:
+        for column in columns:
+            scipy.signal.medfilt(column, window_length)
+
+    benchmark(filter_all)
+
+
+def test_overlay(benchmark: BenchmarkFixture, poses: list[PoseBatch]) -> None:
+    """Draw the dots of a batch."""
+    overlay = Overlay(BODY_PARTS, OverlayStyle())
+    images = poses[0].frames.images.copy()
+
+    def draw() -> None:
+        for image, pose in zip(images, poses[0].poses, strict=True):
+            overlay.draw(image, pose)
+
+    benchmark(draw)
 
 
 def labelled_movie(outputs: OutputDirectory) -> Sink:
@@ -89,6 +158,33 @@ def pose_estimates(outputs: OutputDirectory) -> Sink:
     return PoseEstimates(outputs.pose_estimates(0), scorer="s", body_parts=BODY_PARTS, notes={})
 
 
+def annotations(outputs: OutputDirectory) -> Sink:
+    """Write the table of a run of one movie."""
+    info = inspect_movie(DEMO_MOVIE)
+    table = ExperimentAnnotations(
+        outputs.annotations("parquet"), body_parts=BODY_PARTS, has_hardware_counter=True
+    )
+    return _Within(table, table.movie(info))
+
+
+class _Within:
+    """A sink within the block of the table that it belongs to."""
+
+    def __init__(self, table: ExperimentAnnotations, sink: Sink) -> None:
+        self._table, self._sink = table, sink
+        self.write = sink.write
+
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            resources.enter_context(self._table)
+            resources.enter_context(self._sink)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._resources.__exit__(*exception)
+
+
 def previews(outputs: OutputDirectory) -> Sink:
     """Gather and draw the four pictures."""
     return PreviewSink(
@@ -101,7 +197,7 @@ def previews(outputs: OutputDirectory) -> Sink:
     )
 
 
-@pytest.mark.parametrize("make_sink", [labelled_movie, pose_estimates, previews])
+@pytest.mark.parametrize("make_sink", [labelled_movie, pose_estimates, annotations, previews])
 def test_sink(
     benchmark: BenchmarkFixture,
     poses: list[PoseBatch],
@@ -118,6 +214,9 @@ def test_sink(
     benchmark(write)
 
 
-def test_whole_run(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("load", [load_model, load_null_model])
+def test_whole_run(
+    benchmark: BenchmarkFixture, tmp_path: Path, load: Callable[[ModelExport, str], PoseModel]
+) -> None:
     """Run everything, loading the model included."""
-    benchmark(lambda: run(Job([DEMO_MOVIE], tmp_path, overwrite=True)))
+    benchmark(lambda: run(Job([DEMO_MOVIE], tmp_path, overwrite=True), load=load))
