@@ -33,10 +33,8 @@ class DecodedFrame:
 class Converter(Protocol):
     """Writes a decoded picture's pixels into a buffer."""
 
-    def convert(
-        self, picture: av.VideoFrame, crop: CropRectangle | None, into: NDArray[np.uint8]
-    ) -> None:
-        """Write the cropped picture to `into`, uint8 (height, width, 3), RGB."""
+    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
+        """Write the picture, cropped, to `into`, uint8 (height, width, 3), RGB."""
 
 
 @dataclass
@@ -164,7 +162,7 @@ class MovieReader(ABC):
     def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
         if frame.picture is not None and self._fits(frame.picture):
             try:
-                self._converter.convert(frame.picture, self.crop, image)
+                self._converter.convert(frame.picture, image)
             except av.error.FFmpegError:
                 pass  # a picture that cannot be converted is as good as none
             else:

@@ -52,7 +52,7 @@ class ContainerReader(MovieReader):
     """Reads a .mp4 or .avi movie; times are the container's, from the first frame on."""
 
     def _make_converter(self) -> Converter:
-        return RgbConverter()
+        return RgbConverter(self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         clock = _Clock(self.info.frame_period_s)

@@ -140,7 +140,7 @@ class IsxbReader(MovieReader):
     """
 
     def _make_converter(self) -> Converter:
-        return GreyConverter()
+        return GreyConverter(self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         path = self.info.path

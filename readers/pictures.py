@@ -8,6 +8,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
+from readers.picture_crop import PictureCrop
 
 
 class RgbConverter:
@@ -20,13 +21,16 @@ class RgbConverter:
     between pictures, and makes new ones when the pixel format changes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, crop: CropRectangle | None) -> None:
+        self._cut = None if crop is None else PictureCrop(crop)
         self._reformatter = VideoReformatter()
 
-    def convert(
-        self, picture: av.VideoFrame, crop: CropRectangle | None, into: NDArray[np.uint8]
-    ) -> None:
+    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
         """Write the cropped picture to `into`, uint8 (height, width, 3), RGB."""
+        crop = None
+        if self._cut is not None:
+            picture = self._cut.cut(picture)
+            crop = self._cut.rest
         rgb = self._reformatter.reformat(
             picture,
             format="rgb24",
@@ -44,11 +48,12 @@ class RgbConverter:
 class GreyConverter:
     """Takes the luma of a full-range picture, as Inscopix's own reader does for .isxb."""
 
-    def convert(
-        self, picture: av.VideoFrame, crop: CropRectangle | None, into: NDArray[np.uint8]
-    ) -> None:
+    def __init__(self, crop: CropRectangle | None) -> None:
+        self._crop = crop
+
+    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
         """Write the cropped luma to each channel of `into`, uint8 (height, width, 3)."""
-        luma = _cropped(_rows(picture)[:, : picture.width], crop)
+        luma = _cropped(_rows(picture)[:, : picture.width], self._crop)
         for channel in range(3):  # in one assignment, numpy takes five times as long
             into[..., channel] = luma
 

@@ -152,12 +152,42 @@ def test_the_pixel_format_may_change_within_a_movie(tmp_path: Path) -> None:
         np.testing.assert_array_equal(batch.images[index], read_by_opencv(alone)[index])
 
 
-def test_a_crop_is_cut_from_the_converted_picture(tmp_path: Path) -> None:
-    path = write(tmp_path / "movie.mp4", pictures(3, 128, 96), "libx264", "yuv420p")
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (65, 48), (64, 49), (65, 49)])
+@pytest.mark.parametrize(
+    ("codec", "pixel_format"),
+    [
+        ("libx264", "yuv420p"),
+        ("libx264", "yuv422p"),
+        ("libx264", "yuv444p"),
+        ("mjpeg", "yuvj420p"),
+        ("rawvideo", "gray"),
+        ("rawvideo", "bgr24"),
+        ("rawvideo", "yuv410p"),
+        ("ffv1", "yuv420p10le"),
+    ],
+)
+def test_a_crop_is_cut_from_the_converted_picture(
+    tmp_path: Path, codec: str, pixel_format: str, width: int, height: int
+) -> None:
+    if codec == "libx264" and pixel_format != "yuv444p" and (width % 2 or height % 2):
+        codec = "mpeg4" if pixel_format == "yuv420p" else "ffv1"
+    path = write(tmp_path / "movie.avi", pictures(2, width, height), codec, pixel_format)
+    whole = images_of(read(path))
+    right, bottom = width - 1, height - 1
 
-    cropped = images_of(read(path, crop=CropRectangle(5, 7, 31, 33)))
-
-    np.testing.assert_array_equal(cropped, images_of(read(path))[:, 7:40, 5:36])
+    for left, top, crop_width, crop_height in [
+        (0, 0, width, height),
+        (5, 7, 31, 33),
+        (4, 6, 32, 34),
+        (4, 7, 33, 32),
+        (right - 10, bottom - 11, 11, 12),
+        (right, bottom, 1, 1),
+    ]:
+        crop = CropRectangle(left, top, crop_width, crop_height)
+        np.testing.assert_array_equal(
+            images_of(read(path, crop=crop)),
+            whole[:, top : top + crop_height, left : left + crop_width],
+        )
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
