@@ -15,7 +15,8 @@ from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
-_CHUNK_LENGTH = 2048
+_CHUNK_LENGTH = 8192
+"""Rows of a row group. Of each group and column the writer keeps some 300 bytes until the end."""
 
 
 def annotation_schema(body_parts: Sequence[str], *, has_hardware_counter: bool) -> pa.Schema:

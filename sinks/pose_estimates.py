@@ -15,7 +15,9 @@ from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
-_CHUNK_LENGTH = 2048
+_CHUNK_LENGTH = 8192
+_CACHED_BYTES = 2**20
+"""Of what was written, which nobody reads again: PyTables' own cache grows to 16 MiB."""
 
 
 class PoseEstimates(ResourceHolder):
@@ -51,7 +53,9 @@ class PoseEstimates(ResourceHolder):
     def open(self, resources: ExitStack) -> None:
         """Open the file."""
         temporary = resources.enter_context(whole_file(self._path))
-        self._store: Any = resources.enter_context(pd.HDFStore(str(temporary), mode="w"))
+        self._store: Any = resources.enter_context(
+            pd.HDFStore(str(temporary), mode="w", CHUNK_CACHE_SIZE=_CACHED_BYTES)
+        )
         resources.enter_context(at_success(self._finish))
 
     def write(self, batch: PoseBatch) -> None:
