@@ -88,8 +88,8 @@ def probe_batch_size(model: PoseModel, image_shape: tuple[int, ...]) -> int:
     The usual size is doubled as long as that clearly pays and memory suffices, for some seconds
     at most.
     """
-    best = images_at_a_time(image_shape)
-    sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (best << n for n in count()))
+    best = usual = images_at_a_time(image_shape)
+    sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (usual << n for n in count()))
     until_s = time.monotonic() + _PROBE_S
     fastest: Cost | None = None
     with suppress(MemoryError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -33,16 +35,17 @@ def run_in_child(
     Raises
     ------
     RunError
-        If the function raises; the message is its error's.
+        If the function raises; the message is its error's, in one line.
     ChildDiedError
         If the process ends before the function.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
     try:
+        with _interrupts_put_off():
+            process.start()
+        sender.close()
         while True:
             kind, value = receiver.recv()
             if kind == "told":
@@ -55,9 +58,27 @@ def run_in_child(
         process.join()
         raise ChildDiedError(f"the process was stopped (exit code {process.exitcode})") from None
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:  # it was started
+            process.kill()
+            process.join()
         receiver.close()
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Hold Ctrl-C back within the block, and for good in a process that is started there.
+
+    Ctrl-C reaches that one too, and would find it without a handler while it still imports.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(sender: Connection, function: Callable[..., Any], arguments: tuple[object, ...]) -> None:
@@ -65,7 +86,7 @@ def _work(sender: Connection, function: Callable[..., Any], arguments: tuple[obj
     try:
         result = function(lambda value: sender.send(("told", value)), *arguments)
     except Exception as error:
-        sender.send(("failed", f"{error}" or type(error).__name__))
+        sender.send(("failed", " ".join(f"{error}".split()) or type(error).__name__))
     else:
         sender.send(("returned", result))
     sender.close()

@@ -141,9 +141,10 @@ class _Measurement:
                     tell=take,
                 )
             except ChildDiedError:
+                size = sizes[min(len(done), len(sizes) - 1)]
                 note = (
-                    f"{runtime}: the process was stopped at batch {sizes[len(done)]}, most "
-                    "likely for lack of memory"
+                    f"{runtime}: the process was stopped at batch {size}, most likely for lack "
+                    "of memory"
                 )
             except RunError as error:
                 note = f"{runtime}: {error}"

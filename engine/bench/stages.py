@@ -18,6 +18,7 @@ from engine.inference import ModelExport, images_at_a_time, read_export
 from engine.job import Job
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
+from engine.prediction import Prediction
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import PoseBatch, Sink
 
@@ -95,7 +96,7 @@ class _Walk:
         self, tell: Callable[[int], None], job: Job, movie: MovieInfo, export: ModelExport
     ) -> None:
         self._tell, self._job, self._movie = tell, job, movie
-        self._model = NullModel(export.body_parts)
+        self._prediction = Prediction(NullModel(export.body_parts))
         self._median = MedianFilter(max(1, job.window_length))
         style = overlay_style(job, export.body_parts)
         self._fan_out = FanOut(job, export, style, OutputDirectory(job.output_dir))
@@ -134,13 +135,14 @@ class _Walk:
     def _walk(self, reader: MovieReader, measured_s: float) -> None:
         size = batch_size(self._job, reader.image_shape)
         num_buffers = self._median.num_held_batches(size) + 1
-        shape = (num_buffers, size, *reader.image_shape)
-        for images in cycle(np.empty(shape, np.uint8)):
+        shape = (size, *reader.image_shape)
+        # Made when they are needed: a wide window asks for many, a short movie needs few.
+        for images in cycle(np.empty(shape, np.uint8) for _ in range(num_buffers)):
             with self._watches[_READ].running():
                 frames = reader.read(images)
             is_over = frames is None or self._measured_s() >= measured_s
             if frames is not None:
-                poses = PoseBatch(frames, self._model.predict(frames.images))
+                (poses,) = self._prediction.push(frames)
                 with self._watches[FILTER].running():
                     released = self._median.push(poses)
                 self._write(released)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.bench import measurement
+from engine.bench.machine import describe_machine
 from engine.builtin import MODEL_DIR
 from engine.cli import main
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
@@ -88,7 +90,62 @@ def test_inspect_prints_text_or_json(movies: Path, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["network"] == "mobilenet_v2_0.35"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["inspect"], ["demo"]])
+# Benchmarks
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a benchmark measure for a moment only."""
+    for name in ("STAGES_S", "INFERENCE_S", "WHOLE_JOB_S"):
+        monkeypatch.setattr(measurement, name, 0.1)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_benchmark_prints_a_table_and_writes_json_with_machine_and_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_movie(tmp_path / "movie.avi", num_frames=12)
+    options = ["--model", "null", "--frames", "20", "--json", "bench.json"]
+
+    assert main(["bench", "movie.avi", *options]) == 0
+
+    output, errors = capsys.readouterr()
+    lines = output.splitlines()
+    assert lines[0] == "movie.avi: 128 x 96 pixels, 10 frames/s"
+    assert lines[1].startswith("model: null (constant poses); cores: ")
+    assert "whole job, 12 frames, all outputs" in lines
+    note = (
+        "the movie has 12 frames, fewer than the 20 asked for: "
+        "the whole job was measured on all of them"
+    )
+    assert lines[-1] == f"note: {note}"
+    assert [line.split(":")[0] for line in errors.splitlines()] == [
+        *["stages one by one, for 0 s"] * 2,
+        *["whole job"] * 2,
+    ]
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert content["machine"] == describe_machine()
+    assert content["movie"]["name"] == "movie.avi"
+    assert content["notes"] == [note]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "movie.avi"]
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_benchmark_of_a_model_recommends_how_to_run_it(
+    movie: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(MODEL_DIR), "--runtime", "openvino", "--batch-size", "2"]
+
+    assert main(["bench", str(movie), *options, "--frames", "4"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "model: model; cores: " in lines[1]
+    assert any(line.startswith("inference, frames/s") for line in lines)
+    assert lines[-1] == "recommended: --runtime openvino --batch-size 2"
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["bench"], ["inspect"], ["demo"]])
 def test_help_fits_a_terminal(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +237,44 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
 
     assert process.returncode == 130
     assert {path: path.read_bytes() for path in finished.iterdir()} == before
+
+
+def is_there(process_group: int) -> bool:
+    try:
+        os.killpg(process_group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("begun", ["", "outputs/.dlc_labeled_movie.0.partial.mp4"])
+def test_an_interrupt_of_a_benchmark_leaves_no_file_and_no_process(
+    tmp_path: Path, long_movie: Path, begun: str
+) -> None:
+    process = posestream(
+        *("bench", long_movie, "--model", "null", "--json", tmp_path / "bench.json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    wait_for(lambda: any(tmp_path.glob(f"posestream-bench-*/{begun}")), process)
+
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, errors = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 130
+    assert output == ""
+    *progress, last = errors.splitlines()
+    assert all(line.startswith("stages one by one, ") for line in progress)
+    assert last == "posestream: interrupted; nothing half written was left behind"
+    assert list(tmp_path.iterdir()) == []
+    pause = threading.Event()
+    for _ in range(DEADLINE_S * 100):  # Python's own helper ends when it sees that we have
+        if not is_there(process.pid):
+            return
+        pause.wait(0.01)
+    pytest.fail("a process is left")
 
 
 def test_the_demo_does_not_replace_somebodys_results(

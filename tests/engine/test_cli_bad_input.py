@@ -169,6 +169,7 @@ def test_an_isxb_header_that_counts_other_frames(refusal: Refusal, movies: Path)
         ("--trail-points", "-1", "trail points -1: must be a whole number from 0"),
         ("--trail-points", "9" * 20, "must be a whole number from 0 to 1000000"),
         ("--batch-size", "0", "batch size 0: must be a whole number from 1"),
+        ("--batch-size", "many", "'many': must be a whole number, or auto"),
         ("--output-frame-rate", "-20", "output frame rate -20.0: must be a number of frames per"),
         ("--output-frame-rate", "0", "output frame rate 0.0: must be"),
         ("--output-frame-rate", "nan", "from 1/600 to 1000000"),
@@ -204,6 +205,36 @@ def test_a_broken_config_yaml(refusal: Refusal, movie: Path, text: str, rule: st
     path = refusal.folder / "config.yaml"
     path.write_text(text)
     assert rule in refusal.of_run(movie, "--draw-skeleton", "--skeleton", path)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (["--frames", "0"], "frames 0: must be a whole number from 1"),
+        (["--frames", "-5"], "frames -5: must be a whole number from 1"),
+        (["--json", "none/bench.json"], "none/bench.json: its directory does not exist"),
+        (["--json", ""], "'': must be a path"),
+        (["--model", "none"], "none: there is no such folder"),
+        (["--runtime", "cuda"], "runtime 'cuda': allowed are auto, tensorflow, openvino"),
+        (["--batch-size", "0"], "batch size 0: must be a whole number from 1"),
+        (["--window-length", "4"], "window length 4: must be odd"),
+        (["--crop-rect", "0,0,129,96"], "0,0,129,96 (left,top,width,height) reaches beyond"),
+        (["--displayed-body-parts", "noze"], "unknown body part 'noze' (did you mean nose?)"),
+    ],
+)
+def test_a_benchmark_refuses_before_it_measures(
+    refusal: Refusal,
+    movie: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    rule: str,
+) -> None:
+    def measure(*_: object, **__: object) -> None:
+        pytest.fail("something was measured")
+
+    monkeypatch.setattr("engine.bench.measurement.run_in_child", measure)
+    monkeypatch.chdir(refusal.folder)
+    assert rule in refusal("bench", movie, "--model", "null", *options)
 
 
 # Models
@@ -313,6 +344,11 @@ def test_a_movie_that_a_result_would_replace(refusal: Refusal) -> None:
         (["run", "m.mp4", "--output-dir", "somewhere", "--crop", "a"], "arguments: --crop a"),
         (["run", "m.mp4", "--gpu"], "unrecognized arguments: --gpu"),
         (["run", "--window-length"], "--window-length: expected one argument"),
+        (["bench"], "required: MOVIE"),
+        (["bench", "a.avi", "b.avi"], "unrecognized arguments: b.avi"),
+        (["bench", "nothing.avi"], "nothing.avi: there is no such file"),
+        (["bench", "a.avi", "--frames", "some"], "--frames: 'some': must be a whole number"),
+        (["bench", "a.avi", "--output-dir", "o"], "unrecognized arguments: --output-dir o"),
         (["inspect"], "required: PATH"),
         (["inspect", "nothing.avi"], "nothing.avi: there is no such file"),
         (["inspect", str(Path(__file__).parent)], "exactly one .pb file, found none"),

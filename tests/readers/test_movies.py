@@ -1,14 +1,27 @@
 """Which files are movies, and which movies make one run."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.synthetic import write_avi, write_isxb, write_mp4
-from readers import CropRectangle, InputError, MovieError, inspect_movie, inspect_movies, open_movie
+from readers import (
+    CropRectangle,
+    FrameBatch,
+    InputError,
+    MovieError,
+    MovieInfo,
+    MovieReader,
+    inspect_movie,
+    inspect_movies,
+    open_movie,
+)
 
 
 def images(width: int = 128, height: int = 96, count: int = 3) -> Iterator[NDArray[np.uint8]]:
@@ -123,3 +136,104 @@ def test_a_crop_beyond_the_frames_is_refused_before_reading(tmp_path: Path) -> N
 def test_a_crop_without_area_is_refused(numbers: tuple[int, int, int, int]) -> None:
     with pytest.raises(InputError, match="width and height 1 or more"):
         CropRectangle(*numbers)
+
+
+# Reading a part of a movie
+
+NUM_FRAMES = 12
+FORMATS = ["isxb", "mp4", "avi"]
+
+
+@pytest.fixture(scope="module")
+def whole_movies(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[MovieInfo, FrameBatch]]:
+    """A movie of each format, with all its frames; the .isxb has lost some."""
+    folder = tmp_path_factory.mktemp("movies")
+    write_isxb(folder / "a.isxb", images(count=NUM_FRAMES), 20, dropped=[4, 5, 11])
+    write_mp4(folder / "a.mp4", images(count=NUM_FRAMES), 20)
+    write_avi(folder / "a.avi", images(count=NUM_FRAMES), 20)
+    movies = [inspect_movie(folder / f"a.{name}") for name in FORMATS]
+    return {movie.format: (movie, next(batches_of(open_movie(movie), 100))) for movie in movies}
+
+
+def batches_of(reader: MovieReader, capacity: int) -> Iterator[FrameBatch]:
+    with reader:
+        while batch := reader.read(np.empty((capacity, *reader.image_shape), np.uint8)):
+            yield batch
+
+
+def assert_is_part(batch: FrameBatch, whole: FrameBatch) -> None:
+    part = slice(batch.first_frame_index, batch.first_frame_index + len(batch))
+    for name in ("images", "time_s", "hardware_counter_us", "status"):
+        np.testing.assert_array_equal(getattr(batch, name), getattr(whole, name)[part], name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=8),
+    most_frames=st.none() | st.integers(1, NUM_FRAMES + 3),
+)
+@settings(max_examples=30, deadline=None)
+def test_frames_behind_skipped_ones_are_those_of_the_whole_movie_up_to_a_limit(
+    whole_movies: dict[str, tuple[MovieInfo, FrameBatch]],
+    name: str,
+    steps: list[tuple[bool, int]],
+    most_frames: int | None,
+) -> None:
+    movie, whole = whole_movies[name]
+    num_frames = min(NUM_FRAMES, NUM_FRAMES if most_frames is None else most_frames)
+    index = 0
+    with open_movie(movie, most_frames=most_frames) as reader:
+        for is_read, count in steps:
+            expected = min(count, num_frames - index)
+            if is_read:
+                batch = reader.read(np.empty((count, *reader.image_shape), np.uint8))
+                assert (0 if batch is None else len(batch)) == expected
+                if batch is not None:
+                    assert batch.first_frame_index == index
+                    assert_is_part(batch, whole)
+            else:
+                assert reader.skip(count) == expected
+            index += expected
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("most_frames", [1, 8, NUM_FRAMES - 1, NUM_FRAMES, NUM_FRAMES + 1, 10**9])
+def test_a_limit_ends_a_movie_as_its_last_frame_does(
+    whole_movies: dict[str, tuple[MovieInfo, FrameBatch]], name: str, most_frames: int
+) -> None:
+    movie, whole = whole_movies[name]
+    reader = open_movie(movie, most_frames=most_frames)
+
+    batches = list(batches_of(reader, 4))
+
+    for batch in batches:
+        assert_is_part(batch, whole)
+    indices = chain.from_iterable(
+        range(batch.first_frame_index, batch.first_frame_index + len(batch)) for batch in batches
+    )
+    assert list(indices) == list(range(min(most_frames, NUM_FRAMES)))
+    assert all(len(batch) == 4 for batch in batches[:-1])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_limit_counts_again_when_a_movie_is_read_again(
+    whole_movies: dict[str, tuple[MovieInfo, FrameBatch]], name: str
+) -> None:
+    reader = open_movie(whole_movies[name][0], most_frames=5)
+
+    for _ in range(2):
+        with reader:
+            assert [reader.skip(3), reader.skip(3), reader.skip(3)] == [3, 2, 0]
+
+
+def test_a_movie_that_cannot_be_read_any_more_is_an_error_when_skipping_too(
+    tmp_path: Path,
+) -> None:
+    write_mp4(tmp_path / "a.mp4", images(), 20)
+    movie = inspect_movie(tmp_path / "a.mp4")
+    (tmp_path / "a.mp4").unlink()
+
+    with open_movie(movie) as reader, pytest.raises(MovieError, match=r"a\.mp4"):
+        reader.skip(1)
