@@ -111,6 +111,13 @@ def _demo(output_dir: Path) -> None:
     )
 
 
+def _check_can_be_written(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its directory does not exist")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written")
+
+
 def _bench(
     movie: Path,
     model: Path | None = None,
@@ -126,8 +133,8 @@ def _bench(
 
     if most_frames is not None and most_frames < 1:
         raise InputError(f"frames {most_frames}: must be a whole number from 1")
-    if json_path is not None and not json_path.absolute().parent.is_dir():
-        raise InputError(f"{json_path}: its directory does not exist")
+    if json_path is not None:
+        _check_can_be_written(json_path.absolute())
     is_null = model == Path(NULL_MODEL)
     job = Job(movies=[movie], output_dir=Path("unused"), model=None if is_null else model, **given)
     report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)

@@ -173,16 +173,23 @@ class _Measurement:
         least = 2 * (batch_size(self._job, self._image_shape) + self._job.window_length)
         return max(math.ceil(WHOLE_JOB_S * num_cores() / core_s), least)
 
-    def _measure_whole_job(self, most_frames: int) -> WholeJob:
+    def _measure_whole_job(self, most_frames: int) -> WholeJob | None:
         with self._told("whole job", self._expected_frames(most_frames)):
-            whole_job: WholeJob = run_in_child(
-                measure_whole_job,
-                self._job,
-                most_frames,
-                self._is_null,
-                time.time(),
-                tell=self._progress.advance,
-            )
+            try:
+                whole_job: WholeJob = run_in_child(
+                    measure_whole_job,
+                    self._job,
+                    most_frames,
+                    self._is_null,
+                    time.time(),
+                    tell=self._progress.advance,
+                )
+            except ChildDiedError:
+                self._notes.append(
+                    "whole job: the process was stopped, most likely for lack of memory; "
+                    "predictions are by the stages alone"
+                )
+                return None
         num_frames = whole_job.total.num_frames
         if num_frames < most_frames:
             asked = "asked for" if self._most_frames else "wanted"

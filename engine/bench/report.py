@@ -42,7 +42,7 @@ class Report:
     chosen
         Runtime and batch size of the whole job; None for the null model.
     whole_job
-        Cost of the whole job.
+        Cost of the whole job; None if the system stopped it.
     notes
         What could not be measured, a line each.
     """
@@ -54,7 +54,7 @@ class Report:
     stages: StageCosts
     inference: Sequence[InferenceCost]
     chosen: InferenceCost | None
-    whole_job: WholeJob
+    whole_job: WholeJob | None
     notes: Sequence[str]
 
     @property
@@ -71,17 +71,15 @@ class Report:
         """Seconds of processor time that all stages alone need for a frame."""
         return sum(cost.core_s_per_frame for cost in self.by_stage.values())
 
-    @property
-    def own_core_s(self) -> float:
-        """Seconds of processor time of the whole job by its parts alone, with start and end."""
-        fixed = (self.whole_job.startup, self.stages.opening, self.stages.closing)
-        frames = self.whole_job.total.num_frames * self.core_s_per_frame
+    def own_core_s(self, job: WholeJob) -> float:
+        """Seconds of processor time of a whole job by its parts alone, with start and end."""
+        fixed = (job.startup, self.stages.opening, self.stages.closing)
+        frames = job.total.num_frames * self.core_s_per_frame
         return frames + sum(cost.core_s for cost in fixed)
 
-    @property
-    def overhead(self) -> float:
-        """Wall time × cores of the whole job over `own_core_s`: 1 if no core was ever idle."""
-        return self.whole_job.total.wall_s * self.num_cores / self.own_core_s
+    def overhead(self, job: WholeJob) -> float:
+        """Wall time × cores of a whole job over `own_core_s`: 1 if no core was ever idle."""
+        return job.total.wall_s * self.num_cores / self.own_core_s(job)
 
     @property
     def slowest_codec(self) -> Cost:
@@ -91,34 +89,49 @@ class Report:
         read = Cost(1, read_s, sum(cost.core_s_per_frame for cost in reading))
         return min(read, self.stages.by_stage[LABELLED_MOVIE], key=lambda cost: cost.frames_per_s)
 
-    @property
-    def over_codec(self) -> float:
-        """Wall time a frame of the whole job, once it runs, over that of `slowest_codec`."""
-        return self.slowest_codec.frames_per_s / self.whole_job.steady.frames_per_s
+    def over_codec(self, job: WholeJob) -> float:
+        """Wall time a frame of a whole job, once it runs, over that of `slowest_codec`."""
+        return self.slowest_codec.frames_per_s / job.steady.frames_per_s
 
     def bound(self) -> str:
         """Say what keeps the job from being faster."""
-        stages = self.by_stage
-        by_processor = self.num_cores / self.core_s_per_frame
-        wall_s = {
-            worker: sum(1 / stages[name].frames_per_s for name in names if name in stages)
-            for worker, names in _WORKERS.items()
-        }
-        slowest = max(wall_s, key=lambda worker: wall_s[worker])
-        if 1 / wall_s[slowest] < by_processor:
-            return f"{slowest}, at {1 / wall_s[slowest]:.3g} frames/s"
+        stages, slowest = self.by_stage, self._slowest_worker
+        if 1 / self._wall_s[slowest] < self._by_processor:
+            return f"{slowest}, at {1 / self._wall_s[slowest]:.3g} frames/s"
         name = max(stages, key=lambda name: stages[name].core_s_per_frame)
         share = stages[name].core_s_per_frame / self.core_s_per_frame
         return (
-            f"the processor, all {self.num_cores} cores of it, at {by_processor:.3g} frames/s; "
-            f"{name} takes {share:.0%} of its time"
+            f"the processor, all {self.num_cores} cores of it, at {self._by_processor:.3g} "
+            f"frames/s; {name} takes {share:.0%} of its time"
         )
 
+    @property
+    def _by_processor(self) -> float:
+        return self.num_cores / self.core_s_per_frame
+
+    @property
+    def _wall_s(self) -> Mapping[str, float]:
+        stages = self.by_stage
+        return {
+            worker: sum(1 / stages[name].frames_per_s for name in names if name in stages)
+            for worker, names in _WORKERS.items()
+        }
+
+    @property
+    def _slowest_worker(self) -> str:
+        return max(self._wall_s, key=lambda worker: self._wall_s[worker])
+
     def seconds_for(self, movie_s: float) -> float:
-        """Predict how long a movie of the same kind takes, in seconds."""
+        """Predict how long a movie of the same kind takes, in seconds.
+
+        By the whole job where it was measured, else by what bounds it.
+        """
         num_frames = movie_s * float(self.movie.frame_rate)
-        job = self.whole_job
-        return job.first_pose_s + num_frames / job.steady.frames_per_s + self.stages.closing.wall_s
+        if self.whole_job is None:
+            speed = min(self._by_processor, 1 / self._wall_s[self._slowest_worker])
+            return num_frames / speed + self.stages.closing.wall_s
+        speed, start_s = self.whole_job.steady.frames_per_s, self.whole_job.first_pose_s
+        return start_s + num_frames / speed + self.stages.closing.wall_s
 
     def as_json(self) -> dict[str, object]:
         """Give all numbers, in plain JSON values."""
@@ -135,21 +148,24 @@ class Report:
             "model": self.model,
             "stages": [{"name": name, **_cost(cost)} for name, cost in self.by_stage.items()],
             "inference": [_inference(cost) for cost in self.inference],
-            "whole_job": {
-                **_cost(job.total),
-                "wall_s": job.total.wall_s,
-                "steady_frames_per_s": job.steady.frames_per_s,
-                "startup_s": job.startup.wall_s,
-                "startup_core_s": job.startup.core_s,
-                "first_pose_s": job.first_pose_s,
-                "peak_mib": job.peak_mib,
-                "wall_times_cores_over_own_core_s": self.overhead,
-                "wall_over_slower_codec": self.over_codec,
-            },
+            "whole_job": None if job is None else self._whole_job_as_json(job),
             "bound": self.bound(),
             "predicted_s": {"1 h": self.seconds_for(3600), "24 h": self.seconds_for(86400)},
             "recommended": None if self.chosen is None else _inference(self.chosen),
             "notes": list(self.notes),
+        }
+
+    def _whole_job_as_json(self, job: WholeJob) -> dict[str, object]:
+        return {
+            **_cost(job.total),
+            "wall_s": job.total.wall_s,
+            "steady_frames_per_s": job.steady.frames_per_s,
+            "startup_s": job.startup.wall_s,
+            "startup_core_s": job.startup.core_s,
+            "first_pose_s": job.first_pose_s,
+            "peak_mib": job.peak_mib,
+            "wall_times_cores_over_own_core_s": self.overhead(job),
+            "wall_over_slower_codec": self.over_codec(job),
         }
 
 

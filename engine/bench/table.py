@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.bench.report import Report
+from engine.bench.whole_job import WholeJob
 from engine.cost import Cost
 
 
@@ -17,8 +18,7 @@ def as_text(report: Report) -> str:
             *_stages(report),
             "",
             *_inference(report),
-            *_whole_job(report),
-            "",
+            *([] if report.whole_job is None else _whole_job(report, report.whole_job)),
             *_conclusions(report),
         ]
     )
@@ -59,14 +59,15 @@ def _inference(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _whole_job(report: Report) -> Iterator[str]:
-    job = report.whole_job
+def _whole_job(report: Report, job: WholeJob) -> Iterator[str]:
+    overhead, over_codec = report.overhead(job), report.over_codec(job)
     yield f"whole job, {job.total.num_frames} frames, all outputs"
     yield f"  speed once it runs    {_three_digits(job.steady.frames_per_s)} frames/s"
     yield f"  first poses after     {job.first_pose_s:.1f} s"
     yield f"  peak memory           {job.peak_mib:.0f} MiB"
-    yield f"  wall time x cores     {report.overhead:.2f} of the stages' own, with start and end"
-    yield f"  wall time a frame     {report.over_codec:.2f} of the slower of reading and encoding"
+    yield f"  wall time x cores     {overhead:.2f} of the stages' own, with start and end"
+    yield f"  wall time a frame     {over_codec:.2f} of the slower of reading and encoding"
+    yield ""
 
 
 def _conclusions(report: Report) -> Iterator[str]:

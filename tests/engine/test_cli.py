@@ -205,7 +205,7 @@ def test_an_interrupt_leaves_nothing_behind(
         stderr=subprocess.PIPE,
     )
     labelled = output_dir / ".dlc_labeled_movie.0.partial.mp4"
-    wait_for(lambda: labelled.exists() and labelled.stat().st_size > 0, process)
+    wait_for(labelled.exists, process)
 
     process.send_signal(signal.SIGINT)
     while impatient and process.poll() is None:
@@ -230,7 +230,7 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
         stderr=subprocess.PIPE,
     )
     labelled = finished / ".dlc_labeled_movie.0.partial.mp4"
-    wait_for(lambda: labelled.exists() and labelled.stat().st_size > 0, process)
+    wait_for(labelled.exists, process)
 
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=DEADLINE_S)

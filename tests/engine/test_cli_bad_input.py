@@ -213,6 +213,7 @@ def test_a_broken_config_yaml(refusal: Refusal, movie: Path, text: str, rule: st
         (["--frames", "0"], "frames 0: must be a whole number from 1"),
         (["--frames", "-5"], "frames -5: must be a whole number from 1"),
         (["--json", "none/bench.json"], "none/bench.json: its directory does not exist"),
+        (["--json", "."], ": cannot be written"),
         (["--json", ""], "'': must be a path"),
         (["--model", "none"], "none: there is no such folder"),
         (["--runtime", "cuda"], "runtime 'cuda': allowed are auto, tensorflow, openvino"),

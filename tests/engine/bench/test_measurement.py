@@ -70,6 +70,8 @@ class Children:
             _, runtime, _, sizes, _ = arguments
             return self._inference(tell, runtime, sizes)
         assert name == "measure_whole_job"
+        if isinstance(end := self.ends.get("whole job"), Exception):
+            raise end
         _, most_frames, *_ = arguments
         total = replace(WHOLE_JOB.total, num_frames=min(most_frames, self.num_frames))
         return replace(WHOLE_JOB, total=total)
@@ -295,6 +297,19 @@ def test_a_process_that_died_is_a_note_and_what_it_told_counts(
     assert children.job.runtime == ("openvino" if num_done else "tensorflow")
 
 
+def test_a_whole_job_that_was_stopped_is_a_note_and_the_stages_remain(
+    children: Children, movie: Path
+) -> None:
+    children.ends["whole job"] = ChildDiedError("killed")
+
+    report = measured(movie)
+
+    assert report.whole_job is None
+    assert report.stages == STAGES
+    (note,) = report.notes
+    assert note.startswith("whole job: the process was stopped")
+
+
 def test_without_any_runtime_there_is_no_benchmark(
     children: Children, movie: Path, temporary: Path
 ) -> None:
@@ -399,6 +414,7 @@ def test_what_is_measured_fits_together(
 
     assert report.chosen in report.inference
     assert report.stages.by_stage["decode"].num_frames == 12
+    assert report.whole_job is not None
     assert report.whole_job.total.num_frames == 12
     assert "recommended" in report.as_json()
     assert list(temporary.iterdir()) == []

@@ -37,23 +37,23 @@ def test_a_frames_core_seconds_are_those_of_all_stages() -> None:
 
 def test_the_parts_of_the_whole_job_are_its_frames_its_start_and_its_end() -> None:
     # 1000 frames of 20 ms; startup 4 s, opening 0.5 s, closing 1.5 s
-    assert report().own_core_s == pytest.approx(26.0)
-    assert report().overhead == pytest.approx(20.0 * 2 / 26.0)
+    assert report().own_core_s(WHOLE_JOB) == pytest.approx(26.0)
+    assert report().overhead(WHOLE_JOB) == pytest.approx(20.0 * 2 / 26.0)
 
 
 def test_no_core_was_idle_where_wall_time_is_that_of_the_parts_on_all_cores() -> None:
     ideal = replace(WHOLE_JOB, total=Cost(1000, wall_s=13.0, core_s=26.0))
 
-    assert report(whole_job=ideal).overhead == pytest.approx(1.0)
+    assert report().overhead(ideal) == pytest.approx(1.0)
 
 
 def test_the_whole_job_is_compared_to_the_slower_of_reading_and_encoding() -> None:
     # reading 2 ms, encoding 4 ms, whole job 10 ms a frame
-    assert report().over_codec == pytest.approx(10 / 4)
+    assert report().over_codec(WHOLE_JOB) == pytest.approx(10 / 4)
 
     slow = stages(decode=Cost(100, wall_s=0.7, core_s=0.1))
     assert report(stages=slow).slowest_codec.wall_s == pytest.approx(0.008)
-    assert report(stages=slow).over_codec == pytest.approx(10 / 8)
+    assert report(stages=slow).over_codec(WHOLE_JOB) == pytest.approx(10 / 8)
 
 
 def test_where_all_stages_together_need_all_cores_the_processor_bounds() -> None:
@@ -106,6 +106,14 @@ def test_the_prediction_of_the_movie_that_was_measured_is_what_it_took() -> None
     job = replace(WHOLE_JOB, total=Cost(900, wall_s=14.0, core_s=30.0))
 
     assert report(whole_job=job).seconds_for(900 / 20) == pytest.approx(job.total.wall_s)
+
+
+def test_without_a_whole_job_the_prediction_is_by_what_bounds() -> None:
+    stopped = report(whole_job=None)
+
+    # 20 ms a frame on 2 cores; outputs are finished in 2 s
+    assert stopped.seconds_for(3600) == pytest.approx(72_000 * 0.010 + 2.0)
+    assert stopped.as_json()["whole_job"] is None
 
 
 def test_all_numbers_are_plain_json() -> None:

@@ -87,3 +87,12 @@ def test_a_duration_has_the_unit_that_suits_it(predicted_s: float, duration: str
     text = as_text(report(whole_job=replace(WHOLE_JOB, steady=steady)))
 
     assert f"a movie of 1 h takes about {duration}\n" in text
+
+
+def test_a_whole_job_that_was_stopped_is_left_out() -> None:
+    text = as_text(report(whole_job=None, notes=["whole job: the process was stopped"]))
+
+    assert "whole job," not in text
+    assert "peak memory" not in text
+    assert "bound by: " in text
+    assert text.endswith("note: whole job: the process was stopped")
