@@ -97,12 +97,12 @@ class Report:
         """Say what keeps the job from being faster."""
         stages, slowest = self.by_stage, self._slowest_worker
         if 1 / self._wall_s[slowest] < self._by_processor:
-            return f"{slowest}, at {1 / self._wall_s[slowest]:.3g} frames/s"
+            return f"{slowest}, at {three_digits(1 / self._wall_s[slowest])} frames/s"
         name = max(stages, key=lambda name: stages[name].core_s_per_frame)
         share = stages[name].core_s_per_frame / self.core_s_per_frame
         return (
-            f"the processor, all {self.num_cores} cores of it, at {self._by_processor:.3g} "
-            f"frames/s; {name} takes {share:.0%} of its time"
+            f"the processor, all {self.num_cores} cores of it, at "
+            f"{three_digits(self._by_processor)} frames/s; {name} takes {share:.0%} of its time"
         )
 
     @property
@@ -184,3 +184,8 @@ def _inference(cost: InferenceCost) -> dict[str, object]:
         **_cost(cost.cost),
         "peak_mib": cost.peak_mib,
     }
+
+
+def three_digits(number: float) -> str:
+    """Write a number with as many digits as can be trusted."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.bench.report import Report
+from engine.bench.report import Report, three_digits
 from engine.bench.whole_job import WholeJob
 from engine.cost import Cost
 
@@ -36,11 +36,11 @@ def _stages(report: Report) -> Iterator[str]:
     total_s = report.core_s_per_frame
     for name, cost in report.by_stage.items():
         yield _line(name, cost, cost.core_s_per_frame / total_s)
-    yield f"{'sum':<24}{'':>12}{_three_digits(1e3 * total_s):>18}{'100 %':>8}"
+    yield f"{'sum':<24}{'':>12}{three_digits(1e3 * total_s):>18}{'100 %':>8}"
 
 
 def _line(name: str, cost: Cost, share: float) -> str:
-    speed, core_ms = _three_digits(cost.frames_per_s), _three_digits(1e3 * cost.core_s_per_frame)
+    speed, core_ms = three_digits(cost.frames_per_s), three_digits(1e3 * cost.core_s_per_frame)
     return f"{name:<24}{speed:>12}{core_ms:>18}{f'{100 * share:.0f} %':>8}"
 
 
@@ -51,7 +51,7 @@ def _inference(report: Report) -> Iterator[str]:
     yield f"{'inference, frames/s':<24}" + "".join(f"{f'batch {size}':>10}" for size in sizes)
     for runtime in dict.fromkeys(cost.runtime for cost in report.inference):
         speeds = {
-            cost.batch_size: _three_digits(cost.cost.frames_per_s)
+            cost.batch_size: three_digits(cost.cost.frames_per_s)
             for cost in report.inference
             if cost.runtime == runtime
         }
@@ -62,7 +62,7 @@ def _inference(report: Report) -> Iterator[str]:
 def _whole_job(report: Report, job: WholeJob) -> Iterator[str]:
     overhead, over_codec = report.overhead(job), report.over_codec(job)
     yield f"whole job, {job.total.num_frames} frames, all outputs"
-    yield f"  speed once it runs    {_three_digits(job.steady.frames_per_s)} frames/s"
+    yield f"  speed once it runs    {three_digits(job.steady.frames_per_s)} frames/s"
     yield f"  first poses after     {job.first_pose_s:.1f} s"
     yield f"  peak memory           {job.peak_mib:.0f} MiB"
     yield f"  wall time x cores     {overhead:.2f} of the stages' own, with start and end"
@@ -79,10 +79,6 @@ def _conclusions(report: Report) -> Iterator[str]:
         yield f"recommended: --runtime {chosen.runtime} --batch-size {chosen.batch_size}"
     for note in report.notes:
         yield f"note: {note}"
-
-
-def _three_digits(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _duration(seconds: float) -> str:
