@@ -107,7 +107,10 @@ class OpenVinoModel(PoseModel):
             "PERFORMANCE_HINT_NUM_REQUESTS": str(images_at_a_time(image_shape)),
         }
         compiled = self._core.compile_model(network, "CPU", settings)
-        self._queue = ov.AsyncInferQueue(compiled)
+        # Twice as many as run at a time: one that is waiting begins at once, where Python, asked
+        # for the next image, may first have to wait for its lock (2 % of two cores' time).
+        num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._queue = ov.AsyncInferQueue(compiled, 2 * num_running)
         self._queue.set_callback(self._collect)
         self._shape = image_shape
 
