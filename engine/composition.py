@@ -15,9 +15,9 @@ from engine.fan_out import FanOut
 from engine.inference import (
     ModelExport,
     PoseModel,
-    images_at_a_time,
     load_model,
     read_export,
+    usual_batch_size,
 )
 from engine.job import Job
 from engine.median import MedianFilter
@@ -208,7 +208,7 @@ class _Run:
         if isinstance(self._job.batch_size, int):
             return self._job.batch_size
         if self._job.batch_size is None or self._export.depends_on_batch:
-            return images_at_a_time(image_shape)
+            return usual_batch_size(image_shape)
         return probe_batch_size(self._model, image_shape)
 
     def _write_metadata(self) -> None:

@@ -10,7 +10,7 @@ from itertools import count, takewhile
 import numpy as np
 
 from engine.cost import Cost, Stopwatch
-from engine.inference import PoseModel, images_at_a_time
+from engine.inference import PoseModel, usual_batch_size
 from engine.memory import available_mib, peak_mib
 from engine.prediction import Prediction
 from readers import FrameBatch, FrameStatus
@@ -88,7 +88,7 @@ def probe_batch_size(model: PoseModel, image_shape: tuple[int, ...]) -> int:
     The usual size is doubled as long as that clearly pays and memory suffices, for some seconds
     at most.
     """
-    best = usual = images_at_a_time(image_shape)
+    best = usual = usual_batch_size(image_shape)
     sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (usual << n for n in count()))
     until_s = time.monotonic() + _PROBE_S
     fastest: Cost | None = None

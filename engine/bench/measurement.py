@@ -20,7 +20,7 @@ from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.builtin import MODEL_DIR
 from engine.drawing import overlay_style
 from engine.errors import RunError
-from engine.inference import RUNTIMES, images_at_a_time, read_export
+from engine.inference import RUNTIMES, read_export, usual_batch_size
 from engine.job import Job
 from engine.probe import best_batch_size
 from engine.progress import Progress
@@ -161,7 +161,7 @@ class _Measurement:
             cost.batch_size: cost for cost in self._inference if cost.runtime == fastest.runtime
         }
         costs = {size: cost.cost for size, cost in by_size.items()}
-        return by_size[best_batch_size(costs, usual=images_at_a_time(self._image_shape))]
+        return by_size[best_batch_size(costs, usual=usual_batch_size(self._image_shape))]
 
     def _whole_job_length(self, stages: StageCosts, chosen: InferenceCost | None) -> int:
         """Tell the frames of the whole job: what was asked for, or what takes some seconds."""

@@ -14,7 +14,7 @@ from engine.builtin import MODEL_DIR
 from engine.cost import Cost, Stopwatch
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
-from engine.inference import ModelExport, images_at_a_time, read_export
+from engine.inference import ModelExport, read_export, usual_batch_size
 from engine.job import Job
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
@@ -166,4 +166,4 @@ class _Walk:
 
 def batch_size(job: Job, image_shape: tuple[int, ...]) -> int:
     """Tell the frames a batch of a job before anything was measured."""
-    return job.batch_size if isinstance(job.batch_size, int) else images_at_a_time(image_shape)
+    return job.batch_size if isinstance(job.batch_size, int) else usual_batch_size(image_shape)

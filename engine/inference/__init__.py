@@ -3,7 +3,7 @@
 from engine.inference.export import ModelError, ModelExport, read_export
 from engine.inference.load import RUNTIMES, load_model
 from engine.inference.model import Cancelled, PendingPoses, PoseModel
-from engine.inference.workload import images_at_a_time
+from engine.inference.workload import usual_batch_size
 
 __all__ = [
     "RUNTIMES",
@@ -12,7 +12,7 @@ __all__ = [
     "ModelExport",
     "PendingPoses",
     "PoseModel",
-    "images_at_a_time",
     "load_model",
     "read_export",
+    "usual_batch_size",
 ]

@@ -91,11 +91,11 @@ class OpenVinoModel(PoseModel):
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
         self._closed.set()
-        if self._queue is not None:
-            for request in self._queue:
-                request.cancel()
+        for request in self._queue or ():
+            request.cancel()
 
     def _compile(self, image_shape: tuple[int, ...]) -> None:
+        self._queue = None  # frees what was compiled for images of another shape
         network = self._network.clone()
         network.reshape([1, *image_shape])
         merge_heads(network)
