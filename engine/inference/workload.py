@@ -15,8 +15,7 @@ def images_at_a_time(image_shape: tuple[int, ...]) -> int:
     image_shape
         Height, width and channels of 8-bit images.
     """
-    height, width, channels = image_shape
-    return max(1, min(_MOST_IMAGES, _MOST_BYTES // (height * width * channels)))
+    return _fitting(image_shape, _MOST_BYTES)
 
 
 def usual_batch_size(image_shape: tuple[int, ...]) -> int:
@@ -29,5 +28,9 @@ def usual_batch_size(image_shape: tuple[int, ...]) -> int:
     image_shape
         Height, width and channels of 8-bit images.
     """
+    return _fitting(image_shape, _MOST_BATCH_BYTES)
+
+
+def _fitting(image_shape: tuple[int, ...], most_bytes: int) -> int:
     height, width, channels = image_shape
-    return max(1, min(_MOST_IMAGES, _MOST_BATCH_BYTES // (height * width * channels)))
+    return max(1, min(_MOST_IMAGES, most_bytes // (height * width * channels)))
