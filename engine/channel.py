@@ -50,9 +50,10 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Call everything off."""
+        """Call everything off, and let go of what is in the channel."""
         with self._changed:
             self._cancelled = True
+            self._items.clear()
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:

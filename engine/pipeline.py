@@ -146,6 +146,7 @@ class Pipeline:
             worker.outlast(_PATIENCE_S if can_be_left else None)
         if self._error is not None:
             raise self._error
+        self._free_buffers.cancel()  # what sinks do at their end needs memory too
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _MOST_IMAGES = 8
 _MOST_BYTES = 8 * 2**20
-_MOST_BATCH_BYTES = 4 * 2**20
+_MOST_BATCH_BYTES = 2 * 2**20
 
 
 def images_at_a_time(image_shape: tuple[int, ...]) -> int:
@@ -19,7 +19,7 @@ def images_at_a_time(image_shape: tuple[int, ...]) -> int:
 
 
 def usual_batch_size(image_shape: tuple[int, ...]) -> int:
-    """Choose as many images as fit into 4 MiB, 1 to 8.
+    """Choose as many images as fit into 2 MiB, 1 to 8.
 
     A run holds some ten batches; larger ones were not faster with OpenVINO on a CPU.
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.files import whole_file
-from sinks.previews.figures import BodyPartColors, draw_histogram, draw_lines, draw_trajectory
 from sinks.previews.lines import LineReducer
 from sinks.previews.steps import StepHistogram
 from sinks.previews.trajectory import TrajectoryMap
@@ -63,7 +62,7 @@ class PreviewSink(ResourceHolder):
         frame_height: int,
     ) -> None:
         self._paths = paths
-        self._colors = BodyPartColors(body_parts, color_map)
+        self._body_parts, self._color_map = body_parts, color_map
         self._p_cutoff = p_cutoff
         self._coordinates = LineReducer(2 * len(body_parts))
         self._likelihood = LineReducer(len(body_parts))
@@ -90,19 +89,29 @@ class PreviewSink(ResourceHolder):
         self._trajectory.add(positions)
 
     def _draw(self) -> None:
-        draw_histogram(self._partial.histogram, self._colors, *self._steps.counts())
+        # Not before: it takes 0.2 s and 12 MiB, and neither the first pose nor the rest of the
+        # run should wait for the one or hold the other.
+        from sinks.previews.figures import (
+            BodyPartColors,
+            draw_histogram,
+            draw_lines,
+            draw_trajectory,
+        )
+
+        colors = BodyPartColors(self._body_parts, self._color_map)
+        draw_histogram(self._partial.histogram, colors, *self._steps.counts())
         draw_lines(
             self._partial.likelihood,
-            self._colors,
+            colors,
             *self._likelihood.points(),
             label="Likelihood (use to set pcutoff)",
             styles=["-"],
         )
         draw_lines(
             self._partial.coordinates,
-            self._colors,
+            colors,
             *self._coordinates.points(),
             label="X-(dashed) and Y- (solid) position in pixels",
             styles=["--", "-"],
         )
-        draw_trajectory(self._partial.trajectory, self._colors, self._trajectory)
+        draw_trajectory(self._partial.trajectory, colors, self._trajectory)

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -283,6 +284,28 @@ def test_images_live_in_as_many_buffers_as_documented(
         run.run()
 
     assert len(buffers) <= buffer_count(run.num_held_batches)
+
+
+def test_no_buffer_is_held_while_sinks_finish(movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffers: list[weakref.ref[NDArray[np.uint8]]] = []
+    held: list[bool] = []
+
+    class Finisher(Recorder):
+        def __exit__(self, *_: object) -> None:
+            held.extend(buffer() is not None for buffer in buffers)
+
+    with open_movie(inspect_movie(movie)) as reader:
+        read = reader.read
+
+        def noting(images: NDArray[np.uint8]) -> object:
+            buffers.append(weakref.ref(images))
+            return read(images)
+
+        monkeypatch.setattr(reader, "read", noting)
+        pipeline(reader, [Lane("one", [Finisher("a", [])])], window_length=7, batch_size=2).run()
+
+    assert held
+    assert not any(held)
 
 
 def test_frames_without_a_picture_get_no_pose() -> None:
