@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from engine.synthetic import MouseMovie, write_isxb
-from readers.isxb_metadata import HEADER, read_header
+from readers.isxb_layout import HEADER, read_layout
 
 WIDTH, HEIGHT, FRAME_RATE = 320, 256, 25
 LOOP_LENGTH = 500
@@ -30,7 +30,7 @@ def write_long_recording(path: Path, num_frames: int) -> None:
     walk = MouseMovie(0, WIDTH, HEIGHT, FRAME_RATE, LOOP_LENGTH, "infrared")
     write_isxb(path, walk.images(), FRAME_RATE, quality=20)
     with path.open("rb") as file:
-        header = read_header(path, file)
+        header = read_layout(path, file).header
         file.seek(header.video_offset)
         pictures = file.read(header.video_size)
         file.seek(header.session_metadata_offset)

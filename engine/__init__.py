@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.composition import RunResult, run
-    from engine.errors import RunError
+    from engine.errors import Interrupted, RunError
     from engine.job import Job
     from engine.provenance import MovieResult
     from readers import CropRectangle, InputError
 
-__all__ = ["CropRectangle", "InputError", "Job", "MovieResult", "RunError", "RunResult", "run"]
+__all__ = [
+    "CropRectangle",
+    "InputError",
+    "Interrupted",
+    "Job",
+    "MovieResult",
+    "RunError",
+    "RunResult",
+    "run",
+]
 
 _HOMES = {
     "CropRectangle": "readers",
     "InputError": "readers",
+    "Interrupted": "engine.errors",
     "Job": "engine.job",
     "MovieResult": "engine.provenance",
     "RunError": "engine.errors",

@@ -73,8 +73,35 @@ def _add_run(commands: Any) -> None:
         help=".isxb, .mp4 or .avi files of one format; several .isxb are a series in order of time",
     )
     _add_sources(parser.add_argument_group("what to read and where to write"))
+    _add_safety(parser.add_argument_group("safety"))
     _add_analysis(parser.add_argument_group("analysis"))
     _add_drawing(parser.add_argument_group("labelled movie and previews"))
+
+
+def _add_safety(group: Any) -> None:
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run with the same movies and options was stopped; its outputs will be "
+        "those of a run that was not. Where there is none, start from the beginning",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with code 3 if a movie was cut off or a frame could not be decoded",
+    )
+    group.add_argument(
+        "--durable-every-s",
+        type=_number,
+        metavar="S",
+        help="a power cut loses at most the poses of so many seconds (default: 30)",
+    )
+    group.add_argument(
+        "--durable-every-frames",
+        type=_whole_number,
+        metavar="N",
+        help="... or of so many frames, whatever comes first (default: 2000)",
+    )
 
 
 def _add_sources(group: Any) -> None:
@@ -93,7 +120,9 @@ def _add_sources(group: Any) -> None:
     )
     group.add_argument("--output-dir", type=_path, metavar="DIR", help="folder of the outputs")
     group.add_argument(
-        "--overwrite", action="store_true", help="replace the results of an earlier run"
+        "--overwrite",
+        action="store_true",
+        help="replace the results of an earlier run, and what an unfinished one has left",
     )
     _add_format(group)
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,55 +19,85 @@ from readers import InputError
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
+EXIT_DAMAGED = 3
+"""The run ended, but not all frames could be read, and the user wanted to be told by this."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0, 1 for a failed run, 2 for bad input."""
+    """Run the command; return its exit code.
+
+    0, 1 for a failed run, 2 for bad input, 3 for damaged movies under ``--strict``, 128 + its
+    number for a signal.
+    """
+    stop = _Stop()
     try:
         command, options = parse(arguments)
-        with _one_interrupt():
-            _COMMANDS[command](**options)
+        with stop.heard(command):
+            exit_code = _COMMANDS[command](**options) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT)
     except RunError as error:
         return _fail(error, EXIT_FAILED)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing half written was left behind", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        message = str(interrupt) or "interrupted; nothing half written was left behind"
+        _fail(message, stop.exit_code)
         if arguments is None:  # Python's own end would wait for a model that still computes
             sys.stdout.flush()
-            os._exit(EXIT_INTERRUPTED)
-        return EXIT_INTERRUPTED
+            os._exit(stop.exit_code)
+        return stop.exit_code
     except BrokenPipeError:  # whoever read the output has stopped reading: there is no one to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor for Python at its end
         return EXIT_FAILED
     except Exception as error:
         return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
-    return 0
+    return exit_code
 
 
-@contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C end the run, and no further one disturb it while it cleans up."""
+class _Stop:
+    """Lets the first Ctrl-C or SIGTERM end a command in good order.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        # Not SIG_IGN: Python reports a signal that came just before it was to be ignored.
-        signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-        raise KeyboardInterrupt
+    A second one ends a run at once: whatever is durable stays so. Other commands have files to
+    clean up, and do so undisturbed.
+    """
 
-    before = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if (
-        in_main_thread and before is signal.default_int_handler
-    ):  # in the background, Ctrl-C may be ignored already
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:  # otherwise deaf to it until the end
-            signal.signal(signal.SIGINT, before)
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._can_be_hurried = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that a shell gives a command which a signal has ended."""
+        return 128 + (signal.SIGINT if self._number is None else self._number)
+
+    @contextmanager
+    def heard(self, command: str) -> Iterator[None]:
+        """Listen within the block, unless the caller does already or wants signals ignored."""
+        self._can_be_hurried = command == "run"
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        before = {number: signal.getsignal(number) for number in defaults}
+        heard = [number for number, handler in before.items() if handler is defaults[number]]
+        for number in heard:
+            signal.signal(number, self._hear)
+        try:
+            yield
+        finally:
+            if self._number is None:  # otherwise a second one may still come, until the end
+                for number in heard:
+                    signal.signal(number, before[number])
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self._number is None:
+            self._number = number
+            raise KeyboardInterrupt
+        if self._can_be_hurried:
+            with suppress(OSError):
+                os.write(2, b"posestream: stopped at once; what was durable is kept\n")
+            os._exit(self.exit_code)
 
 
 def _fail(message: object, exit_code: int) -> int:
@@ -75,7 +105,7 @@ def _fail(message: object, exit_code: int) -> int:
     return exit_code
 
 
-def _run(inputs: Path | None = None, **given: Any) -> None:
+def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
     # Imported when needed: the libraries behind a run take long to load, and --help does not.
     from engine.composition import run
     from engine.inputs import read_inputs
@@ -91,6 +121,7 @@ def _run(inputs: Path | None = None, **given: Any) -> None:
     result = run(Job(**{"movies": (), **parameters}), progress_for())
     for path in result.outputs:
         print(path)  # noqa: T201 -- the command's output
+    return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
 def _inspect(path: Path, *, as_json: bool) -> None:
@@ -144,7 +175,7 @@ def _bench(
         json_path.write_text(json.dumps(content, indent=4) + "\n")
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {
+_COMMANDS: dict[str, Callable[..., int | None]] = {
     "run": _run,
     "bench": _bench,
     "inspect": _inspect,

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
+from engine.disk_space import space_warning
 from engine.drawing import overlay_style
-from engine.errors import RunError
+from engine.errors import Interrupted, RunError
 from engine.fan_out import FanOut
-from engine.inference import (
-    ModelExport,
-    PoseModel,
-    load_model,
-    read_export,
-    usual_batch_size,
-)
+from engine.finished import FinishedRun, read_finished_run
+from engine.identity import check_same, digest, identify
+from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.job import Job
-from engine.median import MedianFilter
+from engine.movie_run import MovieRun
 from engine.outputs import OutputDirectory
-from engine.pipeline import Lane, Pipeline
-from engine.prediction import Prediction
-from engine.probe import probe_batch_size
 from engine.progress import Progress, SilentProgress
 from engine.provenance import MovieResult, describe_movie, describe_run
-from readers import InputError, MovieInfo, inspect_movies, open_movie
+from engine.unfinished import UnfinishedRun
+from readers import InputError, inspect_movies
 from sinks import (
-    ExperimentAnnotations,
-    FrameCounts,
     LabelledMovieDescription,
     ModelDescription,
+    OutputError,
     write_metadata,
 )
 
@@ -46,14 +41,18 @@ class RunResult:
     outputs
         Paths of all files that were written, sorted.
     movies
-        One result per movie, in the order in which they were read.
+        One result per movie, in the order in which they were read; none where a run that was to
+        be resumed had ended before.
     warnings
         What the user should know, a line each.
+    is_damaged
+        Whether a movie was cut off or a frame could not be decoded.
     """
 
     outputs: tuple[Path, ...]
     movies: tuple[MovieResult, ...]
     warnings: tuple[str, ...]
+    is_damaged: bool
 
 
 def run(
@@ -65,7 +64,9 @@ def run(
 ) -> RunResult:
     """Run a job: every movie is decoded once, and all outputs are written as its frames come.
 
-    Everything that can be checked is checked before the output directory is touched.
+    Everything that can be checked is checked before the output directory is touched. Until all
+    outputs are whole, they and the poses so far are in a folder of the output directory, with
+    which a run that was stopped can be resumed.
 
     Parameters
     ----------
@@ -83,7 +84,9 @@ def run(
     InputError
         If a movie, the model, the output directory or a parameter cannot be used.
     RunError
-        If a movie cannot be read any more once the work has begun.
+        If a movie cannot be read or an output cannot be written any more once the work has begun.
+    Interrupted
+        After an interrupt, when what the model had in hand is safe.
     """
     return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
@@ -93,7 +96,7 @@ def _begun() -> Iterator[None]:
     """Once work has begun, a movie or a file that cannot be used is no longer bad input."""
     try:
         yield
-    except InputError as error:
+    except (InputError, OutputError) as error:
         raise RunError(str(error)) from error
 
 
@@ -111,7 +114,6 @@ class _Run:
         self._progress = progress
         self._load = load
         self._most_frames = most_frames
-        self._started = datetime.now(UTC)
         self._warnings: list[str] = []
         self._results: list[MovieResult] = []
         self._outputs = OutputDirectory(job.output_dir)
@@ -121,23 +123,130 @@ class _Run:
                 job.crop_rect.check_inside(movie)
         self._export = read_export(job.model or MODEL_DIR)
         style = overlay_style(job, self._export.body_parts)
-        self._fan_out = FanOut(job, self._export, style, self._outputs)
-        self._outputs.check(self._movies, overwrite=job.overwrite)
+        self._folder = UnfinishedRun(job.output_dir)
+        self._fan_out = FanOut(job, self._export, style, self._folder.outputs)
+        self._check_output_dir()
+
+    def _check_output_dir(self) -> None:
+        """Check that the outputs may be written; find what another run has left."""
+        self._record: dict[str, Any] = {}
+        self._finished: FinishedRun | None = None
+        self._folder.check()
+        if self._folder.exists and not self._job.overwrite:
+            if not self._job.resume:
+                raise InputError(
+                    f"output directory {self._job.output_dir}: holds an unfinished run "
+                    f"({self._folder.num_frames:,} frames are done); go on with --resume, or start "
+                    "anew with --overwrite"
+                )
+            self._record = self._folder.record()
+        elif self._job.resume:
+            self._finished = read_finished_run(self._outputs.metadata)
+        may_replace = (
+            self._job.overwrite
+            or self._finished is not None
+            # A run that ended between two moves has results of its own in place.
+            or self._record.get("overwrite", False)
+            or self._record.get("is_finished", False)
+        )
+        self._outputs.check(self._movies, overwrite=may_replace)
 
     def run(self) -> RunResult:
         model = self._load(self._export, self._job.runtime)
-        with closing(model), self._directory(), _begun():
-            self._model: PoseModel = model
-            self._warn_of_model()
-            with self._fan_out.annotations(self._movies[0]) as annotations:
-                for number, movie in enumerate(self._movies):
-                    self._results.append(self._run_movie(number, movie, annotations))
-                    # An earlier run's would describe poses that are no longer there.
-                    self._outputs.metadata.unlink(missing_ok=True)
-            self._write_metadata()
-        outputs = self._written()
-        self._outputs.remove_results_except(outputs)
-        return RunResult(tuple(sorted(outputs)), tuple(self._results), tuple(self._warnings))
+        with closing(model):
+            identity = identify(
+                self._job, self._export, model.runtime, self._movies, self._most_frames
+            )
+            if self._finished is not None:
+                self._check_finished(self._finished, identity)
+                return self._result()
+            if self._record:
+                check_same(self._job.output_dir, self._record["identity"], identity, self._movies)
+            self._warn_of_space()
+            with self._working(identity):
+                if not self._record["is_finished"]:
+                    self._make_outputs(model, identity)
+                self._move_outputs()
+        return self._result()
+
+    def _check_finished(self, finished: FinishedRun, identity: dict[str, Any]) -> None:
+        if finished.identity_sha256 != digest(identity):
+            raise InputError(
+                f"output directory {self._job.output_dir}: already holds the results of a run "
+                "with other movies or options; choose another, or overwrite them"
+            )
+
+    def _result(self) -> RunResult:
+        finished = read_finished_run(self._outputs.metadata)
+        return RunResult(
+            tuple(sorted(self._written())),
+            tuple(self._results),
+            () if finished is None else finished.warnings,
+            finished is not None and finished.is_damaged,
+        )
+
+    @contextmanager
+    def _working(self, identity: dict[str, Any]) -> Iterator[None]:
+        """Hold the folder of the run; take it away again if nothing came of the run."""
+        made = self._outputs.make()
+        try:
+            with self._folder.made(), self._folder.locked():
+                try:
+                    self._prepare_folder(identity)
+                    with _begun():
+                        yield
+                except BaseException as error:
+                    self._give_up(error)
+                    raise
+        except BaseException:
+            with suppress(OSError):  # not empty: somebody can go on with what is there
+                for path in made:
+                    path.rmdir()
+            raise
+
+    def _prepare_folder(self, identity: dict[str, Any]) -> None:
+        if not self._record:
+            self._outputs.check(self._movies, overwrite=self._job.overwrite)  # nobody was faster
+            self._folder.clear()
+            self._record = {
+                "is_finished": False,
+                "overwrite": self._job.overwrite,
+                "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "identity": identity,
+            }
+            self._folder.write_record(self._record)
+
+    def _give_up(self, error: BaseException) -> None:
+        num_frames = self._folder.num_frames
+        if num_frames == 0:
+            with suppress(OSError):
+                self._folder.remove()
+            return
+        hint = f"{num_frames:,} frames are done and kept; go on with --resume"
+        if isinstance(error, RunError):
+            raise RunError(f"{error}; {hint}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"interrupted; {hint}") from error
+
+    def _make_outputs(self, model: PoseModel, identity: dict[str, Any]) -> None:
+        self._warn_of_model()
+        with self._fan_out.annotations(self._movies[0]) as annotations:
+            for number, movie in enumerate(self._movies):
+                movie_run = MovieRun(
+                    job=self._job,
+                    number=number,
+                    movie=movie,
+                    model=model,
+                    depends_on_batch=self._export.depends_on_batch,
+                    fan_out=self._fan_out,
+                    folder=self._folder,
+                    progress=self._progress,
+                    most_frames=self._most_frames,
+                )
+                self._results.append(movie_run.run(annotations))
+                self._warn_of_frames(self._results[-1])
+        self._write_metadata(model.runtime, identity)
+        self._folder.write_record({**self._record, "is_finished": True})
 
     def _warn_of_model(self) -> None:
         if self._job.model is None and any(movie.path != DEMO_MOVIE for movie in self._movies):
@@ -152,7 +261,10 @@ class _Run:
                 "frame at a time"
             )
 
-    def _warn_of_frames(self, movie: MovieInfo, counts: FrameCounts) -> None:
+    def _warn_of_frames(self, result: MovieResult) -> None:
+        movie, counts = result.movie, result.counts
+        if result.damage is not None:
+            self._warn(f"{movie.path}: {result.damage}")
         if counts.num_undecodable:
             self._warn(
                 f"{movie.path}: {counts.num_undecodable} of {counts.num_frames} frames could not "
@@ -164,58 +276,16 @@ class _Run:
                 f"{movie.path}: its header claims {claimed} frames, {counts.num_frames} are there"
             )
 
-    @contextmanager
-    def _directory(self) -> Iterator[None]:
-        """Make the output directory; take it away again if nothing came of the run."""
-        made = self._outputs.make()
-        try:
-            yield
-        except BaseException:
-            with suppress(OSError):  # not empty: what is there is complete
-                for path in made:
-                    path.rmdir()
-            raise
+    def _warn_of_space(self) -> None:
+        warning = space_warning(self._job, self._movies, len(self._export.body_parts))
+        if warning is not None:  # not one of the results' own: it depends on the disk
+            self._progress.warn(warning)
 
-    def _run_movie(
-        self, number: int, movie: MovieInfo, annotations: ExperimentAnnotations
-    ) -> MovieResult:
-        median = MedianFilter(max(1, self._job.window_length))
-        counts = FrameCounts()
-        with ExitStack() as stack:
-            reader = stack.enter_context(open_movie(movie, self._job.crop_rect, self._most_frames))
-            batch_size = self._batch_size(reader.image_shape)
-            predict = Prediction(self._model)
-            self._progress.begin(" ".join(movie.path.name.split()), movie.num_frames_from_header)
-            stack.callback(self._progress.end)
-            Pipeline(
-                reader=reader,
-                predict=predict,
-                stages=[median],
-                lanes=[
-                    Lane("labelled movie", [self._fan_out.labelled_movie(number, reader)]),
-                    Lane("data", [counts, *self._fan_out.data(number, reader, annotations)]),
-                ],
-                batch_size=batch_size,
-                num_held_batches=predict.num_held_batches(batch_size, reader.image_shape)
-                + median.num_held_batches(batch_size),
-                on_progress=self._progress.advance,
-                cancel_work=self._model.close,
-            ).run()
-        self._warn_of_frames(movie, counts)
-        return MovieResult(movie, counts.num_frames, counts.num_dropped, counts.num_undecodable)
-
-    def _batch_size(self, image_shape: tuple[int, ...]) -> int:
-        if isinstance(self._job.batch_size, int):
-            return self._job.batch_size
-        if self._job.batch_size is None or self._export.depends_on_batch:
-            return usual_batch_size(image_shape)
-        return probe_batch_size(self._model, image_shape)
-
-    def _write_metadata(self) -> None:
+    def _write_metadata(self, runtime: str, identity: dict[str, Any]) -> None:
         export = self._export
-        finished = datetime.now(UTC)
+        started = datetime.fromisoformat(self._record["started"])
         write_metadata(
-            self._outputs.metadata,
+            self._folder.outputs.metadata,
             model=ModelDescription(
                 task=export.task,
                 scorer=export.experimenter,
@@ -226,11 +296,13 @@ class _Run:
             ),
             labelled_movies=[self._describe_labelled_movie(result) for result in self._results],
             provenance={
-                **describe_run(self._job, export, self._model.runtime),
+                **describe_run(self._job, export, runtime),
                 "movies": [describe_movie(result) for result in self._results],
                 "warnings": self._warnings,
-                "started": self._started.isoformat(timespec="seconds"),
-                "duration_s": round((finished - self._started).total_seconds(), 3),
+                "is_damaged": any(result.is_damaged for result in self._results),
+                "identity_sha256": digest(identity),
+                "started": started.isoformat(timespec="seconds"),
+                "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
             },
         )
 
@@ -243,13 +315,23 @@ class _Run:
             num_frames=result.num_frames,
         )
 
-    def _written(self) -> set[Path]:
+    def _written(self) -> list[Path]:
+        """Give the paths of all outputs, the metadata last: they tell that all others are there."""
         names = self._outputs
-        paths = {names.annotations(self._job.experiment_annotations_format), names.metadata}
+        paths = [names.annotations(self._job.experiment_annotations_format)]
         for number in range(len(self._movies)):
-            paths |= {names.pose_estimates(number), names.labelled_movie(number)}
-            paths |= set(names.previews(number))
-        return paths
+            paths += [names.pose_estimates(number), names.labelled_movie(number)]
+            paths += names.previews(number)
+        return [*paths, names.metadata]
+
+    def _move_outputs(self) -> None:
+        written = self._written()
+        if self._folder.outputs.metadata.exists():
+            # An earlier run's would describe poses that are no longer there.
+            self._outputs.metadata.unlink(missing_ok=True)
+        self._folder.move_outputs(written)
+        self._outputs.remove_results_except(written)
+        self._folder.remove()
 
     def _warn(self, message: str) -> None:
         self._warnings.append(message)

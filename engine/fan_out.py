@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +21,7 @@ from sinks import (
     PoseEstimates,
     PreviewSink,
     Sink,
+    num_finished_frames,
 )
 
 
@@ -39,6 +41,16 @@ class FanOut:
             body_parts=self.export.body_parts,
             has_hardware_counter=movie.has_hardware_counter,
         )
+
+    def has_labelled_movie(self, number: int) -> bool:
+        """Tell whether a stopped run has made all of a labelled movie."""
+        return self.outputs.labelled_movie(number).exists()
+
+    def num_drawn_frames(self, number: int) -> float:
+        """Tell how many frames of a labelled movie a stopped run has made; infinity for all."""
+        if self.has_labelled_movie(number):
+            return math.inf
+        return num_finished_frames(self.outputs.labelled_movie(number))
 
     def labelled_movie(self, number: int, reader: MovieReader) -> Sink:
         """Make the sink that draws and encodes."""

@@ -10,12 +10,15 @@ from numbers import Integral, Real
 from pathlib import Path
 
 from engine.inference import RUNTIMES
+from engine.wording import cut, short
 from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
 COORDINATES = ("crop", "movie")
 _LARGEST_COUNT = 1_000_000
 """The highest count of frames or pixels that is taken for meant."""
+_LONGEST_S = 3600
+"""The longest time without anything on the disk that is taken for meant."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,12 @@ class Job:
     runtime
         ``auto``, ``tensorflow`` or ``openvino``.
     overwrite
-        Replace the results of an earlier run.
+        Replace the results of an earlier run, and what an unfinished one has left.
+    resume
+        Go on with the unfinished run in the output directory, if there is one.
+    durable_every_s, durable_every_frames
+        The most work that a power cut may lose: poses are safe on the disk after as many seconds
+        or frames, whatever comes first.
     coordinates
         ``crop``: saved poses are relative to the crop rectangle, as in the reference tool;
         ``movie``: they are pixels of the whole frame.
@@ -93,17 +101,24 @@ class Job:
     batch_size: int | str | None = None
     runtime: str = "auto"
     overwrite: bool = False
+    resume: bool = False
+    durable_every_s: float = 30.0
+    durable_every_frames: int = 2000
     coordinates: str = "crop"
 
     def __post_init__(self) -> None:
         self._check_paths()
         self._check_choices()
         self._check_numbers()
-        for name in ("keypoints_only", "draw_skeleton", "overwrite"):
+        for name in ("keypoints_only", "draw_skeleton", "overwrite", "resume"):
             if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{_words(name)} {getattr(self, name)!r}: must be true or false")
+                raise InputError(
+                    f"{_words(name)} {short(getattr(self, name))}: must be true or false"
+                )
         if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
-            raise InputError(f"crop rect {self.crop_rect!r}: must be a CropRectangle")
+            raise InputError(f"crop rect {short(self.crop_rect)}: must be a CropRectangle")
+        if self.overwrite and self.resume:
+            raise InputError("overwrite and resume: give one of them, to start anew or to go on")
         _check_color_map(self.color_map)
         self._check_names()
 
@@ -113,7 +128,7 @@ class Job:
     def _check_paths(self) -> None:
         movies: object = self.movies
         if isinstance(movies, str | os.PathLike) or not isinstance(movies, Iterable):
-            raise InputError(f"movies {str(movies)!r}: must be a list of paths")
+            raise InputError(f"movies {short(str(movies))}: must be a list of paths")
         self._set("movies", tuple(_path("movie", movie) for movie in movies))
         if not self.movies:
             raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
@@ -130,10 +145,16 @@ class Job:
         for name, allowed in choices.items():
             value = getattr(self, name)
             if value not in allowed:
-                raise InputError(f"{_words(name)} {value!r}: allowed are {', '.join(allowed)}")
+                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
 
     def _check_numbers(self) -> None:
-        for name, least in (("window_length", 0), ("dot_size", 0), ("trail_points", 0)):
+        least_counts = {
+            "window_length": 0,
+            "dot_size": 0,
+            "trail_points": 0,
+            "durable_every_frames": 1,
+        }
+        for name, least in least_counts.items():
             self._set(name, _integer(name, getattr(self, name), least))
         if self.batch_size not in (None, "auto"):
             self._set("batch_size", _integer("batch_size", self.batch_size, 1, or_else="auto"))
@@ -142,8 +163,14 @@ class Job:
                 f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
             )
         if not _is_number(self.p_cutoff) or not 0 <= self.p_cutoff <= 1:
-            raise InputError(f"p-cutoff {self.p_cutoff!r}: must be a number from 0 to 1")
+            raise InputError(f"p-cutoff {short(self.p_cutoff)}: must be a number from 0 to 1")
         self._set("p_cutoff", float(self.p_cutoff))
+        if not _is_number(self.durable_every_s) or not 0 <= self.durable_every_s <= _LONGEST_S:
+            raise InputError(
+                f"durable every s {short(self.durable_every_s)}: must be a number of seconds from "
+                f"0 to {_LONGEST_S}"
+            )
+        self._set("durable_every_s", float(self.durable_every_s))
         if self.output_frame_rate is not None:
             _check_frame_rate(self.output_frame_rate)
             self._set("output_frame_rate", float(self.output_frame_rate))
@@ -152,12 +179,14 @@ class Job:
         names: object = self.displayed_body_parts
         if not isinstance(names, str):
             if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-                raise InputError(f"displayed body parts {names!r}: must be all, or a list of names")
+                raise InputError(
+                    f"displayed body parts {short(names)}: must be all, or a list of names"
+                )
             self._set("displayed_body_parts", tuple(names))
         if self.skeleton is not None:
             if not isinstance(self.skeleton, str | os.PathLike):
                 raise InputError(
-                    f"skeleton {self.skeleton!r}: must be A-B,B-C, or a path of a config.yaml"
+                    f"skeleton {short(self.skeleton)}: must be A-B,B-C, or a path of a config.yaml"
                 )
             self._set("skeleton", os.fspath(self.skeleton))
 
@@ -169,7 +198,7 @@ def _words(name: str) -> str:
 def _path(what: str, value: object) -> Path:
     """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
-        raise InputError(f"{what} {value!r}: must be a path")
+        raise InputError(f"{what} {short(value)}: must be a path")
     return Path(value).absolute()
 
 
@@ -183,7 +212,7 @@ def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
         if least <= number <= _LARGEST_COUNT:
             return number
     raise InputError(
-        f"{_words(name)} {value!r}: must be a whole number from {least} to {_LARGEST_COUNT}"
+        f"{_words(name)} {short(value)}: must be a whole number from {least} to {_LARGEST_COUNT}"
         + (f", or {or_else}" if or_else else "")
     )
 
@@ -193,7 +222,7 @@ def _check_frame_rate(rate: float) -> None:
 
     if not _is_number(rate) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
         raise InputError(
-            f"output frame rate {rate!r}: must be a number of frames per second from "
+            f"output frame rate {short(rate)}: must be a number of frames per second from "
             f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"
         )
 
@@ -204,6 +233,8 @@ def _check_color_map(name: str) -> None:
 
     known = list(matplotlib.colormaps)
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.5)
+        near = difflib.get_close_matches(cut(str(name)), known, n=4, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise InputError(f"color map {name!r}: must be a name of matplotlib's color maps{hint}")
+        raise InputError(
+            f"color map {short(name)}: must be a name of matplotlib's color maps{hint}"
+        )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engine.channel import Channel
 from engine.inference import Cancelled
-from readers import FrameBatch, MovieReader
+from readers import FrameBatch
 from sinks import PoseBatch, Sink
 
 _CHANNEL_CAPACITY = 2
@@ -30,6 +30,17 @@ _POLL_S = 0.1
 """How often the caller's progress is refreshed and an interrupt is looked for."""
 _PATIENCE_S = 0.5
 """How long an interrupted run waits for a model that cannot stop in the middle of a batch."""
+
+
+class FrameSource(Protocol):
+    """Gives a movie's frames, as a `readers.MovieReader` does."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+
+    def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
+        """Fill `images` with the next frames, or give none of them; None at the end."""
 
 
 class PredictionStage(Protocol):
@@ -81,20 +92,25 @@ class Pipeline:
     on_progress
         Called from the calling thread, several times a second and at the end, with the number of
         frames that are through.
+    on_stop
+        Called from the calling thread when an interrupt has come and the batch in hand is still
+        being worked on.
     cancel_work
         Called when the run is called off, from any thread and perhaps more than once: cuts short
         what is running, and returns at once.
     """
 
-    reader: MovieReader
+    reader: FrameSource
     predict: PredictionStage
     stages: Sequence[PoseStage]
     lanes: Sequence[Lane]
     batch_size: int
     num_held_batches: int
     on_progress: Callable[[int], None]
+    on_stop: Callable[[], None]
     cancel_work: Callable[[], None]
     _error: BaseException | None = field(default=None, init=False)
+    _interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +129,9 @@ class Pipeline:
         """Take the whole movie through.
 
         Sinks are opened in order and closed in reverse, after every thread that touches them or
-        the reader has ended. After an interrupt the model's thread may still be in its last batch.
+        the reader has ended. A first interrupt lets the model end what it has begun, so that the
+        stages see it, and nothing else; with a second one, the model's thread may still be in its
+        last batch afterwards.
 
         Raises
         ------
@@ -135,10 +153,7 @@ class Pipeline:
             for worker in workers:
                 worker.start()
             for worker in workers:
-                is_over = False
-                while not is_over:
-                    is_over = worker.wait(_POLL_S)
-                    self.on_progress(self._num_frames_done)
+                self._wait_for(worker, posing=workers[1])
         except BaseException as error:  # an interrupt, most likely
             self._fail(error)
         for worker in workers:
@@ -147,6 +162,18 @@ class Pipeline:
         if self._error is not None:
             raise self._error
         self._free_buffers.cancel()  # what sinks do at their end needs memory too
+
+    def _wait_for(self, worker: _Worker, posing: _Worker) -> None:
+        is_over = False
+        while not is_over:
+            try:
+                is_over = worker.wait(_POLL_S)
+                self.on_progress(self._num_frames_done)
+            except KeyboardInterrupt as interrupt:
+                if self._interrupt is not None or posing.wait(0):
+                    raise
+                self._interrupt = interrupt
+                self.on_stop()
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -159,7 +186,7 @@ class Pipeline:
         self.cancel_work()
 
     def _read(self) -> None:
-        while True:
+        while self._interrupt is None:
             buffer = self._free_buffers.get()
             if buffer is None:
                 buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
@@ -174,7 +201,11 @@ class Pipeline:
     def _pose(self) -> None:
         for batch in self._frames:
             self._advance(self.predict.push(batch), 0)
+            if self._interrupt is not None:
+                break
         self._advance(self.predict.flush(), 0)
+        if self._interrupt is not None:
+            raise self._interrupt
         for number, stage in enumerate(self.stages):
             self._advance(stage.flush(), number + 1)
         for channel in self._lane_channels:

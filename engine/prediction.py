@@ -14,7 +14,7 @@ from sinks import PoseBatch
 
 
 class Prediction:
-    """Runs the model on every frame that has a picture; the others get NaN poses.
+    """Runs the model on every frame that has a picture; the others get x and y NaN, likelihood 0.
 
     Where the model works on its own, the next batches are begun before the poses of one are
     waited for: with the last image of a batch, cores would run out of work otherwise.
@@ -68,6 +68,7 @@ class _BegunBatch:
 
     def finish(self, num_body_parts: int) -> PoseBatch:
         poses = np.full((len(self.batch), num_body_parts, 3), np.nan)
+        poses[..., 2] = 0  # where nothing was seen, nothing is likely
         if self.pending is not None:
             poses[self.batch.status == FrameStatus.DECODED] = self.pending.result()
         return PoseBatch(self.batch, poses)

@@ -14,14 +14,20 @@ _PLAIN_INTERVAL_S = 10.0
 class Progress(Protocol):
     """Is told about work as it goes."""
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
-        """Begin a movie, of as many frames as its header claims, or something else that counts."""
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
+        """Begin a movie, of as many frames as its header claims, or something else that counts.
+
+        The first `done` of them are through: they do not count for speed.
+        """
 
     def advance(self, done: int) -> None:
         """Tell how many of them are through."""
 
     def end(self) -> None:
         """End the movie, or give it up."""
+
+    def note(self, message: str) -> None:
+        """Say what happens now, in one line."""
 
     def warn(self, message: str) -> None:
         """Say something that the user should know, in one line."""
@@ -30,7 +36,7 @@ class Progress(Protocol):
 class SilentProgress:
     """Tells nobody anything."""
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Begin."""
 
     def advance(self, done: int) -> None:
@@ -38,6 +44,9 @@ class SilentProgress:
 
     def end(self) -> None:
         """End."""
+
+    def note(self, message: str) -> None:
+        """Pass over it."""
 
     def warn(self, message: str) -> None:
         """Pass over a warning; the run's result holds it too."""
@@ -50,10 +59,11 @@ class BarProgress:
         self._stream = stream
         self._bar: tqdm[NoReturn] | None = None
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
-        """Draw an empty bar."""
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
+        """Draw a bar."""
         self._bar = tqdm(
             total=total,
+            initial=done,
             desc=name,
             unit=f" {unit}",
             unit_scale=False,
@@ -73,6 +83,10 @@ class BarProgress:
             self._bar.close()
             self._bar = None
 
+    def note(self, message: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(message, file=self._stream)
+
     def warn(self, message: str) -> None:
         """Print a line above the bar."""
         tqdm.write(f"warning: {message}", file=self._stream)
@@ -84,9 +98,10 @@ class PlainProgress:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Name the movie."""
-        self._name, self._total, self._unit, self._done = name, total, unit, 0
+        self._name, self._total, self._unit, self._done = name, total, unit, done
+        self._begun_at = done
         self._begun_s = self._told_s = time.monotonic()
         self._say(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
 
@@ -102,13 +117,18 @@ class PlainProgress:
         """Print the last line."""
         self._say(self._line(time.monotonic() - self._begun_s))
 
+    def note(self, message: str) -> None:
+        """Print it."""
+        self._say(message)
+
     def warn(self, message: str) -> None:
         """Print the warning."""
         self._say(f"warning: {message}")
 
     def _line(self, elapsed_s: float) -> str:
-        rate = self._done / elapsed_s if elapsed_s > 0 else 0.0
-        if self._total and 0 < self._done < self._total:
+        num_through = self._done - self._begun_at
+        rate = num_through / elapsed_s if elapsed_s > 0 else 0.0
+        if self._total and num_through > 0 and self._done < self._total:
             left_s = (self._total - self._done) / rate
             left = f", about {tqdm.format_interval(left_s)} left"
         else:

@@ -9,25 +9,49 @@ from importlib.metadata import version
 from engine.inference import ModelExport
 from engine.job import Job
 from readers import CropRectangle, MovieInfo
+from sinks import FrameCounts
 
 _PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
 
 
+_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
+_WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
+
+
 @dataclass(frozen=True)
 class MovieResult:
-    """What became of one movie."""
+    """What became of one movie.
+
+    Attributes
+    ----------
+    movie
+        The movie.
+    counts
+        Its frames, and which of them had no picture.
+    damage
+        What is wrong with its file as a whole, in one line; None for nothing.
+    """
 
     movie: MovieInfo
-    num_frames: int
-    num_dropped: int
-    num_undecodable: int
+    counts: FrameCounts
+    damage: str | None
+
+    @property
+    def num_frames(self) -> int:
+        """All frames, with or without a picture."""
+        return self.counts.num_frames
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is anything in the file that could not be read."""
+        return self.damage is not None or self.counts.num_undecodable > 0
 
 
 def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, object]:
     """Describe what a run was made with."""
     parameters = asdict(job)
-    for name in ("movies", "output_dir", "model", "overwrite", "crop_rect", "coordinates"):
-        del parameters[name]  # told elsewhere, or of no effect on the results
+    for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
+        del parameters[name]
     return {
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in _PACKAGES},
@@ -55,8 +79,17 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,
         "num_frames": result.num_frames,
-        "num_dropped": result.num_dropped,
-        "num_not_decodable": result.num_undecodable,
+        "num_dropped": result.counts.num_dropped,
+        "num_not_decodable": result.counts.num_undecodable,
+        "dropped_frames": {
+            "ranges": result.counts.dropped_ranges,
+            "num_ranges_left_out": result.counts.num_dropped_ranges_left_out,
+        },
+        "not_decodable_frames": {
+            "ranges": result.counts.undecodable_ranges,
+            "num_ranges_left_out": result.counts.num_undecodable_ranges_left_out,
+        },
+        "damage": result.damage,
     }
 
 

@@ -59,6 +59,7 @@ class MovieReader(ABC):
     most_frames: int | None = None
     _frames: Generator[DecodedFrame, None, None] = field(init=False, repr=False)
     _next_frame_index: int = field(default=0, init=False, repr=False)
+    _damage: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.crop is not None:
@@ -74,6 +75,11 @@ class MovieReader(ABC):
         """Make what turns this movie's pictures into RGB pixels."""
 
     @property
+    def damage(self) -> str | None:
+        """What is wrong with the file as a whole, as far as is known by now; None for nothing."""
+        return self._damage or self.info.damage
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images that `read` fills."""
         if self.crop is None:
@@ -83,6 +89,7 @@ class MovieReader(ABC):
     def __enter__(self) -> Self:
         self._frames = self._decode()
         self._next_frame_index = 0
+        self._damage = None
         return self
 
     def __exit__(
@@ -137,7 +144,9 @@ class MovieReader(ABC):
         )
 
     def skip(self, num_frames: int) -> int:
-        """Decode the next frames and leave their pixels alone.
+        """Pass over the next frames, without decoding them where each stands alone (.isxb).
+
+        What is read next is the same as if they had been read.
 
         Returns
         -------
@@ -149,6 +158,10 @@ class MovieReader(ABC):
         MovieError
             If the file cannot be read any more.
         """
+        return self.decode(num_frames)
+
+    def decode(self, num_frames: int) -> int:
+        """Decode the next frames and leave their pixels alone; otherwise as `skip`."""
         with movie_errors(self.info.path):
             count = sum(1 for _ in islice(self._frames, self._at_most(num_frames)))
         self._next_frame_index += count

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
-import av
 import av.error
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from readers.base import Converter, DecodedFrame, MovieReader
+from readers.container_frames import ContainerFrames
+from readers.demuxer import MOST_PIXELS, Demuxer, demuxer, open_regular_file
 from readers.errors import MovieError, movie_errors
-from readers.frames import FrameStatus, MovieInfo
+from readers.file_end import container_format, cut_off, lacks_index
+from readers.frame_period import check_frame_period
+from readers.frames import MovieInfo
 from readers.pictures import RgbConverter
+
+_NUM_TRIED_PACKETS = 8
 
 
 def inspect_container(path: Path) -> MovieInfo:
@@ -28,41 +32,84 @@ def inspect_container(path: Path) -> MovieInfo:
     MovieError
         If the file is not a movie, or not one frame of it can be decoded.
     """
-    with movie_errors(path), av.open(str(path.absolute())) as container:
-        stream = _video_stream(path, container)
-        picture = next(
-            (picture for picture, _ in _pictures(container, stream) if picture is not None), None
-        )
+    with movie_errors(path), _opened(path) as source:
+        frames = ContainerFrames(source)
+        picture = next((picture for picture, _, _ in frames if picture is not None), None)
         if picture is None:
             raise MovieError(path, "holds no frame that can be decoded")
+        stream = source.stream
         rate = stream.average_rate or stream.guessed_rate
         if not rate or rate < 0:
             raise MovieError(path, "tells no frame rate")
+        period_s = 1 / Fraction(rate)
+        check_frame_period(path, period_s)
         return MovieInfo(
             path=path,
             format=path.suffix.lower().lstrip("."),
             width=picture.width,
             height=picture.height,
-            frame_period_s=1 / Fraction(rate),
-            num_frames_from_header=stream.frames or None,
+            frame_period_s=period_s,
+            num_frames_from_header=max(0, stream.frames) or None,
+            damage=cut_off(path),
         )
 
 
 class ContainerReader(MovieReader):
-    """Reads a .mp4 or .avi movie; times are the container's, from the first frame on."""
+    """Reads a .mp4 or .avi movie; times are the container's, from the first frame on.
+
+    Frames that an .avi counts without having a picture of them are rows of their own, dropped.
+    """
 
     def _make_converter(self) -> Converter:
         return RgbConverter(self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         clock = _Clock(self.info.frame_period_s)
-        with av.open(str(self.info.path.absolute())) as container:
-            stream = _video_stream(self.info.path, container)
-            # Not one frame a thread: FFmpeg then loses good frames behind a damaged last packet.
-            stream.thread_type = "SLICE"
-            for picture, presentation_time_s in _pictures(container, stream):
-                status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
-                yield DecodedFrame(picture, clock.time_s(presentation_time_s), status=status)
+        # A picture of another size is none of this movie's: make no room for a huge one.
+        most_pixels = 4 * self.info.width * self.info.height + 2**20
+        with _opened(self.info.path, most_pixels) as source:
+            time_base = source.stream.time_base or Fraction(0)
+            frames = ContainerFrames(source, is_cut_off=self.info.damage is not None)
+            for picture, time, status in frames:
+                seconds = None if time is None else time * time_base
+                yield DecodedFrame(picture, clock.time_s(seconds), status=status)
+            self._damage = frames.damage
+
+
+@contextmanager
+def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
+    with open_regular_file(path) as file:
+        name = container_format(file)
+    try:
+        with demuxer(path, name, most_pixels=most_pixels) as source:
+            context = source.stream.codec_context
+            if context.name == "mjpeg" and _is_strict_jpeg(path, name):
+                context.options = {**context.options, "err_detect": "explode"}
+            yield source
+    except (av.error.FFmpegError, MovieError) as error:
+        if lacks_index(path):
+            raise MovieError(
+                path, "its index (moov) is missing: the recording was cut off before its end"
+            ) from error
+        raise
+
+
+def _is_strict_jpeg(path: Path, container_format: str) -> bool:
+    """Tell whether one of a movie's first pictures stands up to a strict decoder.
+
+    That one finds damaged pictures which FFmpeg would pass with a part of them wrong. There may be
+    cameras whose every picture it finds fault with: theirs are decoded as they are.
+    """
+    with demuxer(path, container_format) as source:
+        context = source.stream.codec_context
+        context.options = {**context.options, "err_detect": "explode"}
+        for packet in islice(source.packets(), _NUM_TRIED_PACKETS):
+            try:
+                if packet.size and context.decode(packet):
+                    return True
+            except av.error.FFmpegError:
+                continue
+    return False
 
 
 class _Clock:
@@ -85,81 +132,3 @@ class _Clock:
         if periods.denominator == 1:  # index × period in floating point, as the reference tool
             return periods.numerator * float(self._period_s)
         return float(self._elapsed_s)
-
-
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    stream = container.streams.best("video")  # not the first: that may be a cover picture
-    if not isinstance(stream, VideoStream):
-        raise MovieError(path, "holds no video")
-    return stream
-
-
-def _pictures(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[av.VideoFrame | None, Fraction | None]]:
-    """Yield every frame with its presentation time in seconds; None for what is not there."""
-    # An .avi counts packets in the order of decoding; where that is another than the order of
-    # presentation, what FFmpeg gives as a frame's time is that of another frame.
-    due = _DueTimes(are_frames_own=container.format.name != "avi" or not stream.has_b_frames)
-    time_base = stream.time_base or Fraction(0)
-
-    def seconds(time: int | None) -> Fraction | None:
-        return None if time is None else time * time_base
-
-    for packet in container.demux(stream):
-        if packet.pts is not None and packet.size and not packet.is_discard:
-            due.add(packet.pts)
-        try:
-            pictures = packet.decode()
-        except av.error.InvalidDataError:
-            due.num_errors += 1
-            continue
-        for picture in pictures:
-            *lost, time = due.take(picture.pts)
-            for lost_time in lost:
-                yield None, seconds(lost_time)
-            yield picture, seconds(time)
-    for _ in range(due.num_errors):
-        yield None, seconds(due.take_next())
-
-
-class _DueTimes:
-    """Presentation times of the packets that went into a decoder and have not come out as frames.
-
-    A packet that cannot be decoded is a frame without a picture. Its place among the others is
-    known from these times, since decoders put frames into the order of presentation and, on
-    several threads, report an error some packets late.
-
-    Attributes
-    ----------
-    num_errors
-        Packets that could not be decoded and whose place is not known yet.
-    """
-
-    def __init__(self, *, are_frames_own: bool) -> None:
-        self._are_frames_own = are_frames_own
-        self._times: list[int] = []
-        self.num_errors = 0
-
-    def add(self, time: int) -> None:
-        """Add the time of a packet."""
-        heapq.heappush(self._times, time)
-
-    def take_next(self) -> int | None:
-        """Take the earliest time, None where there is none."""
-        return heapq.heappop(self._times) if self._times else None
-
-    def take(self, frame_time: int | None) -> list[int | None]:
-        """Take the times of the lost frames before a frame that came out, then its own."""
-        taken: list[int | None] = []
-        if not self._are_frames_own or frame_time is None:
-            while self.num_errors:
-                self.num_errors -= 1
-                taken.append(self.take_next())
-            return [*taken, self.take_next()]
-        while self._times and self._times[0] <= frame_time:
-            time = heapq.heappop(self._times)
-            if time < frame_time and self.num_errors:
-                self.num_errors -= 1
-                taken.append(time)
-        return [*taken, frame_time]

@@ -17,10 +17,18 @@ class InputError(ValueError):
 
 
 class MovieError(InputError):
-    """A movie cannot be used; the message begins with its path."""
+    """A movie cannot be used; the message begins with its path, on one line."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+        super().__init__(f"{printable(path)}: {problem}")
+
+
+def printable(path: Path) -> str:
+    """Write a path on one line, whatever its bytes: what cannot be printed is escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in str(path)
+    )
 
 
 @contextmanager

@@ -45,6 +45,11 @@ class MovieInfo:
         Start of the recording in milliseconds since 1970-01-01 UTC, where the file tells.
     hardware_counters_us
         First and last counter of the recording hardware in microseconds (.isxb only), else None.
+    times_are_known
+        False where the file does not tell of all frames when they were taken: their times are NaN.
+    damage
+        One line, without the path, that says what is wrong with the file as a whole, such as that
+        it was cut off; None where it is whole.
     """
 
     path: Path
@@ -56,6 +61,8 @@ class MovieInfo:
     num_dropped_from_header: int = 0
     start_time_ms: int | None = None
     hardware_counters_us: tuple[int, int] | None = None
+    times_are_known: bool = True
+    damage: str | None = None
 
     @property
     def has_hardware_counter(self) -> bool:
@@ -78,9 +85,10 @@ class FrameBatch:
         Index within the movie of the first frame, from 0.
     images
         uint8, shape (frames, height, width, 3), RGB, cropped where a crop was asked for.
-        Black where there is no picture.
+        Black where there is no picture. Shape (frames, 0, 0, 3) where the pictures were not read
+        again, because a run that was resumed has drawn them already.
     time_s
-        float64, shape (frames,): seconds since the movie's first frame.
+        float64, shape (frames,): seconds since the movie's first frame; NaN where nobody knows.
     hardware_counter_us
         float64, shape (frames,): the recorder's counter in microseconds; NaN where the frame
         has none.

@@ -10,7 +10,8 @@ from readers.container import ContainerReader, inspect_container
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.frames import MovieInfo
-from readers.isxb import IsxbReader, inspect_isxb
+from readers.isxb import IsxbReader
+from readers.isxb_inspection import inspect_isxb
 
 _KINDS: dict[str, tuple[Callable[[Path], MovieInfo], type[MovieReader]]] = {
     ".isxb": (inspect_isxb, IsxbReader),
@@ -46,8 +47,9 @@ def inspect_movie(path: Path) -> MovieInfo:
 def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
     """Tell what the movies of one run are, in the order in which they are read.
 
-    Several .isxb files are a series: they are put in order of their start time and must agree
-    in size. Other movies keep their order and may differ in size.
+    Several .isxb files are a series: they must agree in size and are put in order of their start
+    time, unless one was cut off so that nobody knows its own. Other movies keep their order and
+    may differ in size.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
         raise InputError(f"all movies of a run must have one format, got {listed}")
     movies = [inspect_movie(path) for path in paths]
     if movies[0].format == "isxb":
-        movies.sort(key=lambda movie: movie.start_time_ms or 0)
+        if all(movie.start_time_ms is not None for movie in movies):
+            movies.sort(key=lambda movie: movie.start_time_ms or 0)
         _check_series(movies)
     return movies
 

@@ -2,21 +2,29 @@
 
 from sinks.annotations import ExperimentAnnotations
 from sinks.base import PoseBatch, ResourceHolder, Sink
+from sinks.errors import OutputError, output_errors
+from sinks.files import flush_folder, whole_file
 from sinks.frame_counts import FrameCounts
-from sinks.labelled_movie import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE, LabelledMovieSink
+from sinks.frame_ranges import FrameRanges
+from sinks.labelled_movie import LabelledMovieSink
 from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
+from sinks.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.overlay import OverlayStyle
 from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
+from sinks.segments import SEGMENT_LENGTH, num_finished_frames, segments_dir
 
 __all__ = [
     "FASTEST_FRAME_RATE",
+    "SEGMENT_LENGTH",
     "SLOWEST_FRAME_RATE",
     "ExperimentAnnotations",
     "FrameCounts",
+    "FrameRanges",
     "LabelledMovieDescription",
     "LabelledMovieSink",
     "ModelDescription",
+    "OutputError",
     "OverlayStyle",
     "PoseBatch",
     "PoseEstimates",
@@ -24,5 +32,10 @@ __all__ = [
     "PreviewSink",
     "ResourceHolder",
     "Sink",
+    "flush_folder",
+    "num_finished_frames",
+    "output_errors",
+    "segments_dir",
+    "whole_file",
     "write_metadata",
 ]

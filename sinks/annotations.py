@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from readers import MovieInfo
 from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.errors import closed_at_end, output_errors
 from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
@@ -38,9 +39,10 @@ def annotation_schema(body_parts: Sequence[str], *, has_hardware_counter: bool) 
 
 
 @contextmanager
-def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+def _csv_writer(path: Path, named: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
     """Write numbers as pandas does: the shortest digits that read back the same."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    file = path.open("w", encoding="utf-8", newline="")
+    with closed_at_end(file.close, named):
 
         def write(table: pa.Table, *, header: bool = False) -> None:
             frame = table.to_pandas(integer_object_nulls=True)
@@ -51,10 +53,15 @@ def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
 
 
 @contextmanager
-def _parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+def _parquet_writer(
+    path: Path, named: Path, schema: pa.Schema
+) -> Iterator[Callable[[pa.Table], None]]:
     # Given a name, pyarrow would look for a file system in it ("mouse:1").
-    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-        yield writer.write_table
+    file = path.open("wb")
+    with closed_at_end(file.close, named):
+        writer = pq.ParquetWriter(file, schema)
+        with closed_at_end(writer.close, named):
+            yield writer.write_table
 
 
 class ExperimentAnnotations(ResourceHolder):
@@ -73,6 +80,11 @@ class ExperimentAnnotations(ResourceHolder):
         Names in the order of the poses.
     has_hardware_counter
         Whether the run's movies have counters.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; a movie's part raises it, too.
     """
 
     def __init__(
@@ -89,7 +101,8 @@ class ExperimentAnnotations(ResourceHolder):
         """Open the file."""
         writer = _parquet_writer if self._path.suffix == ".parquet" else _csv_writer
         temporary = resources.enter_context(whole_file(self._path))
-        self._write_table = resources.enter_context(writer(temporary, self._schema))
+        with output_errors(self._path):
+            self._write_table = resources.enter_context(writer(temporary, self._path, self._schema))
 
     def movie(self, movie: MovieInfo) -> MovieAnnotations:
         """Make the sink of the run's next movie; enter it when the one before has ended."""
@@ -108,7 +121,8 @@ class ExperimentAnnotations(ResourceHolder):
             counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
             columns.append(pa.array(counters, mask=missing))
         columns += list(rows.poses.reshape(len(rows), -1).T)
-        self._write_table(pa.table(columns, schema=self._schema))
+        with output_errors(self._path):
+            self._write_table(pa.table(columns, schema=self._schema))
 
     def begin_movie(self) -> int:
         """Return the number of the movie that begins."""

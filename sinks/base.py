@@ -26,7 +26,7 @@ class PoseBatch:
     poses
         float64, shape (frames, body parts, 3): x and y in pixels from the top left corner of
         the frames as they are here (so relative to the crop rectangle), and likelihood, 0-1.
-        All three are NaN where the frame has no picture.
+        Where the frame has no picture, x and y are NaN and the likelihood is 0.
 
     Raises
     ------

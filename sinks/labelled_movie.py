@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import OutputContainer
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    VideoReformatter,
-)
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers import FrameStatus
-from sinks.base import PoseBatch, ResourceHolder
-from sinks.files import whole_file
+from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.canvas import Canvas
+from sinks.mp4 import FASTEST_FRAME_RATE, MAX_TICKS_PER_SECOND, SLOWEST_FRAME_RATE
 from sinks.overlay import Overlay, OverlayStyle, mark_missing_picture
+from sinks.segmented_movie import SegmentedMovie
 
-# Measured on real recordings with dots drawn, RGB in to mp4 out: frames per second of processor
-# time (one thread of a 2-core machine), KiB/frame, and PSNR in dB against the drawn frames (which
-# conversion to yuv420p and back, without encoding, leaves at 46.1 and 48.6 dB):
-#             crf    640 x 480 (clean)       1280 x 1024 (noisy)
-#   ultrafast  25     349   1.33   42.8       86    5.5   39.9
-#   superfast  25     271   1.03   42.8       49    9.2   39.6
-#   veryfast   23     198   1.15   43.4       32   14.7   40.1
-#   veryfast   25     238   0.84   42.8       43    6.1   39.4
-#   veryfast   27     204   0.60   42.2       46    2.1   38.9
-#   faster     25     107   1.14   43.2       24    8.8   39.6
-#   medium     25      78   1.12   43.5       20    6.6   39.6
-# Slower presets spend time and bits on camera noise. The reference tool's movies of the same
-# recordings take 1.8 and 26 KiB/frame.
-# With mbtree, the same frames gave other bytes from run to run on a processor with AVX-512
-# (x264's code for it; widths that are no multiple of 128 px), though it halves noisy movies.
-ENCODER_OPTIONS = {"preset": "veryfast", "crf": "25", "mbtree": "0"}
-
-# An mp4 counts time in whole ticks of a clock; a microsecond is as fine as cameras count. At the
-# other end, the ticks of one frame period must fit into the 32 bits that an mp4 has for them.
-MAX_TICKS_PER_SECOND = 1_000_000
-MAX_FRAME_PERIOD_S = 600
-SLOWEST_FRAME_RATE = Fraction(1, MAX_FRAME_PERIOD_S)
-FASTEST_FRAME_RATE = Fraction(MAX_TICKS_PER_SECOND)
+NOT_READ_AGAIN = (0, 0, 3)
+"""Shape of each image of a batch of finished frames."""
 
 
 class LabelledMovieSink(ResourceHolder):
@@ -62,6 +33,20 @@ class LabelledMovieSink(ResourceHolder):
     copy of the last. Colours are converted and tagged as BT.709, limited range, at every size:
     its primaries are those of the sRGB screens that the pictures are meant for, while players
     left to guess go by the size of the frame, each in its own way.
+
+    The movie is encoded in segments of `SEGMENT_LENGTH` frames, each of which is a file in the
+    folder `segments_dir(path)`, durable once it is closed. An exception takes the open segment
+    with it and leaves the closed ones, and so does a crash. At success they are joined without
+    encoding them again, and the folder is removed. Meanwhile the movie is on the disk twice.
+
+    A sink of the same path goes on from closed segments that it finds: `num_finished_frames`
+    tells beforehand how many frames they hold. It is still given all frames from the first on.
+    Of the finished ones it takes the poses, for trails, and the last picture, where it is there;
+    their batches may have images of shape (frames, 0, 0, 3), which says that pictures were not
+    read again. They must be there from the last decoded frame before the first unfinished one
+    on, which may have no picture of its own. The movie then is, byte for byte, that of one sink
+    that was given everything. The sink cannot know whether segments are of the same movie, style
+    and size: who begins anew removes the folder first.
 
     Memory does not depend on the length of the movie: the mp4 is written in fragments of a few
     hundred frames, each with an index of its own. (FFmpeg would keep an index of the whole until
@@ -90,7 +75,11 @@ class LabelledMovieSink(ResourceHolder):
     Raises
     ------
     ValueError
-        If the frame rate is out of range or the style does not fit the model.
+        If the frame rate is out of range or the style does not fit the model; by `write`, if
+        images are not of the frames' size, or frames follow behind segments that are a whole
+        movie; at the end, if there were fewer frames than in the segments.
+    OutputError
+        If the movie cannot be written.
     """
 
     def __init__(
@@ -109,36 +98,51 @@ class LabelledMovieSink(ResourceHolder):
                 f"frame rate must be from {SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE} "
                 f"frames per second, got {frame_rate}"
             )
-        self._path = path
-        self._frame_period_s = (1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND)
-        self._thread_count = thread_count
         self._overlay = Overlay(body_parts, style)
         self._keypoints_only = style.keypoints_only
         self._last_picture = np.zeros((height, width, 3), np.uint8)
-        self._canvas = _Canvas(width, height)
+        self._canvas = Canvas(width, height)
+        padded_height, padded_width = self._canvas.padded_shape
+        self._movie = SegmentedMovie(
+            path,
+            height=padded_height,
+            width=padded_width,
+            frame_period_s=(1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND),
+            thread_count=thread_count,
+        )
         self._num_frames = 0
-        self._container: OutputContainer
-        self._stream: VideoStream
 
     def open(self, resources: ExitStack) -> None:
-        """Open the file and the encoder."""
-        partial = resources.enter_context(whole_file(self._path))
-        self._container = resources.enter_context(_open_mp4(partial, self._frame_period_s))
-        self._stream = resources.enter_context(self._open_encoder())
+        """Look for closed segments."""
+        resources.enter_context(self._movie)
+        resources.enter_context(at_success(self._check_finished_frames_came))
 
     def write(self, batch: PoseBatch) -> None:
-        """Draw and encode the batch's frames."""
+        """Draw and encode the batch's frames, but for those in closed segments."""
         picture = self._last_picture
+        has_images = batch.frames.images.shape[1:] != NOT_READ_AGAIN
         for image, status, poses in zip(
             batch.frames.images, batch.frames.status, batch.poses, strict=True
         ):
             has_picture = status == FrameStatus.DECODED
-            if has_picture and not self._keypoints_only:
+            if has_picture and has_images and not self._keypoints_only:
                 picture = image
-            self._draw(picture, poses, has_picture=has_picture)
-            self._encode_canvas()
+            if self._num_frames < self._movie.num_finished_frames:
+                self._overlay.follow(poses)
+            else:
+                self._check_has_images(batch, has_images=has_images)
+                self._draw(picture, poses, has_picture=has_picture)
+                self._movie.encode(self._canvas.to_yuv420p())
+            self._num_frames += 1
         # The batch's memory is used again, and the next batch may begin with a missing picture.
         self._last_picture[:] = picture
+
+    def _check_has_images(self, batch: PoseBatch, *, has_images: bool) -> None:
+        if not has_images:
+            raise ValueError(
+                f"frame {self._num_frames} is in no closed segment: its images must have shape "
+                f"(frames, height, width, 3), got {batch.frames.images.shape}"
+            )
 
     def _draw(
         self, picture: NDArray[np.uint8], poses: NDArray[np.float64], *, has_picture: bool
@@ -149,74 +153,9 @@ class LabelledMovieSink(ResourceHolder):
         if not has_picture:
             mark_missing_picture(image)
 
-    def _encode_canvas(self) -> None:
-        frame = self._canvas.to_yuv420p()
-        frame.time_base = self._frame_period_s
-        frame.pts = self._num_frames
-        self._num_frames += 1
-        self._container.mux(self._stream.encode(frame))
-
-    @contextmanager
-    def _open_encoder(self) -> Iterator[VideoStream]:
-        stream = self._container.add_stream(
-            "libx264", rate=1 / self._frame_period_s, options=ENCODER_OPTIONS
-        )
-        stream.height, stream.width = self._canvas.padded_shape
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.time_base = self._frame_period_s
-        context.thread_count = self._thread_count
-        context.color_range = ColorRange.MPEG
-        context.colorspace = Colorspace.ITU709
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        self._container.start_encoding()
-        yield stream
-        self._container.mux(stream.encode(None))  # what it still holds; not after an error
-
-
-@contextmanager
-def _open_mp4(path: Path, frame_period_s: Fraction) -> Iterator[OutputContainer]:
-    options = {
-        # Fragments from key frame to key frame; `global_sidx` is the table in front. `delay_moov`
-        # lets the header say that decoding begins two frames early: otherwise players count them.
-        "movflags": "+frag_keyframe+default_base_moof+delay_moov+global_sidx",
-        # The length of the movie is counted in this clock. FFmpeg's own counts milliseconds,
-        # and players then leave out the last frames of a short movie of 3000 frames/s.
-        "movie_timescale": str(frame_period_s.denominator),
-    }
-    container = av.open(str(path.absolute()), "w", format="mp4", options=options)
-    try:
-        yield container
-    except BaseException:
-        with suppress(av.FFmpegError):  # a full disk fails again here: report what failed first
-            container.close()
-        raise
-    container.close()
-
-
-class _Canvas:
-    """One RGB buffer that frames are drawn on, shared with FFmpeg, padded to even sizes."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.padded_shape = (height + height % 2, width + width % 2)
-        self._padded = np.zeros((*self.padded_shape, 3), np.uint8)
-        self.image: NDArray[np.uint8] = self._padded[:height, :width]
-        self._frame = av.VideoFrame.from_numpy_buffer(self._padded, "rgb24")
-        self._reformatter = VideoReformatter()
-
-    def to_yuv420p(self) -> av.VideoFrame:
-        """Convert what is on the canvas now; the result does not change with the canvas."""
-        height, width = self.image.shape[:2]
-        self._padded[height:, :width] = self.image[-1:]
-        self._padded[:, width:] = self._padded[:, width - 1 : width]
-        return self._reformatter.reformat(
-            self._frame,
-            format="yuv420p",
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_primaries=ColorPrimaries.BT709,
-            dst_color_trc=ColorTrc.BT709,
-            threads=1,
-        )
+    def _check_finished_frames_came(self) -> None:
+        if self._num_frames < self._movie.num_finished_frames:
+            raise ValueError(
+                f"the segments hold {self._movie.num_finished_frames} frames, "
+                f"and only {self._num_frames} came"
+            )

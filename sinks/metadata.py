@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sinks.errors import output_errors
 from sinks.files import whole_file
 
 
@@ -77,6 +78,11 @@ def write_metadata(
         One for each movie of the run.
     provenance
         What makes the run reproducible, under the key ``posestream``.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
     """
     dlc = {"dlc": model.as_json()}
     numbered = range(len(labelled_movies))
@@ -84,5 +90,5 @@ def write_metadata(
     content["dlc_annotations"] = dlc
     content |= {f"dlc_labeled_movie.{i}": labelled_movies[i].as_json() | dlc for i in numbered}
     content["posestream"] = provenance
-    with whole_file(path) as temporary:
+    with output_errors(path), whole_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")

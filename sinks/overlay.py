@@ -14,6 +14,7 @@ from skimage.draw import line_aa
 from sinks.colors import body_part_colors, rgb
 
 MISSING_PICTURE_COLOR = (255, 0, 0)
+MISSING_PICTURE_EDGE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Overlay:
             uint8, shape (height, width, 3), RGB. It is painted on: hand in a copy of a
             batch's image, never the image itself, which other sinks see too.
         poses
-            float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing.
+            float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing,
+            whatever the likelihood.
         """
         seen = poses[:, 2] > self._style.p_cutoff
         for start, end in self._pairs:
@@ -104,11 +106,18 @@ class Overlay:
                 # Past dots are drawn however unlikely they were: DeepLabCut asks only about now.
                 for frame in (*self._past, poses):
                     _draw_disk(image, frame[part, :2], self._style.dot_size_px, self._colors[part])
+        self.follow(poses)
+
+    def follow(self, poses: NDArray[np.float64]) -> None:
+        """Take the next frame's poses without drawing them, for the trails of those to come."""
         self._past.append(poses.copy())
 
 
 def mark_missing_picture(image: NDArray[np.uint8]) -> None:
-    """Cross the frame out with a red border and diagonals, in place: its picture is missing.
+    """Cross the frame out with a border and diagonals, in place: its picture is missing.
+
+    The lines are red and edged with white on both sides, so that they are seen on any ground, on
+    a red or a white one, too.
 
     Parameters
     ----------
@@ -116,15 +125,20 @@ def mark_missing_picture(image: NDArray[np.uint8]) -> None:
         uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
     """
     height, width = image.shape[:2]
-    thickness_px = max(1, min(height, width) // 100)
+    # Colours have half the resolution in yuv420p: a red line of one pixel would turn grey.
+    thickness_px = max(2, min(height, width) // 80)
+    edge_px = max(1, thickness_px // 2)
     row, column = np.ogrid[:height, :width]
     # A pixel's distance to the falling diagonal; the rising one is its mirror image.
-    diagonal_px = np.hypot(height, width)
-    distance_px = np.abs((row + 0.5) * width - (column + 0.5) * height) / diagonal_px
-    cross = distance_px <= thickness_px / 2
-    image[cross | cross[:, ::-1]] = MISSING_PICTURE_COLOR
-    for edge in (image, image[::-1], image.swapaxes(0, 1), image.swapaxes(0, 1)[::-1]):
-        edge[: 2 * thickness_px] = MISSING_PICTURE_COLOR
+    falling_px = np.abs((row + 0.5) * width - (column + 0.5) * height) / np.hypot(height, width)
+    diagonal_px = np.minimum(falling_px, falling_px[:, ::-1])
+    border_px = np.minimum(
+        np.minimum(row, row[::-1]), np.minimum(column, column[:, ::-1])
+    )  # from the nearest edge of the frame, 0 in the outermost pixels
+    red = (diagonal_px <= thickness_px / 2) | (border_px < thickness_px)
+    edged = (diagonal_px <= thickness_px / 2 + edge_px) | (border_px < thickness_px + edge_px)
+    image[edged] = MISSING_PICTURE_EDGE
+    image[red] = MISSING_PICTURE_COLOR
 
 
 def _shown_indices(body_parts: Sequence[str], displayed: tuple[str, ...] | None) -> list[int]:

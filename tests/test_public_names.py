@@ -9,6 +9,7 @@ def test_public_names() -> None:
     assert engine.__all__ == [
         "CropRectangle",
         "InputError",
+        "Interrupted",
         "Job",
         "MovieResult",
         "RunError",
@@ -29,12 +30,15 @@ def test_public_names() -> None:
     ]
     assert sinks.__all__ == [
         "FASTEST_FRAME_RATE",
+        "SEGMENT_LENGTH",
         "SLOWEST_FRAME_RATE",
         "ExperimentAnnotations",
         "FrameCounts",
+        "FrameRanges",
         "LabelledMovieDescription",
         "LabelledMovieSink",
         "ModelDescription",
+        "OutputError",
         "OverlayStyle",
         "PoseBatch",
         "PoseEstimates",
@@ -42,6 +46,11 @@ def test_public_names() -> None:
         "PreviewSink",
         "ResourceHolder",
         "Sink",
+        "flush_folder",
+        "num_finished_frames",
+        "output_errors",
+        "segments_dir",
+        "whole_file",
         "write_metadata",
     ]
 

@@ -87,7 +87,7 @@ class _Diary:
         """Note the time since the process was started."""
         return Cost(num_frames, time.time() - self._started_s, time.process_time())
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:  # noqa: ARG002 -- a Progress
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:  # noqa: ARG002 -- a Progress
         """Note that the movie is open."""
         self.opened = self.now(0)
 
@@ -101,6 +101,9 @@ class _Diary:
 
     def end(self) -> None:
         """Note nothing."""
+
+    def note(self, message: str) -> None:
+        """Pass over it."""
 
     def warn(self, message: str) -> None:
         """Pass over warnings: a benchmark's results are thrown away."""

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from engine.inference.checking import check_graph
 from engine.inference.graph import GraphNode, read_graph
+from engine.inference.graph_error import GraphError
+from engine.settings import SettingsError, read_yaml
+from engine.wording import printable, short, short_list
 from readers import InputError
 
 _DATASET = re.compile(
-    r"UnaugmentedDataSet_(?P<task>.+?)(?P<date>[A-Z][a-z]{2}\d{1,2})[/\\]"
-    r"(?P=task)_(?P<scorer>.+?)(?P<train_percent>\d+)shuffle(?P<shuffle>\d+)"
+    r"UnaugmentedDataSet_(?P<task>[^/\\]+?)(?P<date>[A-Z][a-z]{2}[0-9]{1,2})[/\\]"
+    r"(?P=task)_(?P<scorer>[^/\\]+?)(?P<train_percent>[0-9]{1,3})shuffle(?P<shuffle>[0-9]{1,9})"
 )
-_SNAPSHOT = re.compile(r"snapshot-(?P<iterations>\d+)\.pb")
+_SNAPSHOT = re.compile(r"snapshot-(?P<iterations>[0-9]+)\.pb")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+_LARGEST_GRAPH_BYTES = 320 * 2**20
+"""The largest network that DeepLabCut 2 knows, a ResNet-152, has 250 MB."""
+_MOST_SETTINGS_BYTES = 256 * 1024
+_MOST_BODY_PARTS = 1000
+_LONGEST_NAME = 100
+_LONGEST_DATASET = 500
+_LARGEST_SCALE = 10_000
 
 
 class ModelError(InputError):
     """A model cannot be used; the message begins with its path."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+        super().__init__(f"{printable(str(path))}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -102,18 +112,19 @@ def read_export(directory: Path) -> ModelExport:
     if snapshot is None:
         raise ModelError(graph_path, "the graph must be named snapshot-<iterations>.pb")
     config = _read_config(directory)
+    body_parts = _body_parts(directory, config)
     names = _names(directory, config)
-    with _reading(graph_path):
-        data = graph_path.read_bytes()
+    nodes, sha256 = _read_graph(graph_path)
+    predicts_poses = _predicts_poses(graph_path, nodes)
     try:
-        nodes = read_graph(data)
-    except ValueError as error:
-        raise ModelError(graph_path, "is not a frozen TensorFlow graph") from error
+        check_graph(nodes)
+    except GraphError as error:
+        raise ModelError(graph_path, str(error)) from error
     return ModelExport(
         directory=directory,
         graph_path=graph_path,
-        body_parts=tuple(config["all_joints_names"]),
-        network=str(config["net_type"]),
+        body_parts=body_parts,
+        network=config["net_type"],
         stride_px=_positive(directory, config, "stride", 8.0),
         locref_stdev_px=_positive(directory, config, "locref_stdev", 7.2801),
         task=names["task"],
@@ -121,9 +132,9 @@ def read_export(directory: Path) -> ModelExport:
         date=names["date"],
         shuffle=int(names["shuffle"]),
         iterations=int(snapshot["iterations"]),
-        predicts_poses=_predicts_poses(graph_path, nodes),
+        predicts_poses=predicts_poses,
         depends_on_batch=any(node.is_training for node in nodes),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
     )
 
 
@@ -142,70 +153,129 @@ def _only_graph(directory: Path) -> Path:
         raise ModelError(directory, "is a file, not the folder of an export")
     graphs = sorted(directory.glob("*.pb"))
     if len(graphs) != 1:
-        found = f"found {', '.join(path.name for path in graphs)}" if graphs else "found none"
+        found = f"found {short_list([path.name for path in graphs])}" if graphs else "found none"
         raise ModelError(directory, f"an export holds exactly one .pb file, {found}")
     return graphs[0]
 
 
+def _read_graph(path: Path) -> tuple[list[GraphNode], str]:
+    """Read the nodes of a graph, and its hash."""
+    with _reading(path):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(path, "cannot be read (it is not a regular file)")
+        if status.st_size > _LARGEST_GRAPH_BYTES:
+            raise ModelError(
+                path,
+                f"has {status.st_size} bytes; an export has at most "
+                f"{_LARGEST_GRAPH_BYTES // 2**20} MiB",
+            )
+        with path.open("rb") as file:
+            try:
+                nodes = read_graph(file)
+            except GraphError as error:
+                raise ModelError(path, str(error)) from error
+            file.seek(0)
+            return nodes, hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _read_config(directory: Path) -> dict[str, Any]:
     path = directory / "pose_cfg.yaml"
-    if not path.is_file():
-        raise ModelError(directory, "an export holds a pose_cfg.yaml, found none")
-    try:
-        with _reading(path):
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except ModelError:
-        raise
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ModelError(path, f"cannot be read ({' '.join(str(error).split())})") from error
+    with _reading(path):
+        try:
+            config = read_yaml(path, _MOST_SETTINGS_BYTES)
+        except FileNotFoundError as error:
+            raise ModelError(directory, "an export holds a pose_cfg.yaml, found none") from error
+        except SettingsError as error:
+            raise ModelError(path, str(error)) from error
     if not isinstance(config, dict):
         raise ModelError(path, "must hold settings of the form 'name: value'")
     for key in ("all_joints_names", "net_type", "dataset"):
         if key not in config:
             raise ModelError(path, f"lacks '{key}'; exports of DeepLabCut 2 have it")
-    body_parts = config["all_joints_names"]
-    if (
-        not isinstance(body_parts, list)
-        or not body_parts
-        or len(set(map(str, body_parts))) < len(body_parts)
-    ):
-        raise ModelError(
-            path, f"all_joints_names must list distinct body parts, got {body_parts!r}"
-        )
-    try:
-        _scorer_network(str(config["net_type"]))
-    except (ValueError, IndexError) as error:
-        raise ModelError(
-            path, f"net_type {config['net_type']!r} is no network of DeepLabCut's"
-        ) from error
+    _check_network(path, config["net_type"])
     if config.get("num_outputs") not in (None, 0, 1) or config.get("partaffinityfield_predict"):
         raise ModelError(path, "is a multi-animal model; only single-animal models are supported")
-    return {**config, "all_joints_names": [str(name) for name in body_parts]}
+    return config
+
+
+def _check_network(path: Path, network: object) -> None:
+    try:
+        if isinstance(network, str) and _NETWORK.fullmatch(network):
+            _scorer_network(network)
+            return
+    except (ValueError, IndexError, OverflowError):
+        pass
+    raise ModelError(path, f"net_type {short(network)} is no network of DeepLabCut's")
+
+
+def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    """Check the names of the body parts; YAML takes names such as 1 for numbers."""
+    path = directory / "pose_cfg.yaml"
+    given = config["all_joints_names"]
+    if not isinstance(given, list) or not given:
+        raise ModelError(
+            path, f"all_joints_names must list distinct body parts, got {short(given)}"
+        )
+    if len(given) > _MOST_BODY_PARTS:
+        raise ModelError(
+            path, f"all_joints_names must list at most {_MOST_BODY_PARTS}, got {len(given)}"
+        )
+    for name in given:
+        if isinstance(name, bool) or not isinstance(name, str | int | float):
+            raise ModelError(path, f"all_joints_names must list names, got {short(name)}")
+        if not str(name).isprintable() or not 0 < len(str(name)) <= _LONGEST_NAME:
+            raise ModelError(
+                path,
+                f"all_joints_names must list names of 1 to {_LONGEST_NAME} printable characters, "
+                f"got {short(name)}",
+            )
+    names = tuple(str(name) for name in given)
+    if len(set(names)) < len(names):
+        raise ModelError(
+            path, f"all_joints_names must list distinct body parts, got {short(given)}"
+        )
+    return names
 
 
 def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:
     value = config.get(key, default)
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ModelError(directory / "pose_cfg.yaml", f"{key} {value!r}: must be a number above 0")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= _LARGEST_SCALE
+    ):
+        raise ModelError(
+            directory / "pose_cfg.yaml",
+            f"{key} {short(value)}: must be a number above 0, at most {_LARGEST_SCALE}",
+        )
     return float(value)
 
 
 def _names(directory: Path, config: dict[str, Any]) -> re.Match[str]:
-    match = _DATASET.search(str(config["dataset"]))
+    dataset = config["dataset"]
+    # The pattern takes time that grows with the square of a hostile text's length.
+    is_sane = isinstance(dataset, str) and len(dataset) <= _LONGEST_DATASET
+    match = _DATASET.search(dataset) if is_sane and dataset.isprintable() else None
     if match is None:
         raise ModelError(
             directory / "pose_cfg.yaml",
-            f"dataset {config['dataset']!r} does not name a DeepLabCut training set "
+            f"dataset {short(dataset)} does not name a DeepLabCut training set "
             "(…/UnaugmentedDataSet_<task><date>/<task>_<scorer><percent>shuffle<n>.mat)",
         )
     return match
 
 
-def _predicts_poses(graph_path: Path, nodes: list[GraphNode]) -> bool:
+def _predicts_poses(graph_path: Path, nodes: Sequence[GraphNode]) -> bool:
     """Tell which of DeepLabCut's two forms of outputs the graph has."""
     operations = {node.name: node.operation for node in nodes}
-    if "Placeholder" not in operations.values():
+    num_inputs = sum(node.operation == "Placeholder" for node in nodes)
+    if num_inputs == 0:
         raise ModelError(graph_path, "is no DeepLabCut export: the graph has no input")
+    if num_inputs > 1 or nodes[0].operation != "Placeholder":
+        raise ModelError(
+            graph_path, "is no DeepLabCut export: the graph must begin with its only input"
+        )
     if nodes[-1].name == "concat_1":
         return True
     if operations.get("Sigmoid") == "Sigmoid" and "pose/locref_pred/block4/BiasAdd" in operations:

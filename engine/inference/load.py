@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.inference.checking import TRIED_SHAPE
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.frame_by_frame import FrameByFrame
 from engine.inference.model import PoseModel
+from engine.wording import printable
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
+_LONGEST_REASON = 200
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL
 
 
@@ -29,8 +32,20 @@ def load_model(export: ModelExport, runtime: str = "auto") -> PoseModel:
     ModelError
         If the graph cannot run, or does not predict the body parts that its settings name.
     """
-    model = _load(export, _chosen(runtime))
-    _try_out(export, model)
+    chosen = _chosen(runtime)
+    try:
+        model = _load(export, chosen)
+        shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
+    except (ModelError, ImportError):
+        raise
+    except Exception as error:
+        # The runtimes do not say what they raise about a graph: errors of their own, of C++, of
+        # protobuf, or those that come of outputs with other shapes than expected.
+        reason = printable(" ".join(str(error).split())[:_LONGEST_REASON]) or type(error).__name__
+        raise ModelError(
+            export.graph_path, f"does not run as a DeepLabCut model ({reason})"
+        ) from error
+    _check_body_parts(export, shape)
     return model
 
 
@@ -60,14 +75,7 @@ def _tensorflow_sees_gpu() -> bool:
     return sees_gpu()
 
 
-def _try_out(export: ModelExport, model: PoseModel) -> None:
-    try:
-        shape = model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            export.graph_path, f"does not run as a DeepLabCut model ({reason})"
-        ) from error
+def _check_body_parts(export: ModelExport, shape: tuple[int, ...]) -> None:
     if shape != (1, len(export.body_parts), 3):
         raise ModelError(
             export.directory,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,18 +114,17 @@ class OpenVinoModel(PoseModel):
         # Each takes memory of its own, 10 MiB for a MobileNet at 640 x 480.
         num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._queue = ov.AsyncInferQueue(compiled, num_running + 1)
-        self._queue.set_callback(self._collect)
+        self._queue.set_callback(partial(_collect, _Poses(self._export)))
         self._shape = image_shape
 
-    def _collect(self, request: Any, place: tuple[_Requests, int]) -> None:
-        requests, index = place
-        outputs = [tensor.data for tensor in request.output_tensors]
-        try:
-            requests.collect(index, self._poses(*outputs)[0])
-        except ValueError as error:  # outputs of other shapes than a DeepLabCut model's
-            requests.fail(error)
 
-    def _poses(self, *outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+class _Poses:
+    """Turns the outputs of a graph into the poses of one image."""
+
+    def __init__(self, export: ModelExport) -> None:
+        self._export = export
+
+    def __call__(self, *outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         if self._export.predicts_poses:
             return poses_from_rows(outputs[0], 1)
         return poses_from_score_maps(
@@ -133,13 +134,24 @@ class OpenVinoModel(PoseModel):
         )
 
 
+def _collect(poses_of: _Poses, request: Any, place: tuple[_Requests, int]) -> None:
+    # Nothing here may lead to the model: the queue keeps it, and Python's garbage collector does
+    # not see into queues. A model that held one that held the model would never be freed.
+    requests, index = place
+    outputs = [tensor.data for tensor in request.output_tensors]
+    try:
+        requests.collect(index, poses_of(*outputs)[0])
+    except ValueError as error:  # outputs of other shapes than a DeepLabCut model's
+        requests.fail(error)
+
+
 class _Requests:
     """The requests of one batch of images, and the poses that have come of them."""
 
     def __init__(self, num_images: int, check: Callable[[], None]) -> None:
         self._poses: list[NDArray[np.float64]] = [np.empty((0, 3))] * num_images
         self._num_missing = num_images
-        self._check = check
+        self._check = weakref.WeakMethod(check)
         self._error: Exception | None = None
         self._changed = threading.Condition()
 
@@ -165,7 +177,10 @@ class _Requests:
         """Wait for the poses; see `PoseModel.predict`."""
         with self._changed:
             while not self._changed.wait_for(lambda: self.is_ready, _POLL_S):
-                self._check()  # a request that fails or is cancelled does not call back
+                check = self._check()
+                if check is None:
+                    raise Cancelled
+                check()  # a request that fails or is cancelled does not call back
         if self._error is not None:
             raise self._error
         return np.stack(self._poses)

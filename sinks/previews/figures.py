@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -127,7 +128,14 @@ def _figure(size_inches: tuple[float, float], x_label: str, y_label: str) -> tup
 
 
 def _save(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Save so that the same poses give the same bytes."""
+    """Save so that the same poses give the same bytes.
+
+    Drawn in memory first: of a file that cannot be written, the libraries do not tell why.
+    """
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    picture = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "posestream"}):
-        figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata=metadata)
+        figure.savefig(
+            picture, format=path.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata
+        )
+    path.write_bytes(picture.getbuffer())

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.errors import output_errors
 from sinks.files import whole_file
 from sinks.previews.lines import LineReducer
 from sinks.previews.steps import StepHistogram
@@ -49,6 +50,11 @@ class PreviewSink(ResourceHolder):
         Name of a matplotlib color map.
     frame_width, frame_height
         Size in pixels of the frames that the poses refer to.
+
+    Raises
+    ------
+    OutputError
+        If a picture cannot be written.
     """
 
     def __init__(
@@ -99,19 +105,23 @@ class PreviewSink(ResourceHolder):
         )
 
         colors = BodyPartColors(self._body_parts, self._color_map)
-        draw_histogram(self._partial.histogram, colors, *self._steps.counts())
-        draw_lines(
-            self._partial.likelihood,
-            colors,
-            *self._likelihood.points(),
-            label="Likelihood (use to set pcutoff)",
-            styles=["-"],
-        )
-        draw_lines(
-            self._partial.coordinates,
-            colors,
-            *self._coordinates.points(),
-            label="X-(dashed) and Y- (solid) position in pixels",
-            styles=["--", "-"],
-        )
-        draw_trajectory(self._partial.trajectory, colors, self._trajectory)
+        with output_errors(self._paths.histogram):
+            draw_histogram(self._partial.histogram, colors, *self._steps.counts())
+        with output_errors(self._paths.likelihood):
+            draw_lines(
+                self._partial.likelihood,
+                colors,
+                *self._likelihood.points(),
+                label="Likelihood (use to set pcutoff)",
+                styles=["-"],
+            )
+        with output_errors(self._paths.coordinates):
+            draw_lines(
+                self._partial.coordinates,
+                colors,
+                *self._coordinates.points(),
+                label="X-(dashed) and Y- (solid) position in pixels",
+                styles=["--", "-"],
+            )
+        with output_errors(self._paths.trajectory):
+            draw_trajectory(self._partial.trajectory, colors, self._trajectory)

@@ -18,6 +18,7 @@ from engine.bench import measurement
 from engine.bench.machine import describe_machine
 from engine.builtin import MODEL_DIR
 from engine.cli import main
+from engine.journal import read_journal
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import small_movie
 
@@ -192,10 +193,18 @@ def wait_for(is_there: Callable[[], bool], process: subprocess.Popen[str]) -> No
     pytest.fail("nothing came of the run")
 
 
-@pytest.mark.parametrize("impatient", [False, True])
+JOURNAL = "unfinished-run/poses.0.journal"
+
+
+def holds_frames(journal: Path) -> bool:
+    content = read_journal(journal)
+    return content is not None and content.num_frames > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
-def test_an_interrupt_leaves_nothing_behind(
-    tmp_path: Path, long_movie: Path, runtime: str, impatient: bool
+def test_a_stopped_run_says_how_to_go_on(
+    tmp_path: Path, long_movie: Path, runtime: str, number: signal.Signals
 ) -> None:
     output_dir = tmp_path / "made" / "output"
     process = posestream(
@@ -204,21 +213,62 @@ def test_an_interrupt_leaves_nothing_behind(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    labelled = output_dir / ".dlc_labeled_movie.0.partial.mp4"
-    wait_for(labelled.exists, process)
+    wait_for(lambda: holds_frames(output_dir / JOURNAL), process)
 
-    process.send_signal(signal.SIGINT)
-    while impatient and process.poll() is None:
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 128 + number
+    assert output == ""
+    *progress, last = errors.splitlines()
+    assert progress[0] == "long.avi: 800 frames"
+    assert "stopping after the batch in hand; once more stops at once" in progress
+    journal = read_journal(output_dir / JOURNAL)
+    assert journal is not None
+    hint = f"{journal.num_frames} frames are done and kept; go on with --resume"
+    assert last == f"posestream: interrupted; {hint}"
+    assert [path.name for path in output_dir.iterdir()] == ["unfinished-run"]
+
+
+def test_a_second_signal_stops_at_once_and_loses_nothing(tmp_path: Path, long_movie: Path) -> None:
+    process = posestream(
+        *("run", long_movie, "--output-dir", tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: holds_frames(tmp_path / JOURNAL), process)
+    before = read_journal(tmp_path / JOURNAL)
+
+    while process.poll() is None:
         process.send_signal(signal.SIGINT)
         threading.Event().wait(0.005)
     output, errors = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 130
     assert output == ""
-    first, *progress, last = errors.splitlines()
-    assert first == "long.avi: 800 frames"
-    assert all(line.startswith("long.avi: ") for line in progress)
-    assert last == "posestream: interrupted; nothing half written was left behind"
+    assert errors.splitlines()[-1].startswith(("posestream: stopped at once", "posestream: inter"))
+    after = read_journal(tmp_path / JOURNAL)
+    assert before is not None
+    assert after is not None
+    assert after.num_frames >= before.num_frames
+
+
+def test_a_signal_before_the_first_frame_leaves_nothing(tmp_path: Path, long_movie: Path) -> None:
+    output_dir = tmp_path / "made" / "output"
+    process = posestream(
+        *("run", long_movie, "--output-dir", output_dir, "--runtime", "tensorflow"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: "tensorflow" in Path(f"/proc/{process.pid}/maps").read_text(), process)
+
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 143
+    assert errors.splitlines()[-1] == (
+        "posestream: interrupted; nothing half written was left behind"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,14 +279,14 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    labelled = finished / ".dlc_labeled_movie.0.partial.mp4"
-    wait_for(labelled.exists, process)
+    wait_for(lambda: holds_frames(finished / JOURNAL), process)
 
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 130
-    assert {path: path.read_bytes() for path in finished.iterdir()} == before
+    after = {path: path.read_bytes() for path in finished.iterdir() if path.is_file()}
+    assert after == before
 
 
 def is_there(process_group: int) -> bool:
@@ -247,7 +297,7 @@ def is_there(process_group: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("begun", ["", "outputs/.dlc_labeled_movie.0.partial.mp4"])
+@pytest.mark.parametrize("begun", ["", "outputs/.dlc_labeled_movie.0.segments"])
 def test_an_interrupt_of_a_benchmark_leaves_no_file_and_no_process(
     tmp_path: Path, long_movie: Path, begun: str
 ) -> None:

@@ -118,7 +118,7 @@ def damaged(source: Path, target: Path, change: Callable[[dict[str, Any]], objec
         (lambda s: s["spacingInfo"]["numPixels"].update(x=float("inf")), "session metadata cannot"),
         (lambda s: s["spacingInfo"].update(numPixels=None), "session metadata cannot be read"),
         (lambda s: s["timingInfo"]["period"].update(den=0), "session metadata cannot be read"),
-        (lambda s: s["timingInfo"]["period"].update(num=-1), "tells no frame period"),
+        (lambda s: s["timingInfo"]["period"].update(num=-1), "claims -0.1 s from frame to frame"),
         (lambda s: s["timingInfo"].update(period=[1, 2]), "session metadata cannot be read"),
     ],
     ids=["size", "endless size", "no size", "no denominator", "negative period", "list"],

@@ -62,7 +62,7 @@ def test_every_frame_has_a_row_and_dropped_frames_say_so(demo_run: Path) -> None
     without_counter = np.flatnonzero(table["Hardware counter (us)"].isna())
     assert without_counter.tolist() == dropped
     np.testing.assert_array_equal(
-        np.flatnonzero(np.isnan(poses_in(demo_run)).all(axis=(1, 2))), dropped
+        np.flatnonzero(np.isnan(poses_in(demo_run)[..., 0]).all(axis=1)), dropped
     )
     assert table["Time since start (s)"].is_monotonic_increasing
     movie = metadata_in(demo_run)["posestream"]["movies"][0]
@@ -247,7 +247,7 @@ def test_a_movie_that_vanishes_during_the_run_is_a_failed_run(
 ) -> None:
     second = tmp_path / "second.mp4"
     second.write_bytes(small_movie.read_bytes())
-    run(Job([small_movie, second], tmp_path / "out"))
+    before = run(Job([small_movie, second], tmp_path / "out"))
     enter = PreviewSink.__enter__
 
     def enter_and_remove(sink: PreviewSink) -> PreviewSink:
@@ -255,10 +255,12 @@ def test_a_movie_that_vanishes_during_the_run_is_a_failed_run(
         return enter(sink)
 
     monkeypatch.setattr(PreviewSink, "__enter__", enter_and_remove)
-    with pytest.raises(RunError, match=r"second\.mp4: cannot be read"):
+    with pytest.raises(
+        RunError, match=r"second\.mp4: cannot be read .*; 40 frames are done and kept"
+    ):
         run(Job([small_movie, second], tmp_path / "out", overwrite=True))
 
-    assert "output_metadata.json" not in names_in(tmp_path / "out")
+    assert names_in(tmp_path / "out") == {path.name for path in before.outputs} | {"unfinished-run"}
 
 
 @pytest.mark.parametrize("name", ["mouse:1", "2023-01-27T10:34", "a b", "ümläut"])
@@ -277,13 +279,13 @@ def test_a_run_that_fails_leaves_no_output(
     tmp_path: Path, small_movie: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise ValueError("a mistake of ours")
 
     monkeypatch.setattr(PreviewSink, "write", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ValueError, match="a mistake of ours"):
         run(Job([small_movie], tmp_path / "out"))
 
-    assert not (tmp_path / "out").exists()
+    assert names_in(tmp_path / "out") <= {"unfinished-run"}
 
 
 _MEASURE = """

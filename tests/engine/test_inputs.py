@@ -1,6 +1,7 @@
 """Input files of the reference tool, and what is wrong with files that are none."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,9 @@ RECTANGLE = {"left": 1, "top": 2, "width": 3, "height": 4}
         [RECTANGLE | {"left": "1"}],
         [RECTANGLE | {"width": float("nan")}],
         [RECTANGLE | {"width": float("inf")}],
+        [RECTANGLE | {"width": True}],
+        [RECTANGLE | {"width": 10**400}],
+        [RECTANGLE | {"left": 1e300}],
     ],
 )
 def test_what_is_no_rectangle(tmp_path: Path, given: object) -> None:
@@ -189,3 +193,46 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, key: str, kind: str) -> None:
     with pytest.raises(InputError) as raised:
         Job(**read_inputs(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("[" * 1_000_000, "is not JSON (too deep)"),
+        ('{"a":' * 1_000_000, "is not JSON (too deep)"),
+        ('{"dot_size": ' + "9" * 5000 + "}", "is not JSON (Exceeds the limit (4300 digits)"),
+        ('{"dot_size": 1, "dot_size": 2}', "has 'dot_size' twice"),
+        ('{"crop_rect": {"left": 1, "left": 2}}', "has 'left' twice"),
+        ('{"' + "x" * 1_000_000 + '": 1}', "unknown parameter 'xxxx"),
+        ('{"a\\nb": 1}', r"unknown parameter 'a\nb'"),
+        ('{"movie_files": "' + "x" * 1_000_000 + '"}', "must be a list of at most 100000 paths"),
+        ('{"movie_files": [' + "1," * 100_000 + "1]}", "must be a list of at most 100000 paths"),
+        ('{"movie_files": ["\\ud800.avi"]}', r"must be a path, got '\ud800.avi'"),
+        ('{"model": [' + '"x",' * 100_000 + "1]}", "model must be a path, got ['x', 'x'"),
+        ('{"crop_rect": ' + "[" * 900 + "]" * 900 + "}", "crop_rect must be one rectangle"),
+    ],
+    ids=range(12),
+)
+def test_hostile_files_are_refused_with_one_short_line(
+    tmp_path: Path, text: str, rule: str
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(InputError) as raised:
+        read_inputs(path)
+    assert rule in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 600
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="is not a regular file"):
+            read_inputs(path)
+
+
+def test_a_file_of_terabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "inputs.json").open("wb") as file:
+        file.truncate(5 * 2**40)
+    with pytest.raises(InputError, match="is larger than 16384 KiB"):
+        read_inputs(tmp_path / "inputs.json")

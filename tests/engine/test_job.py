@@ -43,6 +43,9 @@ def test_defaults_are_the_reference_tools() -> None:
         "batch_size": None,
         "runtime": "auto",
         "overwrite": False,
+        "resume": False,
+        "durable_every_s": 30.0,
+        "durable_every_frames": 2000,
         "coordinates": "crop",
     }
 

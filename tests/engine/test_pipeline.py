@@ -88,6 +88,7 @@ def pipeline(
     window_length: int = 7,
     batch_size: int = 4,
     on_progress: Callable[[int], None] = lambda _: None,
+    on_stop: Callable[[], None] = lambda: None,
     cancel_work: Callable[[], None] = lambda: None,
 ) -> Pipeline:
     predict, median = Prediction(model or MeanModel()), MedianFilter(window_length)
@@ -100,6 +101,7 @@ def pipeline(
         num_held_batches=predict.num_held_batches(batch_size, reader.image_shape)
         + median.num_held_batches(batch_size),
         on_progress=on_progress,
+        on_stop=on_stop,
         cancel_work=cancel_work,
     )
 
@@ -194,29 +196,52 @@ def test_an_error_of_the_reader_reaches_the_caller(
             pipeline(reader, [Lane("one", [Recorder("a", [])])]).run()
 
 
-def test_an_interrupt_cancels_work_and_is_passed_on(movie: Path) -> None:
-    predicting = threading.Event()
-    cancelled = threading.Event()
+class Keeper:
+    """A first stage, as the journal is: notes the frames whose poses it saw."""
+
+    def __init__(self) -> None:
+        self.num_frames = 0
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        assert batch.frames.first_frame_index == self.num_frames
+        self.num_frames += len(batch)
+        return [batch]
+
+    def flush(self) -> list[PoseBatch]:
+        pytest.fail("the movie has not ended")
+
+
+def test_an_interrupt_lets_the_batch_in_hand_reach_the_stages(movie: Path) -> None:
+    predicting, stopping = threading.Event(), threading.Event()
 
     class Slow(MeanModel):
+        num_images = 0
+
         def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
             predicting.set()
-            assert cancelled.wait(30)
+            assert stopping.wait(30)
+            self.num_images += len(images)
             return super().predict(images)
 
     def interrupt(_: int) -> None:
-        assert predicting.wait(30)
-        signal.raise_signal(signal.SIGINT)
+        if not stopping.is_set():
+            assert predicting.wait(30)
+            signal.raise_signal(signal.SIGINT)
 
-    sink = Recorder("a", [])
-    with open_movie(inspect_movie(movie)) as reader, pytest.raises(KeyboardInterrupt):
-        pipeline(
+    model, keeper, sink = Slow(), Keeper(), Recorder("a", [])
+    with open_movie(inspect_movie(movie)) as reader:
+        run = pipeline(
             reader,
             [Lane("one", [sink])],
-            model=Slow(),
+            model=model,
             on_progress=interrupt,
-            cancel_work=cancelled.set,
-        ).run()
+            on_stop=stopping.set,
+        )
+        run.stages = [keeper, *run.stages]
+        with pytest.raises(KeyboardInterrupt):
+            run.run()
+
+    assert keeper.num_frames == model.num_images == 4
     assert isinstance(sink.failed_with, KeyboardInterrupt)
 
 
@@ -224,7 +249,7 @@ def test_an_interrupt_waits_for_a_reader_that_is_reading(
     movie: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main_thread = threading.get_ident()
-    cancelled, closed = threading.Event(), threading.Event()
+    waiting, stopping, closed = threading.Event(), threading.Event(), threading.Event()
     closed_too_early = []
 
     class Closing(Recorder):
@@ -232,40 +257,83 @@ def test_an_interrupt_waits_for_a_reader_that_is_reading(
             closed.set()
 
     def read(_: object) -> None:
+        assert waiting.wait(30)
         signal.pthread_kill(main_thread, signal.SIGINT)
-        assert cancelled.wait(30)
+        assert stopping.wait(30)
         closed_too_early.append(closed.wait(0.2))
 
     with open_movie(inspect_movie(movie)) as reader:
         monkeypatch.setattr(reader, "read", read)
-        run = pipeline(reader, [Lane("one", [Closing("a", [])])], cancel_work=cancelled.set)
+        run = pipeline(
+            reader,
+            [Lane("one", [Closing("a", [])])],
+            on_progress=lambda _: waiting.set(),
+            on_stop=stopping.set,
+        )
         with pytest.raises(KeyboardInterrupt):
             run.run()
     assert closed_too_early == [False]
 
 
-def test_an_interrupt_does_not_wait_for_a_model_that_cannot_stop(movie: Path) -> None:
+def test_a_second_interrupt_does_not_wait_for_a_model_that_cannot_stop(movie: Path) -> None:
     main_thread = threading.get_ident()
-    stop = threading.Event()
+    waiting, stop, cancelled = threading.Event(), threading.Event(), threading.Event()
     threads = []
+
+    def interrupt() -> None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
 
     class Stubborn(MeanModel):
         def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
             threads.append(threading.current_thread())
-            signal.pthread_kill(main_thread, signal.SIGINT)
+            assert waiting.wait(30)
+            interrupt()
             assert stop.wait(30)
             return super().predict(images)
 
     sink = Recorder("a", [])
     with open_movie(inspect_movie(movie)) as reader, pytest.raises(KeyboardInterrupt):
-        pipeline(reader, [Lane("one", [sink])], model=Stubborn()).run()
+        pipeline(
+            reader,
+            [Lane("one", [sink])],
+            model=Stubborn(),
+            on_progress=lambda _: waiting.set(),
+            on_stop=interrupt,
+            cancel_work=cancelled.set,
+        ).run()
 
+    assert cancelled.is_set()
     assert isinstance(sink.failed_with, KeyboardInterrupt)
     (thread,) = threads
     assert thread.is_alive()
     stop.set()
     thread.join()
     assert sink.rows == []
+
+
+def test_an_interrupt_after_the_last_pose_does_not_wait_for_the_sinks(movie: Path) -> None:
+    main_thread = threading.get_ident()
+    posed, cancelled = threading.Event(), threading.Event()
+
+    class Last(Recorder):
+        def write(self, batch: PoseBatch) -> None:
+            if batch.frames.first_frame_index == 0:
+                assert posed.wait(30)
+                signal.pthread_kill(main_thread, signal.SIGINT)
+                assert cancelled.wait(30)
+
+    def on_progress(_: int) -> None:
+        if not any(thread.name == "posestream pose" for thread in threading.enumerate()):
+            posed.set()
+
+    with open_movie(inspect_movie(movie)) as reader, pytest.raises(KeyboardInterrupt):
+        pipeline(
+            reader,
+            [Lane("one", [Last("a", [])])],
+            batch_size=100,
+            on_progress=on_progress,
+            cancel_work=cancelled.set,
+        ).run()
 
 
 def test_images_live_in_as_many_buffers_as_documented(
@@ -314,7 +382,7 @@ def test_frames_without_a_picture_get_no_pose() -> None:
 
     (poses,) = Prediction(MeanModel()).push(batch)
 
-    np.testing.assert_array_equal(
-        np.isnan(poses.poses).all(axis=(1, 2)), [False, True, True, False]
-    )
+    is_missing = np.isnan(poses.poses[..., :2]).all(axis=(1, 2))
+    np.testing.assert_array_equal(is_missing, [False, True, True, False])
+    np.testing.assert_array_equal(poses.poses[1:3, :, 2], 0)
     assert poses.poses[3, 0, 0] == 3.0

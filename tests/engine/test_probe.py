@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine import Job, composition, cost, probe, run
+from engine import Job, composition, cost, movie_run, probe, run
 from engine.bench.null_model import NullModel
 from engine.builtin import MODEL_DIR
 from engine.cost import Cost
@@ -279,7 +279,7 @@ def batches_of_a_run(folder: Path) -> list[int]:
 def test_a_run_uses_the_size_that_the_probe_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "probe_batch_size", lambda *_: 3)
+    monkeypatch.setattr(movie_run, "probe_batch_size", lambda *_: 3)
 
     assert batches_of_a_run(tmp_path) == [3, 3, 1]
 
@@ -287,7 +287,7 @@ def test_a_run_uses_the_size_that_the_probe_finds(
 def test_a_model_whose_poses_depend_on_the_batch_is_not_probed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "probe_batch_size", lambda *_: 3)
+    monkeypatch.setattr(movie_run, "probe_batch_size", lambda *_: 3)
     export = replace(read_export(MODEL_DIR), depends_on_batch=True)
     monkeypatch.setattr(composition, "read_export", lambda _: export)
 

@@ -1,5 +1,6 @@
 """Which body parts are connected, however the user says it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,52 @@ def test_a_name_that_the_model_does_not_know_is_told_with_a_near_one() -> None:
     check_body_parts("displayed body parts", ["x", "ear"], PARTS)
     with pytest.raises(InputError, match=r"shown: unknown body part 'eat' \(did you mean ear\?\)"):
         check_body_parts("shown", ["x", "eat"], PARTS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "skeleton: !!python/object/apply:os.system ['true']",
+        "a: &a [x, x]\nskeleton: " + "[" * 40,
+        "skeleton: [[ear, x]]\nskeleton: [[ear, left]]",
+        "skeleton: [[ear, [x]]]",
+        "skeleton: {ab: cd}",
+        "skeleton: [ab, cd]",
+        "skeleton: [[ear, null]]",
+    ],
+)
+def test_a_config_that_is_more_than_settings_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="must hold a 'skeleton:' of pairs") as raised:
+        find_skeleton(str(path), PARTS)
+    assert str(raised.value).isprintable()
+
+
+def test_a_config_that_cannot_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match="it is not a regular file"):
+        find_skeleton(str(tmp_path / "pipe.yaml"), PARTS)
+    for name in ("none.yaml", "n" * 300 + ".yaml", "a\0b.yaml"):
+        with pytest.raises(InputError, match=r"cannot be read \(.+\)$"):
+            find_skeleton(str(tmp_path / name), PARTS)
+
+
+@pytest.mark.parametrize("given", ["-" * 10**7, "x" * 10**7, "ear-le\nft\x1b", "ear-x," * 10**6])
+def test_a_long_skeleton_is_refused_at_once_with_a_short_line(given: str) -> None:
+    with pytest.raises(InputError) as raised:
+        find_skeleton(given, PARTS)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300
+
+
+def test_a_config_of_too_many_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("skeleton:\n" + "- [ear, x]\n" * 1001)
+    with pytest.raises(InputError, match="at most 1000 pairs"):
+        find_skeleton(str(path), PARTS)
+
+
+def test_of_many_body_parts_some_are_told() -> None:
+    with pytest.raises(InputError, match=r"unknown body part 'x+\.+x+'; the .* … \(980 more\)$"):
+        check_body_parts("shown", ["x" * 10**6], [f"part{index}" for index in range(1000)])

@@ -170,7 +170,7 @@ def test_large_recordings_are_found_out_while_they_are_read(
     data = path.read_bytes()
     last = data.rindex(b"\xff\xd8\xff", 0, int(header[8]))
     path.write_bytes(data[:last] + bytes(int(header[8]) - last) + data[int(header[8]) :])
-    monkeypatch.setattr("readers.isxb._MOST_COUNTED_BYTES", 0)
+    monkeypatch.setattr("readers.isxb_inspection._MOST_COUNTED_BYTES", 0)
 
     with pytest.raises(MovieError, match="another number of pictures"):
         read_whole(path)
@@ -194,7 +194,11 @@ def with_header(path: Path, header: NDArray[np.int64]) -> Path:
         (5, 2, "counts 2 dropped frames, its metadata 0"),
         (6, 2**40, "the file ends at byte"),
         (9, 2**50, "the file ends at byte"),
-        (11, 0, "not finished"),
+        (4, 0, "counts no frames"),
+        (7, 10**15, "the file ends at byte"),
+        (6, -1, "the file ends at byte"),
+        (10, 96, "overlap"),
+        (8, 2**63 - 1, "the file ends at byte"),
     ],
 )
 def test_a_header_that_contradicts_the_file_is_refused(

@@ -1,4 +1,4 @@
-"""Frames are counted by whether they have a picture."""
+"""Frames are counted by whether they have a picture, and those without are named."""
 
 import numpy as np
 
@@ -15,3 +15,30 @@ def test_frames_are_counted_by_status() -> None:
             counts.write(batch)
 
     assert (counts.num_frames, counts.num_dropped, counts.num_undecodable) == (10, 3, 3)
+
+
+def test_frames_without_a_picture_are_named_by_their_index_in_the_movie() -> None:
+    status = np.full(12, FrameStatus.DECODED, np.uint8)
+    status[[0, 3, 4, 5, 11]] = FrameStatus.DROPPED
+    status[[1, 6, 7, 8]] = FrameStatus.UNDECODABLE
+    with FrameCounts() as counts:
+        for batch in pose_batches(np.zeros((12, 1, 3)), 4):
+            first = batch.frames.first_frame_index
+            batch.frames.status[:] = status[first : first + 4]
+            counts.write(batch)
+
+    assert counts.dropped_ranges == [(0, 0), (3, 5), (11, 11)]
+    assert counts.undecodable_ranges == [(1, 1), (6, 8)]
+
+
+def test_of_very_many_ranges_the_first_are_named_and_the_others_counted() -> None:
+    with FrameCounts() as counts:
+        for batch in pose_batches(np.zeros((1000, 1, 3)), 100):
+            batch.frames.status[0::4] = FrameStatus.DROPPED
+            batch.frames.status[2::4] = FrameStatus.UNDECODABLE
+            counts.write(batch)
+
+    assert counts.dropped_ranges[-1] == (4 * 99, 4 * 99)
+    assert counts.num_dropped_ranges_left_out == 150
+    assert counts.undecodable_ranges[-1] == (4 * 99 + 2, 4 * 99 + 2)
+    assert counts.num_undecodable_ranges_left_out == 150

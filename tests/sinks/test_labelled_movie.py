@@ -13,68 +13,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from readers import FrameBatch, FrameStatus
-from sinks.base import PoseBatch
-from sinks.labelled_movie import LabelledMovieSink
+from readers import FrameStatus
+from sinks import SEGMENT_LENGTH, num_finished_frames
+from sinks.canvas import Canvas
+from sinks.mp4 import FRAGMENTED, Encoder, open_mp4
 from sinks.overlay import Overlay, OverlayStyle
+from tests.sinks.labelling import (
+    BODY_PARTS,
+    DECODED,
+    DROPPED,
+    UNDECODABLE,
+    decode,
+    make_batch,
+    make_sink,
+    moving_poses,
+    soft_images,
+)
 
-BODY_PARTS = ("nose", "neck", "tail")
-DECODED, DROPPED, UNDECODABLE = FrameStatus
 RED = (255, 0, 0)
-
-
-def make_batch(
-    images: NDArray[np.uint8],
-    status: list[FrameStatus] | None = None,
-    poses: NDArray[np.float64] | None = None,
-    first: int = 0,
-) -> PoseBatch:
-    """A batch whose images cannot be written on; no poses and no missing frames by default."""
-    images = images.copy()
-    images.flags.writeable = False
-    n = len(images)
-    frames = FrameBatch(
-        first_frame_index=first,
-        images=images,
-        time_s=np.arange(n) / 30,
-        hardware_counter_us=np.full(n, np.nan),
-        status=np.array(status or [DECODED] * n, np.uint8),
-    )
-    return PoseBatch(frames, np.full((n, 3, 3), np.nan) if poses is None else poses)
-
-
-def make_sink(
-    path: Path,
-    images: NDArray[np.uint8],
-    *,
-    frame_rate: Fraction = Fraction(30),
-    style: OverlayStyle | None = None,
-) -> LabelledMovieSink:
-    return LabelledMovieSink(
-        path,
-        width=images.shape[2],
-        height=images.shape[1],
-        frame_rate=frame_rate,
-        body_parts=BODY_PARTS,
-        style=style or OverlayStyle(),
-    )
-
-
-def soft_images(num_frames: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Grey gradients that brighten from frame to frame: an encoder keeps them to a level or so."""
-    frame, row, column = np.ogrid[:num_frames, :height, :width]
-    level = 40 + 12 * frame + row + column
-    return np.repeat(level[..., None], 3, axis=3).astype(np.uint8)
-
-
-def moving_poses(num_frames: int) -> NDArray[np.float64]:
-    frame, part = np.mgrid[:num_frames, :3]
-    return np.stack([10 + 2.5 * frame + 8 * part, 12.3 + frame, np.ones_like(part)], axis=2)
-
-
-def decode(path: Path) -> NDArray[np.uint8]:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+NOWHERE = (np.nan, np.nan, 0)
 
 
 def top_level_boxes(path: Path) -> list[str]:
@@ -239,7 +196,7 @@ def test_the_file_does_not_depend_on_how_frames_are_batched(tmp_path: Path, cuts
     images, poses = soft_images(12, 30, 40), moving_poses(12)
     status = [DECODED] * 12
     for missing in (0, 5, 6, 11):
-        status[missing], images[missing], poses[missing] = DROPPED, 0, np.nan
+        status[missing], images[missing], poses[missing] = DROPPED, 0, NOWHERE
     style = OverlayStyle(trail_points=5, draw_skeleton=True, skeleton=(("nose", "tail"),))
 
     def write(name: str, limits: list[int]) -> bytes:
@@ -265,7 +222,7 @@ def test_a_frame_without_a_picture_shows_the_last_one_crossed_out(
     images = np.zeros((5, 100, 120, 3), np.uint8)
     images[1], images[2] = 100, 200
     status = [missing, DECODED, DECODED, missing, missing]
-    poses = np.full((5, 3, 3), np.nan)
+    poses = np.full((5, 3, 3), NOWHERE)
     poses[2] = [(20, 50, 1), (60, 20, 1), (100, 50, 1)]
     with make_sink(tmp_path / "movie.mp4", images) as sink:
         sink.write(make_batch(images[:4], status[:4], poses[:4]))
@@ -315,3 +272,44 @@ def test_nothing_stands_under_the_final_name_while_it_is_written(tmp_path: Path)
         sink.write(make_batch(images))
         assert not path.exists()
     assert [file.name for file in tmp_path.iterdir()] == ["movie.mp4"]
+
+
+def write_with_one_encoder(path: Path, images: NDArray[np.uint8], frame_rate: Fraction) -> None:
+    height, width = images.shape[1:3]
+    canvas = Canvas(width, height)
+    with open_mp4(path, 1 / frame_rate, FRAGMENTED) as container:
+        encoder = Encoder(
+            container,
+            height=canvas.padded_shape[0],
+            width=canvas.padded_shape[1],
+            frame_period_s=1 / frame_rate,
+            thread_count=1,
+        )
+        for image in images:
+            canvas.image[:] = image
+            encoder.encode(canvas.to_yuv420p())
+        encoder.finish()
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 300])
+def test_joining_leaves_what_one_encoder_writes_as_it_is(tmp_path: Path, num_frames: int) -> None:
+    images, frame_rate = soft_images(num_frames, 31, 40), Fraction(30000, 1001)
+    with make_sink(tmp_path / "ours.mp4", images, frame_rate=frame_rate) as sink:
+        sink.write(make_batch(images))
+    write_with_one_encoder(tmp_path / "expected.mp4", images, frame_rate)
+    assert (tmp_path / "ours.mp4").read_bytes() == (tmp_path / "expected.mp4").read_bytes()
+
+
+def test_after_a_thousand_frames_a_segment_is_closed(tmp_path: Path) -> None:
+    path, images = tmp_path / "movie.mp4", soft_images(1, 2, 2)
+
+    with make_sink(path, images) as sink:
+        for index in range(999):
+            sink.write(make_batch(images, first=index))
+        assert num_finished_frames(path) == 0
+        sink.write(make_batch(images, first=999))
+        assert num_finished_frames(path) == SEGMENT_LENGTH == 1000
+        sink.write(make_batch(images, first=1000))
+
+    assert len(decode(path)) == 1001
+    assert num_finished_frames(path) == 0

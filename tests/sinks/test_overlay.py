@@ -96,7 +96,7 @@ def test_a_dot_is_drawn_only_above_the_cutoff(likelihood: float, is_drawn: bool)
     assert image.any() == is_drawn
 
 
-@pytest.mark.parametrize("pose", [(np.nan, 10, 1), (10, np.nan, 1), NOWHERE])
+@pytest.mark.parametrize("pose", [(np.nan, 10, 1), (10, np.nan, 1), NOWHERE, (np.nan, np.nan, 0)])
 def test_a_dot_without_a_place_is_not_drawn(pose: tuple[float, float, float]) -> None:
     (image,) = draw([[pose]], OverlayStyle())
     assert not image.any()
@@ -221,21 +221,40 @@ def test_names_that_nobody_knows_are_refused() -> None:
         Overlay(BODY_PARTS, OverlayStyle(color_map="rainbrow"))
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (30, 41), (480, 640), (300, 100)])
+SIZES = [(1, 1), (16, 16), (30, 41), (480, 640), (300, 100), (1080, 1920)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
 def test_a_missing_picture_is_crossed_out_from_corner_to_corner(height: int, width: int) -> None:
     image = np.full((height, width, 3), GREY, np.uint8)
     mark_missing_picture(image)
     red = (image == (255, 0, 0)).all(axis=2)
-    assert (red | (image == GREY).all(axis=2)).all()
+    white = (image == WHITE).all(axis=2)
+    assert (red | white | (image == GREY).all(axis=2)).all()
     assert red[[0, -1]].all()
     assert red[:, [0, -1]].all()
     for part in (0.1, 0.25, 0.5, 0.7):
         row, column = int(part * height), int(part * width)
         assert red[row - 1 : row + 2, column - 1 : column + 2].any() or height == 1
-    np.testing.assert_array_equal(red, red[::-1])
-    np.testing.assert_array_equal(red, red[:, ::-1])
-    if min(height, width) > 1:
-        assert red.mean() < 0.4  # the picture can still be made out
+    for marked in (red, white):
+        np.testing.assert_array_equal(marked, marked[::-1])
+        np.testing.assert_array_equal(marked, marked[:, ::-1])
+    if min(height, width) >= 100:
+        assert (red | white).mean() < 0.2  # the picture can still be made out
+
+
+@pytest.mark.parametrize("ground", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (200, 30, 30)])
+@pytest.mark.parametrize(("height", "width"), SIZES[1:])
+def test_the_mark_of_a_missing_picture_is_seen_on_any_ground(
+    ground: tuple[int, int, int], height: int, width: int
+) -> None:
+    image = np.full((height, width, 3), ground, np.uint8)
+    mark_missing_picture(image)
+    marked = np.abs(with_coarse_colours(image).astype(int) - ground).sum(axis=2) > 200
+    for row in (height // 4, height // 2, 3 * height // 4):
+        assert marked[row].any()  # of the diagonals, at least
+    inside = marked[height // 8 : -height // 8, width // 8 : -width // 8]
+    assert inside.sum() > min(height, width)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Recorder(SilentProgress):
         self.told: list[int] = []
         self.num_ended = 0
 
-    def begin(self, name: str, total: int | None, unit: str = "frames") -> None:
+    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:  # noqa: ARG002 -- as every progress
         self.begun.append((name, total, unit))
 
     def advance(self, done: int) -> None:

@@ -145,6 +145,6 @@ def test_a_batch_is_as_large_as_asked_for_or_as_usual(movies: Path, tmp_path: Pa
     shape = (480, 640, 3)
     job = Job([movies / "movie.avi"], tmp_path)
 
-    assert batch_size(job, shape) == 4
-    assert batch_size(Job(job.movies, tmp_path, batch_size="auto"), shape) == 4
+    assert batch_size(job, shape) == 2
+    assert batch_size(Job(job.movies, tmp_path, batch_size="auto"), shape) == 2
     assert batch_size(Job(job.movies, tmp_path, batch_size=3), shape) == 3

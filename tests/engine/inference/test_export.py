@@ -1,7 +1,11 @@
 """What an export's folder says, and what is wrong with folders that are none."""
 
 import hashlib
+import io
+import os
 import re
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,14 @@ def problem(folder: Path) -> str:
         read_export(folder)
     message = str(raised.value)
     assert message.startswith(str(folder))
-    assert "\n" not in message
+    assert message.isprintable()
     return message
+
+
+def replace_graph(folder: Path) -> Path:
+    """Make an export whose graph is yet to be made."""
+    (export_folder(folder) / BUILT_IN_GRAPH.name).unlink()
+    return folder / "snapshot-10.pb"
 
 
 def test_the_built_in_model() -> None:
@@ -92,6 +102,28 @@ def test_settings_that_deeplabcut_leaves_out_have_its_defaults(tmp_path: Path) -
         ({"net_type": "mobilenet"}, "net_type 'mobilenet' is no network"),
         ({"net_type": "efficientnet"}, "net_type 'efficientnet' is no network"),
         ({"dataset": "mice.mat"}, "'mice.mat' does not name a DeepLabCut training set"),
+        ({"all_joints_names": names(1001)}, "must list at most 1000, got 1001"),
+        ({"all_joints_names": ["nose", None]}, "must list names, got None"),
+        ({"all_joints_names": ["nose", ["a"]]}, "must list names, got ['a']"),
+        ({"all_joints_names": ["nose", False]}, "must list names, got False"),
+        ({"all_joints_names": [1, "1"]}, "must list distinct body parts"),
+        ({"all_joints_names": ["nose", ""]}, "1 to 100 printable characters, got ''"),
+        ({"all_joints_names": ["a\nb"]}, r"1 to 100 printable characters, got 'a\nb'"),
+        ({"all_joints_names": ["\x1b[2J"]}, r"1 to 100 printable characters, got '\x1b[2J'"),
+        ({"all_joints_names": ["x" * 101]}, "1 to 100 printable characters, got 'xxxx"),
+        ({"net_type": ["resnet_50"]}, "net_type ['resnet_50'] is no network"),
+        ({"net_type": "mobilenet_v2_inf"}, "net_type 'mobilenet_v2_inf' is no network"),
+        ({"net_type": "../resnet"}, "net_type '../resnet' is no network"),
+        ({"net_type": "resnet\n50"}, r"net_type 'resnet\n50' is no network"),
+        ({"net_type": "r" * 9000}, "is no network"),
+        ({"dataset": 5}, "dataset 5 does not name a DeepLabCut training set"),
+        ({"dataset": "UnaugmentedDataSet_aJan1/a_b95shuffle" + "1" * 5000}, "does not name"),
+        ({"dataset": "UnaugmentedDataSet_a/../bJan1/a/../b_c95shuffle1"}, "does not name"),
+        ({"dataset": "UnaugmentedDataSet_a\x1bJan1/a\x1b_c95shuffle1"}, "does not name"),
+        ({"dataset": "UnaugmentedDataSet_aJan1/a_1" * 300}, "does not name"),
+        ({"stride": 10**400}, "must be a number above 0, at most 10000"),
+        ({"stride": True}, "stride True: must be a number above 0"),
+        ({"stride": float("inf")}, "stride inf: must be a number above 0"),
         ({"stride": "eight"}, "stride 'eight': must be a number above 0"),
         ({"stride": 0}, "stride 0: must be a number above 0"),
         ({"locref_stdev": float("nan")}, "locref_stdev nan: must be a number above 0"),
@@ -103,6 +135,12 @@ def test_settings_that_cannot_be_used(tmp_path: Path, settings: dict[str, Any], 
     message = problem(export_folder(tmp_path / "m", **settings))
     assert "pose_cfg.yaml" in message
     assert rule in message
+    assert len(message) < 600
+
+
+def test_numbers_may_name_body_parts(tmp_path: Path) -> None:
+    export = read_export(export_folder(tmp_path / "m", all_joints_names=[1, 2.5, "a, b"]))
+    assert export.body_parts == ("1", "2.5", "a, b")
 
 
 @pytest.mark.parametrize(
@@ -174,3 +212,81 @@ def test_a_graph_that_is_no_model(tmp_path: Path, graph: bytes, rule: str) -> No
     message = problem(export_folder(tmp_path / "m", graph, all_joints_names=names(2)))
     assert "snapshot-10.pb" in message
     assert rule in message
+
+
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("snapshot-10.pb", BUILT_IN_GRAPH.read_bytes())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        zipped(),
+        b"node { name: 'Placeholder' }",
+        BUILT_IN_GRAPH.read_bytes()[:-1],
+        BUILT_IN_GRAPH.read_bytes()[:1000],
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\x0a" + b"\xff" * 100,
+        b"\x0a\x02\xff\xff",
+        b"\0" * 1000,
+        b"\xff" * 1000,
+    ],
+    ids=["zip", "text", "cut off", "cut off early", "huge", "varint", "node", "zeros", "ones"],
+)
+def test_a_file_that_is_no_graph(tmp_path: Path, data: bytes) -> None:
+    path = replace_graph(tmp_path / "m")
+    path.write_bytes(data)
+    assert f"{path}: is not a frozen TensorFlow graph" in problem(tmp_path / "m")
+
+
+def test_a_file_larger_than_any_graph_is_not_read(tmp_path: Path) -> None:
+    path = replace_graph(tmp_path / "m")
+    with path.open("wb") as file:
+        file.truncate(5 * 2**40)
+    assert "has 5497558138880 bytes; an export has at most 320 MiB" in problem(tmp_path / "m")
+
+
+def test_a_graph_is_read_in_memory_that_does_not_grow_with_it(tmp_path: Path) -> None:
+    path = replace_graph(tmp_path / "m")
+    note = b"\x2a" + b"\x80\x80\x80\x08" + bytes(2**24)  # a field of 16 MiB that nobody needs
+    path.write_bytes(BUILT_IN_GRAPH.read_bytes() + 8 * note)
+    tracemalloc.start()
+    try:
+        export = read_export(tmp_path / "m")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 40 * 2**20
+    assert export.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["snapshot-10.pb", "pose_cfg.yaml"])
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path, name: str) -> None:
+    replace_graph(tmp_path / "m").write_bytes(BUILT_IN_GRAPH.read_bytes())
+    path = tmp_path / "m" / name
+    path.unlink()
+    os.mkfifo(path)
+    assert "not a regular file" in problem(tmp_path / "m")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "not a regular file" in problem(tmp_path / "m")
+    path.unlink()
+    path.symlink_to(path)
+    assert f"{path}: cannot be read (Too many levels of symbolic links)" in problem(tmp_path / "m")
+
+
+def test_a_graph_must_begin_with_its_only_input(tmp_path: Path) -> None:
+    two = [("Placeholder", "Placeholder"), ("b", "Placeholder"), ("concat_1", "ConcatV2")]
+    last = [("a", "Const"), ("Placeholder", "Placeholder"), ("concat_1", "ConcatV2")]
+    for number, nodes in enumerate((two, last)):
+        folder = export_folder(tmp_path / str(number), graph_of(nodes))
+        assert "must begin with its only input" in problem(folder)
+
+
+def test_a_folder_whose_name_has_line_breaks(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as raised:
+        read_export(tmp_path / "a\nb\x1b[2J")
+    assert str(raised.value) == rf"{tmp_path}/a\nb\x1b[2J: there is no such folder"

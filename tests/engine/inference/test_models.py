@@ -1,6 +1,8 @@
 """Both runtimes give one export's poses, whatever the batch, and stop when they are told to."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -134,13 +136,45 @@ def test_settings_of_another_project_are_refused(
         load_model(read_export(folder), runtime)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_graph_that_cannot_run_is_refused(tmp_path: Path, runtime: str) -> None:
+def test_a_graph_that_cannot_run_is_refused_before_a_runtime_sees_it(tmp_path: Path) -> None:
     graph = graph_of([("Placeholder", "Placeholder"), ("concat_1", "NoSuchOperation")])
-    export = read_export(export_folder(tmp_path / "m", graph))
-    with pytest.raises(ModelError, match=r"snapshot-10\.pb: ") as raised:
+    with pytest.raises(ModelError, match=r"snapshot-10\.pb: .*'NoSuchOperation' cannot be run"):
+        read_export(export_folder(tmp_path / "m", graph))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a\nb"), RuntimeError("x" * 10**6), KeyError("Sigmoid:0"), TypeError(), OSError()],
+    ids=["two lines", "long", "key", "without words", "system"],
+)
+def test_whatever_a_runtime_raises_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, runtime: str
+) -> None:
+    class Broken(BatchMean):
+        def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:  # noqa: ARG002
+            raise error
+
+    export = read_export(MODEL_DIR)
+    monkeypatch.setattr("engine.inference.load._load", lambda *_: Broken())
+
+    with pytest.raises(
+        ModelError, match=r"\.pb: does not run as a DeepLabCut model \(.+\)$"
+    ) as raised:
         load_model(export, runtime)
     assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def test_a_library_that_is_missing_is_no_fault_of_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(*_: object) -> PoseModel:
+        raise ImportError("no openvino")
+
+    monkeypatch.setattr("engine.inference.load._load", load)
+    with pytest.raises(ImportError, match="no openvino"):
+        load_model(read_export(MODEL_DIR), "openvino")
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -211,6 +245,16 @@ def test_close_stops_openvino_between_images() -> None:
         with pytest.raises(Cancelled):
             running.result(30)
     assert images.taken < len(images)
+
+
+def test_a_model_that_nobody_holds_is_freed() -> None:
+    model = OpenVinoModel(read_export(MODEL_DIR))
+    model.predict(np.zeros((2, 64, 64, 3), np.uint8))
+    held = weakref.ref(model)
+    model.close()
+    del model
+    gc.collect()
+    assert held() is None
 
 
 class Announced:

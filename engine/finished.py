@@ -1,0 +1,40 @@
+"""What the outputs of a run tell of it when it has ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run whose outputs are in the output directory.
+
+    Attributes
+    ----------
+    identity_sha256
+        Of its `identify`.
+    warnings
+        What it warned of.
+    is_damaged
+        Whether a movie was cut off or a frame could not be decoded.
+    """
+
+    identity_sha256: str
+    warnings: tuple[str, ...]
+    is_damaged: bool
+
+
+def read_finished_run(metadata: Path) -> FinishedRun | None:
+    """Read what a run's metadata tell of it; None where there are none that tell enough."""
+    try:
+        told: dict[str, Any] = json.loads(metadata.read_text(encoding="utf-8"))["posestream"]
+        return FinishedRun(
+            str(told["identity_sha256"]),
+            tuple(map(str, told["warnings"])),
+            bool(told["is_damaged"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -1,0 +1,116 @@
+"""One movie's way through a run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from engine.fan_out import FanOut
+from engine.inference import PoseModel, usual_batch_size
+from engine.job import Job
+from engine.journal import Journal, JournalContent, JournalCursor, new_journal, read_journal
+from engine.median import MedianFilter
+from engine.movie_progress import MovieProgress
+from engine.pipeline import Lane, Pipeline
+from engine.prediction import Prediction
+from engine.probe import probe_batch_size
+from engine.progress import Progress
+from engine.provenance import MovieResult
+from engine.replay import ReplayedPrediction, ReplayedReader, plan_replay
+from engine.unfinished import UnfinishedRun
+from readers import MovieInfo, MovieReader, open_movie
+from sinks import ExperimentAnnotations, FrameCounts
+
+
+@dataclass(frozen=True)
+class MovieRun:
+    """Takes one movie from where a stopped run left it, or from its start, to its outputs.
+
+    Attributes
+    ----------
+    job
+        What to do.
+    number, movie
+        The movie, and its number within the run, from 0.
+    model
+        The model.
+    depends_on_batch
+        Whether the model's predictions depend on which frames share a batch.
+    fan_out
+        Makes the sinks.
+    folder
+        Where the run works.
+    progress
+        Is told how far the movie is.
+    most_frames
+        The movie is taken to end after as many frames; None for where it ends.
+    """
+
+    job: Job
+    number: int
+    movie: MovieInfo
+    model: PoseModel
+    depends_on_batch: bool
+    fan_out: FanOut
+    folder: UnfinishedRun
+    progress: Progress
+    most_frames: int | None
+
+    def run(self, annotations: ExperimentAnnotations) -> MovieResult:
+        """Take the movie through, with `annotations` open for it."""
+        reader = open_movie(self.movie, self.job.crop_rect, self.most_frames)
+        path = self.folder.journal(self.number)
+        content = read_journal(path) or self._new_journal(reader)
+        replay = plan_replay(path, content, self.fan_out.num_drawn_frames(self.number))
+        counts = FrameCounts()
+        with ExitStack() as stack:
+            if replay.needs_movie:
+                stack.enter_context(reader)
+            journal = stack.enter_context(self._journal(content, reader))
+            frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
+            prediction = Prediction(self.model)
+            median = MedianFilter(max(1, self.job.window_length))
+            progress = stack.enter_context(
+                MovieProgress(self.progress, self.movie, content.num_frames)
+            )
+            Pipeline(
+                reader=ReplayedReader(replay, frames, reader),
+                predict=ReplayedPrediction(prediction, poses, content.num_frames),
+                stages=[journal, median],
+                lanes=self._lanes(reader, counts, annotations),
+                batch_size=content.batch_size,
+                num_held_batches=prediction.num_held_batches(content.batch_size, reader.image_shape)
+                + median.num_held_batches(content.batch_size),
+                on_progress=progress.advance,
+                on_stop=progress.tell_of_stop,
+                cancel_work=self.model.close,
+            ).run()
+        damage = content.damage if content.is_ended else reader.damage
+        return MovieResult(self.movie, counts, damage)
+
+    def _new_journal(self, reader: MovieReader) -> JournalContent:
+        return new_journal(len(self.model.body_parts), self._batch_size(reader.image_shape))
+
+    def _batch_size(self, image_shape: tuple[int, ...]) -> int:
+        if isinstance(self.job.batch_size, int):
+            return self.job.batch_size
+        if self.job.batch_size is None or self.depends_on_batch:
+            return usual_batch_size(image_shape)
+        return probe_batch_size(self.model, image_shape)
+
+    def _journal(self, content: JournalContent, reader: MovieReader) -> Journal:
+        return Journal(
+            self.folder.journal(self.number),
+            content,
+            durable_every_s=self.job.durable_every_s,
+            durable_every_frames=self.job.durable_every_frames,
+            damage=lambda: reader.damage,
+        )
+
+    def _lanes(
+        self, reader: MovieReader, counts: FrameCounts, annotations: ExperimentAnnotations
+    ) -> list[Lane]:
+        data = Lane("data", [counts, *self.fan_out.data(self.number, reader, annotations)])
+        if self.fan_out.has_labelled_movie(self.number):
+            return [data]
+        return [Lane("labelled movie", [self.fan_out.labelled_movie(self.number, reader)]), data]

@@ -1,0 +1,177 @@
+"""The folder of a run that works or was stopped, inside its output directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from engine.journal import read_journal
+from engine.outputs import OutputDirectory
+from readers import InputError
+from sinks.files import flush_folder, whole_file
+
+_NAME = "unfinished-run"
+
+
+class UnfinishedRun:
+    """Where a run's files grow until all of them are whole.
+
+    It holds a lock, a record of what the run is, a journal for each movie, and the outputs as
+    far as they have come. When the last output is whole, all of them are renamed into the
+    output directory; a run that is stopped between two of these renames can do the rest later.
+
+    Parameters
+    ----------
+    output_dir
+        The output directory.
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self.path = output_dir / _NAME
+        self.outputs = OutputDirectory(self.path)
+        self._output_dir = output_dir
+        self._record_path = self.path / "run.json"
+        self._lock = FileLock(self.path / "lock", blocking=False)
+        self._owner_path = self.path / "owner"
+
+    def journal(self, movie_number: int) -> Path:
+        """Path of the journal of one movie."""
+        return self.path / f"poses.{movie_number}.journal"
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are in its journals."""
+        contents = (read_journal(path) for path in self.path.glob("*.journal"))
+        return sum(content.num_frames for content in contents if content is not None)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run that can be gone on with."""
+        return os.path.isfile(self._record_path)  # noqa: PTH113 -- False also for names that no system takes
+
+    def check(self) -> None:
+        """Check that nobody else works here, and that nothing here leads elsewhere.
+
+        Raises
+        ------
+        InputError
+            If another run does, or a link was put into the folder.
+        """
+        if not os.path.lexists(self.path):
+            return
+        if self.path.is_symlink() or not self.path.is_dir():
+            raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
+        lock_path = Path(self._lock.lock_file)
+        if not lock_path.exists() and any(self.path.iterdir()):
+            raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
+        for path in self.path.rglob("*"):
+            if path.is_symlink():
+                raise InputError(f"{path}: is a link, which posestream never makes; remove it")
+        with self.locked():
+            pass
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the folder; take it away again if nothing is in it at the end."""
+        self.path.mkdir(exist_ok=True)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self.path.rmdir()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all other runs out.
+
+        The system frees the lock when a process ends, however it ends.
+
+        Raises
+        ------
+        InputError
+            If another run works here.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"output directory {self._output_dir}: another run works on it{self._owner()}; "
+                "choose another directory, or wait for that run"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"output directory {self._output_dir}: cannot be written to ({error.strerror}); "
+                "choose another"
+            ) from error
+        try:
+            with suppress(OSError):  # of a full disk: it is there for a message alone
+                self._owner_path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+            yield
+        finally:
+            with suppress(OSError):
+                self._owner_path.unlink()
+            self._lock.release()
+
+    def _owner(self) -> str:
+        try:
+            return f" ({self._owner_path.read_text()[:100]})"
+        except (OSError, ValueError):
+            return ""
+
+    def record(self) -> dict[str, Any]:
+        """Read what the run is.
+
+        Raises
+        ------
+        InputError
+            If the record cannot be read.
+        """
+        try:
+            record = json.loads(self._record_path.read_text(encoding="utf-8"))
+            if isinstance(record, dict):
+                return record
+        except (OSError, ValueError, RecursionError):
+            pass
+        raise InputError(
+            f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
+            "start anew with --overwrite"
+        )
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Note what the run is, durably."""
+        with whole_file(self._record_path) as temporary:
+            temporary.write_text(json.dumps(record, indent=4) + "\n", encoding="utf-8")
+
+    def clear(self) -> None:
+        """Remove all that is here, except the lock; the record last, which tells what it was."""
+        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
+        for path in self.path.iterdir():
+            if path in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self._record_path.unlink(missing_ok=True)
+
+    def move_outputs(self, outputs: Iterable[Path]) -> None:
+        """Rename what is whole into the output directory; what was renamed before is there."""
+        for path in outputs:
+            staged = self.path / path.name
+            if staged.exists():
+                staged.replace(path)
+        flush_folder(self._output_dir)
+
+    def remove(self) -> None:
+        """Remove all that is here; who waits for the lock finds that its file is gone."""
+        self.clear()
+        with suppress(OSError):  # where the system does not remove a file that is in use
+            Path(self._lock.lock_file).unlink()

@@ -1,0 +1,58 @@
+"""How values that came from elsewhere stand in messages: on one line, and not too long.
+
+Whoever made a file chose its values: a text of a megabyte, a list that holds itself, a name with
+line breaks or with codes that clear a terminal.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+
+_MOST_CHARACTERS = 100
+_MOST_NAMES = 20
+_MOST_ITEMS = 6
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = self.maxlong = _MOST_CHARACTERS
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = _MOST_ITEMS
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write an integer; Python refuses to write those of more than 4,300 digits."""
+        if x.bit_length() > 10_000:
+            return f"an integer of {x.bit_length()} bits"
+        return super().repr_int(x, level)
+
+
+_REPR = _Short()
+
+
+def short(value: object) -> str:
+    """Write a value as Python does, in at most some 100 characters and without looking at all."""
+    text = _REPR.repr(value)
+    if len(text) > _MOST_CHARACTERS:
+        text = text[: _MOST_CHARACTERS - 1] + "…"
+    return printable(text)
+
+
+def short_list(names: Sequence[str]) -> str:
+    """Join names by commas, the first 20 where there are more."""
+    shown = ", ".join(printable(cut(name)) for name in names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{shown} … ({more} more)" if more > 0 else shown
+
+
+def cut(text: str) -> str:
+    """Shorten a text to 100 characters."""
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Write line breaks and other characters that are not to be seen as Python's escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,71 @@
+"""Which frame of an .avi a packet is."""
+
+from __future__ import annotations
+
+import av
+from av.video.stream import VideoStream
+
+_BYTES_BEFORE_DATA = 8
+
+
+class AviIndex:
+    """The index of an .avi: where each frame lies.
+
+    FFmpeg counts the chunks that it comes across, and so miscounts behind a damaged one. Where a
+    packet lies tells its number beyond doubt.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._entries = stream.index_entries
+        self._next = 0
+        self._lost: set[int] = set()
+        self._shift = 0
+        self._last = -1
+        self._end = 0
+
+    def number(self, packet: av.Packet[VideoStream]) -> None:
+        """Set both times of a packet to its number, the frames that were dropped counted too.
+
+        Of the two that FFmpeg gives, only that of decoding is a number of chunks. Numbers rise;
+        one that leaves out more frames than there are bytes for is not believed.
+        """
+        if packet.dts is None:
+            packet.pts = None
+            return
+        number = self._by_position(packet)
+        if number is None:
+            number = packet.dts + self._shift
+        position = packet.pos or 0
+        if not 0 <= number - self._last - 1 <= (position - self._end) // _BYTES_BEFORE_DATA:
+            number = self._last + 1
+        self._shift = number - packet.dts
+        self._last, self._end = number, position + packet.size
+        packet.pts = packet.dts = number
+
+    def _by_position(self, packet: av.Packet[VideoStream]) -> int | None:
+        while packet.pos is not None and self._next < len(self._entries):
+            entry = self._entries[self._next]
+            position = entry.pos + _BYTES_BEFORE_DATA
+            if position > packet.pos:
+                return None
+            self._next += 1
+            if position == packet.pos:
+                return entry.timestamp
+            self._lost.add(entry.timestamp)
+        return None
+
+    def take_lost(self, number: int) -> bool:
+        """Tell, once, whether the file holds a frame of that number that was passed over."""
+        is_lost = number in self._lost
+        self._lost.discard(number)
+        return is_lost
+
+    def num_behind(self, file_size: int) -> int:
+        """Count the frames that the file holds behind the last packet; they then are lost."""
+        count = 0
+        for entry in self._entries[self._next :]:
+            if entry.pos >= file_size:
+                break
+            count += 1
+            self._lost.add(entry.timestamp)
+        return count

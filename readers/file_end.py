@@ -1,0 +1,116 @@
+"""Whether a movie file ends before it says that it would.
+
+Both containers are rows of parts that begin with their size: where a part reaches beyond the end
+of the file, the recording, or a copy of it, was cut off.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from readers.demuxer import WatchedFile, open_regular_file
+
+_MOST_PARTS = 1_000_000
+"""At the top of a file: a day of fragments of a tenth of a second each."""
+
+CUT_OFF = "was cut off: it ends before its own description of itself says"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: bytes
+    start: int
+    end: int
+    """Where it says that it ends; 0 where it does not say."""
+
+
+def cut_off(path: Path) -> str | None:
+    """Tell how a .mp4 or .avi was cut off; None where it is whole."""
+    with open_regular_file(path) as file:
+        file_size = file.seek(0, 2)
+        is_avi = container_format(file) == "avi"
+        parts = _chunks(file, file_size) if is_avi else _boxes(file, file_size)
+        for part in parts:
+            if part.end > file_size or part.end == 0:
+                return CUT_OFF
+    return None
+
+
+def lacks_index(path: Path) -> bool:
+    """Tell whether a .mp4 was cut off before its index, without which nothing can be read."""
+    with open_regular_file(path) as file:
+        if container_format(file) == "avi":
+            return False
+        file_size = file.seek(0, 2)
+        names = set()
+        for part in _boxes(file, file_size):
+            if part.end <= file_size or part.name != b"moov":
+                names.add(part.name)
+    return b"moov" not in names and bool(names & {b"ftyp", b"mdat"})
+
+
+def container_format(file: IO[bytes]) -> str:
+    """Name FFmpeg's format for a .mp4 or .avi, whichever its content is."""
+    file.seek(0)
+    start = file.read(12)
+    return "avi" if start[:4] in (b"RIFF", b"ON2 ") else "mov"
+
+
+def _boxes(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+    """Yield the boxes at the top of a .mp4 (ISO/IEC 14496-12, 4.2)."""
+    start = 0
+    for _ in range(_MOST_PARTS):
+        file.seek(start)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        size, name = struct.unpack(">I4s", head[:8])
+        if not name.isalnum():
+            return  # something that was put behind the movie
+        if size == 1 and len(head) == 16:
+            size = struct.unpack(">Q", head[8:])[0]
+        if size == 0:  # to the end of the file
+            yield _Part(name, start, file_size)
+            return
+        if size < 8:
+            return
+        yield _Part(name, start, start + size)
+        start += size
+
+
+def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+    """Yield the RIFF chunks at the top of an .avi: one, or one per GiB."""
+    start = 0
+    while start < file_size:
+        file.seek(start)
+        head = file.read(8)
+        if len(head) < 8 or head[:4] not in (b"RIFF", b"ON2 "):
+            return  # something that was put behind the movie
+        size = int.from_bytes(head[4:], "little")
+        yield _Part(head[:4], start, start + 8 + size if size else 0)
+        start += 8 + size + size % 2
+
+
+def empty_chunks_behind(file: WatchedFile, position: int, stream_index: int) -> int:
+    """Count the frames that an .avi dropped behind its last picture, which ends at `position`.
+
+    A frame that was dropped is a chunk of no bytes.
+    """
+    ours = b"%02d" % stream_index
+    count = 0
+    for _ in range(_MOST_PARTS):
+        file.seek(position)
+        head = file.read(8)
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if len(head) < 8 or name == b"idx1" or not name.isalnum():
+            break
+        if name in (b"LIST", b"RIFF"):
+            position += 12  # look into it
+            continue
+        count += size == 0 and name in (ours + b"dc", ours + b"db")
+        position += 8 + size + size % 2
+    return count
