@@ -92,11 +92,21 @@ def run(
 
 
 @contextmanager
+def _writable() -> Iterator[None]:
+    """An output that cannot be written any more ends a run."""
+    try:
+        yield
+    except OutputError as error:
+        raise RunError(str(error)) from error
+
+
+@contextmanager
 def _begun() -> Iterator[None]:
     """Once work has begun, a movie or a file that cannot be used is no longer bad input."""
     try:
-        yield
-    except (InputError, OutputError) as error:
+        with _writable():
+            yield
+    except InputError as error:
         raise RunError(str(error)) from error
 
 
@@ -190,10 +200,13 @@ class _Run:
         """Hold the folder of the run; take it away again if nothing came of the run."""
         made = self._outputs.make()
         try:
-            with self._folder.made(), self._folder.locked():
+            with _writable(), self._folder.made(), self._folder.locked():
                 try:
-                    self._prepare_folder(identity)
+                    # Under the lock once more: another run may have been faster.
+                    if not self._record:
+                        self._outputs.check(self._movies, overwrite=self._job.overwrite)
                     with _begun():
+                        self._prepare_folder(identity)
                         yield
                 except BaseException as error:
                     self._give_up(error)
@@ -206,7 +219,6 @@ class _Run:
 
     def _prepare_folder(self, identity: dict[str, Any]) -> None:
         if not self._record:
-            self._outputs.check(self._movies, overwrite=self._job.overwrite)  # nobody was faster
             self._folder.clear()
             self._record = {
                 "is_finished": False,
@@ -217,9 +229,12 @@ class _Run:
             self._folder.write_record(self._record)
 
     def _give_up(self, error: BaseException) -> None:
-        num_frames = self._folder.num_frames
+        try:
+            num_frames = self._folder.num_frames
+        except OSError:  # of a disk that fails, which the error tells already
+            return
         if num_frames == 0:
-            with suppress(OSError):
+            with suppress(OSError, OutputError):
                 self._folder.remove()
             return
         hint = f"{num_frames:,} frames are done and kept; go on with --resume"

@@ -16,9 +16,10 @@ from filelock import FileLock, Timeout
 from engine.journal import read_journal
 from engine.outputs import OutputDirectory
 from readers import InputError
-from sinks.files import flush_folder, whole_file
+from sinks import flush_folder, output_errors, whole_file
 
 _NAME = "unfinished-run"
+_RECORD_KEYS = {"is_finished", "overwrite", "started", "identity"}
 
 
 class UnfinishedRun:
@@ -81,7 +82,8 @@ class UnfinishedRun:
     @contextmanager
     def made(self) -> Iterator[None]:
         """Make the folder; take it away again if nothing is in it at the end."""
-        self.path.mkdir(exist_ok=True)
+        with output_errors(self.path):
+            self.path.mkdir(exist_ok=True)
         try:
             yield
         finally:
@@ -136,7 +138,7 @@ class UnfinishedRun:
         """
         try:
             record = json.loads(self._record_path.read_text(encoding="utf-8"))
-            if isinstance(record, dict):
+            if isinstance(record, dict) and record.keys() >= _RECORD_KEYS:
                 return record
         except (OSError, ValueError, RecursionError):
             pass
@@ -147,11 +149,15 @@ class UnfinishedRun:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Note what the run is, durably."""
-        with whole_file(self._record_path) as temporary:
+        with output_errors(self._record_path), whole_file(self._record_path) as temporary:
             temporary.write_text(json.dumps(record, indent=4) + "\n", encoding="utf-8")
 
     def clear(self) -> None:
         """Remove all that is here, except the lock; the record last, which tells what it was."""
+        with output_errors(self.path):
+            self._clear()
+
+    def _clear(self) -> None:
         kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
         for path in self.path.iterdir():
             if path in kept:
@@ -167,8 +173,10 @@ class UnfinishedRun:
         for path in outputs:
             staged = self.path / path.name
             if staged.exists():
-                staged.replace(path)
-        flush_folder(self._output_dir)
+                with output_errors(path):
+                    staged.replace(path)
+        with output_errors(self._output_dir):
+            flush_folder(self._output_dir)
 
     def remove(self) -> None:
         """Remove all that is here; who waits for the lock finds that its file is gone."""

@@ -82,7 +82,7 @@ def _decode_cost(job: Job, movie: MovieInfo, most_frames: int, measured_s: float
     with open_movie(movie, job.crop_rect, most_frames) as reader:
         while watch.wall_s < measured_s:
             with watch.running():
-                num_skipped = reader.skip(8)
+                num_skipped = reader.decode(8)
             num_frames += num_skipped
             if num_skipped == 0:
                 break

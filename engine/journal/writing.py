@@ -11,9 +11,7 @@ from pathlib import Path
 from engine.journal.blocks import block_bytes, start_bytes
 from engine.journal.reading import JournalContent
 from engine.journal.rows import JournalRows
-from sinks import PoseBatch, ResourceHolder
-from sinks.errors import output_errors
-from sinks.files import flush_folder
+from sinks import PoseBatch, ResourceHolder, flush_folder, output_errors
 
 
 class Journal(ResourceHolder):
