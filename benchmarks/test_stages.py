@@ -16,6 +16,7 @@ from engine import Job, run
 from engine.bench.null_model import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
+from engine.journal import Journal, new_journal
 from engine.median import MedianFilter
 from engine.outputs import OutputDirectory
 from readers import FrameBatch, inspect_movie, open_movie
@@ -111,6 +112,27 @@ def test_median(
         median.flush()
 
     benchmark(filter_all)
+
+
+def test_journal(benchmark: BenchmarkFixture, walk: NDArray[np.float64], tmp_path: Path) -> None:
+    """Write 10,000 poses to the journal as they come, and to the disk every 2,000."""
+    batches = list(pose_batches(walk, BATCH_SIZE, height=1, width=1))
+    job = Job([DEMO_MOVIE], tmp_path)
+
+    def write_all() -> None:
+        journal = Journal(
+            tmp_path / "poses.journal",
+            new_journal(8, BATCH_SIZE),
+            durable_every_s=job.durable_every_s,
+            durable_every_frames=job.durable_every_frames,
+            damage=lambda: None,
+        )
+        with journal:
+            for batch in batches:
+                journal.push(batch)
+            journal.flush()
+
+    benchmark(write_all)
 
 
 @pytest.mark.parametrize("window_length", [5, 101])

@@ -93,7 +93,7 @@ def run(
 
 @contextmanager
 def _writable() -> Iterator[None]:
-    """An output that cannot be written any more ends a run."""
+    """Let an output that cannot be written any more end the run."""
     try:
         yield
     except OutputError as error:

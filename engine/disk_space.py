@@ -16,7 +16,7 @@ _NUM_TIME_COLUMNS = 5
 
 def space_warning(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) -> str | None:
     """Give a warning if the disk may run full, None if there is room or nobody can tell."""
-    needed = sum(_bytes_of(job, movie, num_body_parts) for movie in movies)
+    needed = bytes_needed(job, movies, num_body_parts)
     nearest = next(path for path in (job.output_dir, *job.output_dir.parents) if path.exists())
     try:
         free = shutil.disk_usage(nearest).free
@@ -28,6 +28,11 @@ def space_warning(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) ->
         f"output directory {job.output_dir}: the run may need {_gib(needed)} GiB, "
         f"{_gib(free)} GiB are free; if the disk runs full, make room and resume the run"
     )
+
+
+def bytes_needed(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) -> int:
+    """Estimate the most that a run has on the disk; movies that tell no length count nothing."""
+    return sum(_bytes_of(job, movie, num_body_parts) for movie in movies)
 
 
 def _bytes_of(job: Job, movie: MovieInfo, num_body_parts: int) -> int:

@@ -289,6 +289,27 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
     assert after == before
 
 
+@pytest.mark.parametrize("damage", ["", "cut off", "one bad picture"])
+def test_strict_tells_of_damage_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    path = small_movie(tmp_path / "movie.isxb", num_frames=6)
+    data = bytearray(path.read_bytes())
+    if damage == "cut off":
+        del data[data.index(b'{"', len(data) // 2) :]
+    if damage == "one bad picture":
+        last = data.rindex(b"\xff\xd8\xff")
+        data[data.index(b"\xff\xc0", last) + 4] = 77  # a JPEG of 77 bits a sample
+    path.write_bytes(data)
+
+    for option, exit_code in (("--overwrite", 0), ("--strict", 3 if damage else 0)):
+        command = ["run", str(path), "--output-dir", str(tmp_path / option), option]
+        assert main(command) == exit_code
+        assert len(capsys.readouterr().out.splitlines()) == len(OUTPUTS)
+    # A run that had ended before says it again.
+    assert main([*command, "--resume"]) == exit_code
+
+
 def is_there(process_group: int) -> bool:
     try:
         os.killpg(process_group, 0)
