@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,18 @@ from typing import Any
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.disk_space import space_warning
 from engine.drawing import overlay_style
+from engine.earlier_run import find_earlier_run
 from engine.errors import Interrupted, RunError
 from engine.fan_out import FanOut
-from engine.finished import FinishedRun, read_finished_run
-from engine.identity import check_same, digest, identify
+from engine.finished import read_finished_run
+from engine.identity import digest, identify
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.job import Job
 from engine.movie_run import MovieRun
 from engine.outputs import OutputDirectory
 from engine.progress import Progress, SilentProgress
 from engine.provenance import MovieResult, describe_movie, describe_run
-from engine.unfinished import UnfinishedRun
+from engine.unfinished import RunRecord, UnfinishedRun
 from readers import InputError, inspect_movies
 from sinks import (
     LabelledMovieDescription,
@@ -135,30 +136,8 @@ class _Run:
         style = overlay_style(job, self._export.body_parts)
         self._folder = UnfinishedRun(job.output_dir)
         self._fan_out = FanOut(job, self._export, style, self._folder.outputs)
-        self._check_output_dir()
-
-    def _check_output_dir(self) -> None:
-        """Check that the outputs may be written; find what another run has left."""
-        self._record: dict[str, Any] = {}
-        self._finished: FinishedRun | None = None
-        self._folder.check()
-        if self._folder.exists and not self._job.overwrite:
-            if not self._job.resume:
-                raise InputError(
-                    f"output directory {self._job.output_dir}: holds an unfinished run "
-                    f"({self._folder.num_frames:,} frames are done); go on with --resume, or start "
-                    "anew with --overwrite"
-                )
-            self._record = self._folder.record()
-        elif self._job.resume:
-            self._finished = read_finished_run(self._outputs.metadata)
-        may_replace = (
-            self._job.overwrite
-            or self._finished is not None
-            # A run that ended between two moves has results of its own in place.
-            or self._record.get("overwrite", False)
-            or self._record.get("is_finished", False)
-        )
+        self._earlier = find_earlier_run(job, self._folder, self._outputs.metadata)
+        may_replace = job.overwrite or self._earlier.allows_results
         self._outputs.check(self._movies, overwrite=may_replace)
 
     def run(self) -> RunResult:
@@ -167,24 +146,18 @@ class _Run:
             identity = identify(
                 self._job, self._export, model.runtime, self._movies, self._most_frames
             )
-            if self._finished is not None:
-                self._check_finished(self._finished, identity)
-                return self._result()
-            if self._record:
-                check_same(self._job.output_dir, self._record["identity"], identity, self._movies)
-            self._warn_of_space()
-            with self._working(identity):
-                if not self._record["is_finished"]:
-                    self._make_outputs(model, identity)
-                self._move_outputs()
+            self._earlier.check(self._job.output_dir, identity, self._movies)
+            if self._earlier.finished is None:
+                self._work(model, identity)
         return self._result()
 
-    def _check_finished(self, finished: FinishedRun, identity: dict[str, Any]) -> None:
-        if finished.identity_sha256 != digest(identity):
-            raise InputError(
-                f"output directory {self._job.output_dir}: already holds the results of a run "
-                "with other movies or options; choose another, or overwrite them"
-            )
+    def _work(self, model: PoseModel, identity: dict[str, Any]) -> None:
+        self._warn_of_space()
+        with self._working():
+            record = self._earlier.unfinished or self._begin_record(identity)
+            if not record.is_finished:
+                self._make_outputs(model, record)
+            self._move_outputs()
 
     def _result(self) -> RunResult:
         finished = read_finished_run(self._outputs.metadata)
@@ -196,17 +169,16 @@ class _Run:
         )
 
     @contextmanager
-    def _working(self, identity: dict[str, Any]) -> Iterator[None]:
+    def _working(self) -> Iterator[None]:
         """Hold the folder of the run; take it away again if nothing came of the run."""
         made = self._outputs.make()
         try:
             with _writable(), self._folder.made(), self._folder.locked():
                 try:
                     # Under the lock once more: another run may have been faster.
-                    if not self._record:
+                    if self._earlier.unfinished is None:
                         self._outputs.check(self._movies, overwrite=self._job.overwrite)
                     with _begun():
-                        self._prepare_folder(identity)
                         yield
                 except BaseException as error:
                     self._give_up(error)
@@ -217,16 +189,15 @@ class _Run:
                     path.rmdir()
             raise
 
-    def _prepare_folder(self, identity: dict[str, Any]) -> None:
-        if not self._record:
-            self._folder.clear()
-            self._record = {
-                "is_finished": False,
-                "overwrite": self._job.overwrite,
-                "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "identity": identity,
-            }
-            self._folder.write_record(self._record)
+    def _begin_record(self, identity: dict[str, Any]) -> RunRecord:
+        self._folder.clear()
+        record = RunRecord(
+            identity=identity,
+            started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            overwrite=self._job.overwrite,
+        )
+        self._folder.write_record(record)
+        return record
 
     def _give_up(self, error: BaseException) -> None:
         try:
@@ -243,7 +214,7 @@ class _Run:
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"interrupted; {hint}") from error
 
-    def _make_outputs(self, model: PoseModel, identity: dict[str, Any]) -> None:
+    def _make_outputs(self, model: PoseModel, record: RunRecord) -> None:
         self._warn_of_model()
         with self._fan_out.annotations(self._movies[0]) as annotations:
             for number, movie in enumerate(self._movies):
@@ -260,8 +231,8 @@ class _Run:
                 )
                 self._results.append(movie_run.run(annotations))
                 self._warn_of_frames(self._results[-1])
-        self._write_metadata(model.runtime, identity)
-        self._folder.write_record({**self._record, "is_finished": True})
+        self._write_metadata(model.runtime, record)
+        self._folder.write_record(replace(record, is_finished=True))
 
     def _warn_of_model(self) -> None:
         if self._job.model is None and any(movie.path != DEMO_MOVIE for movie in self._movies):
@@ -296,9 +267,9 @@ class _Run:
         if warning is not None:  # not one of the results' own: it depends on the disk
             self._progress.warn(warning)
 
-    def _write_metadata(self, runtime: str, identity: dict[str, Any]) -> None:
+    def _write_metadata(self, runtime: str, record: RunRecord) -> None:
         export = self._export
-        started = datetime.fromisoformat(self._record["started"])
+        started = datetime.fromisoformat(record.started)
         write_metadata(
             self._folder.outputs.metadata,
             model=ModelDescription(
@@ -315,7 +286,7 @@ class _Run:
                 "movies": [describe_movie(result) for result in self._results],
                 "warnings": self._warnings,
                 "is_damaged": any(result.is_damaged for result in self._results),
-                "identity_sha256": digest(identity),
+                "identity_sha256": digest(record.identity),
                 "started": started.isoformat(timespec="seconds"),
                 "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
             },

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,28 @@ from readers import InputError
 from sinks import flush_folder, output_errors, whole_file
 
 _NAME = "unfinished-run"
-_RECORD_KEYS = {"is_finished", "overwrite", "started", "identity"}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What an unfinished run is.
+
+    Attributes
+    ----------
+    identity
+        All that its outputs depend on, from `engine.identity.identify`.
+    started
+        When it was begun, ISO 8601.
+    overwrite
+        Whether it may replace results that are in the output directory.
+    is_finished
+        Whether its outputs are all whole, and only have to be moved into place.
+    """
+
+    identity: dict[str, Any]
+    started: str
+    overwrite: bool
+    is_finished: bool = False
 
 
 class UnfinishedRun:
@@ -128,7 +150,7 @@ class UnfinishedRun:
         except (OSError, ValueError):
             return ""
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """Read what the run is.
 
         Raises
@@ -137,20 +159,17 @@ class UnfinishedRun:
             If the record cannot be read.
         """
         try:
-            record = json.loads(self._record_path.read_text(encoding="utf-8"))
-            if isinstance(record, dict) and record.keys() >= _RECORD_KEYS:
-                return record
-        except (OSError, ValueError, RecursionError):
-            pass
-        raise InputError(
-            f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
-            "start anew with --overwrite"
-        )
+            return RunRecord(**json.loads(self._record_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
+                "start anew with --overwrite"
+            ) from error
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Note what the run is, durably."""
         with output_errors(self._record_path), whole_file(self._record_path) as temporary:
-            temporary.write_text(json.dumps(record, indent=4) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
 
     def clear(self) -> None:
         """Remove all that is here, except the lock; the record last, which tells what it was."""

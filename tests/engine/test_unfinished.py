@@ -1,14 +1,15 @@
 """The folder of an unfinished run: its own, one run's at a time, and no way out of it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from engine.unfinished import UnfinishedRun
+from engine.unfinished import RunRecord, UnfinishedRun
 from readers import InputError
 
-RECORD = {"is_finished": False, "overwrite": False, "started": "", "identity": {}}
+RECORD = RunRecord(identity={"a": [1, None]}, started="2026-11-22", overwrite=True)
 
 
 @pytest.fixture
@@ -32,11 +33,11 @@ def test_a_record_is_there_again(folder: UnfinishedRun) -> None:
     assert folder.record() == RECORD
 
 
-@pytest.mark.parametrize("lacking", RECORD)
+@pytest.mark.parametrize("lacking", ["identity", "started", "overwrite"])
 def test_a_record_that_lacks_something_is_refused(folder: UnfinishedRun, lacking: str) -> None:
     with folder.made():
         (folder.path / "run.json").write_text(
-            json.dumps({key: value for key, value in RECORD.items() if key != lacking})
+            json.dumps({key: value for key, value in asdict(RECORD).items() if key != lacking})
         )
         with pytest.raises(InputError, match=r"run\.json: cannot be read, so that nobody"):
             folder.record()

@@ -1,0 +1,86 @@
+"""What another run has left in the output directory, and whether this one may go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.finished import FinishedRun, read_finished_run
+from engine.identity import check_same, digest
+from engine.job import Job
+from engine.unfinished import RunRecord, UnfinishedRun
+from readers import InputError, MovieInfo
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """What a run that is to be resumed has left; neither where there is none.
+
+    Attributes
+    ----------
+    unfinished
+        One that was stopped.
+    finished
+        One whose outputs are all in place.
+    """
+
+    unfinished: RunRecord | None = None
+    finished: FinishedRun | None = None
+
+    @property
+    def allows_results(self) -> bool:
+        """Whether results in the output directory are its own, or were to be replaced by it."""
+        if self.unfinished is None:
+            return self.finished is not None
+        # One that ended between two moves has results of its own in place.
+        return self.unfinished.overwrite or self.unfinished.is_finished
+
+    def check(
+        self, output_dir: Path, identity: dict[str, Any], movies: Sequence[MovieInfo]
+    ) -> None:
+        """Check that it did what is to be done now.
+
+        Raises
+        ------
+        InputError
+            If it did something else.
+        """
+        if self.unfinished is not None:
+            check_same(output_dir, self.unfinished.identity, identity, movies)
+        elif self.finished is not None and self.finished.identity_sha256 != digest(identity):
+            raise InputError(
+                f"output directory {output_dir}: already holds the results of a run with other "
+                "movies or options; choose another, or overwrite them"
+            )
+
+
+def find_earlier_run(job: Job, folder: UnfinishedRun, metadata: Path) -> EarlierRun:
+    """Find what a job may go on with.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    folder
+        Of an unfinished run.
+    metadata
+        Of a run that has ended.
+
+    Raises
+    ------
+    InputError
+        If there is an unfinished run, and the job says neither to resume nor to overwrite it, or
+        if another process works on it.
+    """
+    folder.check()
+    if folder.exists and not job.overwrite:
+        if not job.resume:
+            raise InputError(
+                f"output directory {job.output_dir}: holds an unfinished run "
+                f"({folder.num_frames:,} frames are done); go on with --resume, or start anew "
+                "with --overwrite"
+            )
+        return EarlierRun(unfinished=folder.record())
+    return EarlierRun(finished=read_finished_run(metadata) if job.resume else None)
