@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
+from typing import cast
+
+import av
+from av.video.stream import VideoStream
 
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.demuxer import open_regular_file
 from readers.errors import MovieError
 from readers.frames import FrameStatus
+from readers.isxb_extents import extent_data
+from readers.isxb_inspection import are_counted
 from readers.isxb_layout import IsxbLayout, read_layout
+from readers.isxb_lost import cannot_tell, damaged_pictures, find_lost_pictures
 from readers.isxb_metadata import dropped_frame_indices, frame_samples
-from readers.isxb_pictures import decode_picture, open_pictures
+from readers.isxb_pictures import decode_picture, looks_damaged, open_pictures
 from readers.pictures import GreyConverter
 
 
@@ -67,18 +74,21 @@ class IsxbReader(MovieReader):
     def _recorded_frames(self, layout: IsxbLayout) -> Iterator[DecodedFrame]:
         """Pair every recorded picture with its sample.
 
-        In a whole file, a picture without a sample, or a sample without a picture, ends in an
-        error: nobody could tell which of the pairs before belong together.
+        In a whole file that is one row for every sample, also for those whose picture is
+        missing; where nobody can tell which is missing, an error.
         """
         path = self.info.path
         samples = frame_samples(path, layout)
         first_us: int | None = None
         with open_pictures(path, layout) as (context, packets):
-            for packet in packets:
+            pictures = self._whole_packets(layout, packets) if layout.is_whole else packets
+            for packet in pictures:
                 sample = next(samples, None)
                 if sample is None and layout.is_whole:
-                    raise _disagreement(path)
-                picture = None if self._is_skipping else decode_picture(context, packet)
+                    raise MovieError(path, "has more pictures than its metadata says")
+                picture = None
+                if packet is not None and not self._is_skipping:
+                    picture = decode_picture(context, packet)
                 status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
                 if sample is None:
                     yield DecodedFrame(picture, math.nan, status=status)
@@ -88,11 +98,45 @@ class IsxbReader(MovieReader):
                 time_s = (counter_us - first_us) / 1e6
                 yield DecodedFrame(picture, time_s, float(counter_us), status)
         if layout.is_whole and next(samples, None) is not None:
-            raise _disagreement(path)
+            raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
 
+    def _whole_packets(
+        self, layout: IsxbLayout, packets: Iterator[av.Packet[VideoStream]]
+    ) -> Iterator[av.Packet[VideoStream] | None]:
+        """Yield a packet for every picture of a whole file; None for one that is missing.
 
-def _disagreement(path: Path) -> MovieError:
-    return MovieError(path, "has another number of pictures than its metadata says")
+        FFmpeg's parser finds the pictures up to the first that looks damaged.
+        """
+        num_found, offset = 0, layout.video.offset
+        all_of_it = not are_counted(layout)
+        if self.info.damage is None:
+            for packet in packets:
+                if looks_damaged(packet, all_of_it=all_of_it):
+                    break
+                yield packet
+                num_found, offset = num_found + 1, offset + packet.size
+            else:
+                return
+        yield from self._packets_amid_damage(layout, num_found, offset)
+
+    def _packets_amid_damage(
+        self, layout: IsxbLayout, num_found: int, offset: int
+    ) -> Iterator[av.Packet[VideoStream] | None]:
+        """Go on behind the pictures that were found up to `offset`, without FFmpeg's parser."""
+        path, size = self.info.path, (self.info.width, self.info.height)
+        lost = find_lost_pictures(path, layout, *size)
+        if lost.count:
+            self._damage = lost.damage
+        rows = islice(damaged_pictures(path, layout, *size, lost), num_found, None)
+        with open_regular_file(path) as file:
+            for number, extent in enumerate(rows, num_found):
+                is_next = extent is not None and extent.offset == offset
+                if number == num_found > 0 and not is_next:  # a picture before it is missing
+                    raise cannot_tell(path, layout, lost.count)
+                if extent is None:
+                    yield None
+                else:
+                    yield cast("av.Packet[VideoStream]", av.Packet(extent_data(file, extent)))
 
 
 def _dropped(time_s: float) -> DecodedFrame:

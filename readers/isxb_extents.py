@@ -17,7 +17,7 @@ from typing import IO
 from readers.demuxer import open_regular_file
 from readers.isxb_layout import START_OF_PICTURE, Part
 
-_END_OF_PICTURE = b"\xff\xd9"
+END_OF_PICTURE = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """What ends entropy-coded data: FF within them is followed by 0 or is a restart marker."""
 _START_OF_SCAN = 0xDA
@@ -76,8 +76,10 @@ def extent_data(file: IO[bytes], extent: Extent) -> bytes:
     return _read(file, extent.offset, min(extent.picture_size, _LARGEST_PICTURE_BYTES))
 
 
-def is_flawed_scan(data: bytes) -> bool:
-    """Tell whether bytes that begin and end as a picture are more than one, or damaged."""
+def is_flawed_picture(data: bytes) -> bool:
+    """Tell whether bytes are anything but one picture and a little padding."""
+    if not data.startswith(START_OF_PICTURE):
+        return True
     header_size = _header_size(data, 0, None)
     return header_size is None or _picture_end(data, header_size)[1]
 
@@ -86,7 +88,7 @@ def _starts(file: IO[bytes], video: Part, width: int, height: int) -> Iterator[t
     """Yield where pictures begin, and the sizes of their headers; 0 where that is broken."""
     position = video.offset
     while position < video.end:
-        first = max(video.offset, position - len(_END_OF_PICTURE))
+        first = max(video.offset, position - len(END_OF_PICTURE))
         last = min(video.end, position + _CHUNK_BYTES + _LARGEST_HEADER_BYTES)
         data = _read(file, first, last - first)
         end = position + _CHUNK_BYTES
@@ -95,7 +97,7 @@ def _starts(file: IO[bytes], video: Part, width: int, height: int) -> Iterator[t
                 break
             header_size = _header_size(data, place, (width, height))
             position = first + place + (header_size or len(START_OF_PICTURE))
-            is_behind_end = data.endswith(_END_OF_PICTURE, 0, place)
+            is_behind_end = data.endswith(END_OF_PICTURE, 0, place)
             if header_size or is_behind_end or first + place == video.offset:
                 yield first + place, header_size or 0
         position = max(position, end)
@@ -142,7 +144,7 @@ def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
     half as long as the header is: nothing but a sector that was lost can hide a whole header.
     """
     marker = _MARKER.search(data, header_size)
-    if marker is None or marker[0] != _END_OF_PICTURE:
+    if marker is None or marker[0] != END_OF_PICTURE:
         return len(data), True
     zeros = bytes(max(_SHORTEST_ZEROS_BYTES, header_size // 2))
     has_room = len(data) - marker.end() >= header_size

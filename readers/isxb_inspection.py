@@ -13,6 +13,7 @@ from readers.frame_period import check_frame_period
 from readers.frames import MovieInfo
 from readers.isxb_damage import layout_damage
 from readers.isxb_layout import IsxbLayout, read_layout
+from readers.isxb_lost import find_lost_pictures
 from readers.isxb_metadata import (
     FrameSample,
     dropped_frame_indices,
@@ -35,7 +36,9 @@ def inspect_isxb(path: Path) -> MovieInfo:
     The frame metadata is read once from end to end, as a stream, to count its samples and,
     where ``timingInfo`` is missing, to find the period as Inscopix's reader does: the mean step
     of the hardware counter. A recording that was cut off is read as far as it goes: without
-    samples its times and counters are unknown, and its period is taken for 1/25 s.
+    samples its times and counters are unknown, and its period is taken for 1/25 s. A whole one of
+    up to 1 GiB of pictures has them counted; where some are missing, `find_lost_pictures` has to
+    know which.
 
     Raises
     ------
@@ -48,8 +51,10 @@ def inspect_isxb(path: Path) -> MovieInfo:
         width, height, period_s = _session(path, file, layout)
         samples = _SampleSpan.of(path, layout)
         num_dropped = _num_dropped(path, layout)
+        damage = layout_damage(layout, samples.count, num_dropped)
         if layout.is_whole:
             _check_counts(path, layout, samples, num_dropped)
+            damage = _picture_damage(path, layout, width, height)
         period_s = samples.mean_step_s() if period_s is None else period_s
         if period_s is None and not layout.is_whole:
             period_s = _UNKNOWN_PERIOD_S
@@ -67,7 +72,7 @@ def inspect_isxb(path: Path) -> MovieInfo:
         start_time_ms=header.start_time_ms if layout.is_whole else header.start_time_ms or None,
         hardware_counters_us=samples.hardware_counters_us(),
         times_are_known=layout.frame_metadata.is_whole,
-        damage=layout_damage(layout, samples.count, num_dropped),
+        damage=damage,
     )
 
 
@@ -167,11 +172,19 @@ def _check_counts(path: Path, layout: IsxbLayout, samples: _SampleSpan, num_drop
             f"its header counts {header.num_dropped_frames} dropped frames, "
             f"its metadata {num_dropped}",
         )
-    if layout.video.size > _MOST_COUNTED_BYTES:
-        return
+
+
+def are_counted(layout: IsxbLayout) -> bool:
+    """Tell whether the pictures of a whole file are counted before they are read."""
+    return layout.video.size <= _MOST_COUNTED_BYTES
+
+
+def _picture_damage(path: Path, layout: IsxbLayout, width: int, height: int) -> str | None:
+    """Say whether pictures are missing; None where there are as many as samples."""
+    if not are_counted(layout):
+        return None  # reading will tell
     with open_pictures(path, layout) as (_, packets):
         count = sum(1 for _ in packets)
-    if count != header.num_recorded_frames:
-        raise MovieError(
-            path, f"its metadata counts {header.num_recorded_frames} frames, its pictures {count}"
-        )
+    if count == layout.header.num_recorded_frames:
+        return None
+    return find_lost_pictures(path, layout, width, height).damage

@@ -16,7 +16,7 @@ from typing import IO
 from readers.errors import MovieError
 
 HEADER = struct.Struct("<12q")
-_START_OF_PICTURE = b"\xff\xd8\xff"
+START_OF_PICTURE = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def read_layout(path: Path, file: IO[bytes]) -> IsxbLayout:
     if len(data) < HEADER.size:
         raise MovieError(path, f"an .isxb header has {HEADER.size} bytes, this file {len(data)}")
     header = IsxbHeader(*HEADER.unpack(data))
-    begins_with_picture = file.read(len(_START_OF_PICTURE)) == _START_OF_PICTURE
+    begins_with_picture = file.read(len(START_OF_PICTURE)) == START_OF_PICTURE
     file_size = file.seek(0, 2)
     if _is_unfinished(header) and begins_with_picture:
         nothing = Part(file_size, 0, is_whole=False)

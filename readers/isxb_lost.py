@@ -75,7 +75,7 @@ class _Flaw:
         size = extent.size
         if extent.picture_size == 0:
             num_seen = 0
-        elif smallest <= extent.picture_size < size:
+        elif extent.is_flawed and smallest <= extent.picture_size < size:
             num_seen, size = 0, size - extent.picture_size
         most = max(0, int(size / smallest) - num_seen)
         fewest = ceil(size / largest) - num_seen if extent.is_flawed else 0
@@ -88,6 +88,7 @@ class _Survey:
 
     num_pictures: int = 0
     flaws: list[_Flaw] = field(default_factory=list)
+    has_too_many: bool = False
     _open: list[_Flaw] = field(default_factory=list)
     _sizes: deque[int] = field(default_factory=lambda: deque(maxlen=_NUM_NEIGHBOURS))
 
@@ -101,7 +102,10 @@ class _Survey:
             flaw = _Flaw(extent)
             for size in self._sizes:
                 flaw.compare(size)
-            self._open.append(flaw)
+            if len(self.flaws) + len(self._open) < _MOST_FLAWS:
+                self._open.append(flaw)
+            else:
+                self.has_too_many = True
         if not extent.is_flawed:
             self._sizes.append(extent.size)
 
@@ -115,10 +119,6 @@ class _Survey:
 
     def _close(self, flaws: Iterable[_Flaw]) -> None:
         self.flaws.extend(flaw for flaw in flaws if flaw.is_flawed)
-
-    @property
-    def is_hopeless(self) -> bool:
-        return len(self.flaws) + len(self._open) > _MOST_FLAWS
 
     def end(self) -> None:
         self._close(self._open)
@@ -141,35 +141,34 @@ def find_lost_pictures(path: Path, layout: IsxbLayout, width: int, height: int) 
     Raises
     ------
     MovieError
-        If nobody can tell which pictures are missing.
+        If nobody can tell which pictures are missing, or there are more than samples.
     OSError
         If the file cannot be read.
     """
     survey = _Survey()
     for extent in extents(path, layout.video, width, height):
         survey.add(extent)
-        if survey.is_hopeless:
-            raise MovieError(path, f"its pictures are damaged in more than {_MOST_FLAWS} places")
     survey.end()
     num_missing = layout.header.num_recorded_frames - survey.num_pictures
-    if num_missing < 0:
-        raise MovieError(path, f"has {-num_missing} more pictures than its metadata says")
     if num_missing == 0:
         return LostPictures(0, {})
-    numbers = _only_numbers(survey.flaws, num_missing)
+    numbers = None if survey.has_too_many else _only_numbers(survey.flaws, num_missing)
     if numbers is None:
-        raise cannot_tell(path, num_missing)
+        raise cannot_tell(path, layout, num_missing)
     offsets = (flaw.extent.offset for flaw in survey.flaws)
     return LostPictures(
         num_missing, {offset: lost for offset, lost in zip(offsets, numbers, strict=True) if lost}
     )
 
 
-def cannot_tell(path: Path, num_missing: int) -> MovieError:
-    """Make the error for pictures that are missing, nobody knows where."""
-    pictures = "picture is" if num_missing == 1 else "pictures are"
+def cannot_tell(path: Path, layout: IsxbLayout, num_missing: int) -> MovieError:
+    """Make the error for pictures that are missing, or too many, nobody knows where."""
+    count = layout.header.num_recorded_frames
+    problem = f"{-num_missing} too many" if num_missing < 0 else f"{num_missing} missing"
     return MovieError(
-        path, f"its pictures are damaged: {num_missing} {pictures} missing, nobody can tell which"
+        path,
+        f"its metadata counts {count} frames, its pictures {count - num_missing}: "
+        f"{problem}, nobody can tell which",
     )
 
 

@@ -13,9 +13,11 @@ from av.video.stream import VideoStream
 
 from readers.demuxer import demuxer
 from readers.errors import MovieError
-from readers.isxb_layout import IsxbLayout
+from readers.isxb_extents import END_OF_PICTURE, is_flawed_picture
+from readers.isxb_layout import START_OF_PICTURE, IsxbLayout
 
 _READ_AHEAD_BYTES = 2**20
+_MOST_PADDING_BYTES = 64
 
 
 @contextmanager
@@ -37,6 +39,19 @@ def open_pictures(
         # Strict: otherwise FFmpeg passes damaged pictures with a part of them wrong.
         context.options = {**context.options, "err_detect": "explode"}
         yield context, (packet for packet in source.packets() if packet.size)
+
+
+def looks_damaged(packet: av.Packet[VideoStream], *, all_of_it: bool) -> bool:
+    """Tell whether a packet is anything but one picture, without decoding it.
+
+    Looking through all of it takes about a hundredth of the time that decoding takes; looking
+    at its ends next to none.
+    """
+    if all_of_it:
+        return is_flawed_picture(bytes(packet))
+    data = memoryview(packet)
+    begins = data[: len(START_OF_PICTURE)] == START_OF_PICTURE
+    return not begins or END_OF_PICTURE not in bytes(data[-_MOST_PADDING_BYTES:])
 
 
 def decode_picture(

@@ -203,6 +203,24 @@ cp -a "$DISK/out" "$KEPT/out"
 """
 
 
+def test_a_disk_that_is_not_to_be_written_on(movie: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs none "$DISK" && mount -o remount,ro "$DISK" && exec "$@"'
+    refused = subprocess.run(  # noqa: S603 -- our own command
+        [*unshare(), script, "sh", *command(movie, disk / "out")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DISK": str(disk)},
+    )
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"posestream: output directory {disk}/out: cannot be written to (Read-only file system); "
+        "choose another\n"
+    )
+
+
 @pytest.mark.parametrize("size_kib", [80, 200, 320, 440, 520])
 def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_kib: int) -> None:
     disk, kept = tmp_path / "disk", tmp_path / "kept"

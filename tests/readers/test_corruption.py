@@ -47,7 +47,7 @@ def places_of(path: Path) -> list[tuple[int, int]]:
     data = path.read_bytes()
     starts = [i for i in range(len(data)) if data.startswith(b"\xff\xd8\xff", i)]
     ends = [data.index(b"\xff\xd9", start) + 2 for start in starts]
-    # Behind the tables: where a picture begins must be seen, or pictures would be counted wrongly.
+    # Behind the tables: what hides the start of a picture is another matter.
     return [(start + 700, end - start - 700) for start, end in zip(starts, ends, strict=True)]
 
 
