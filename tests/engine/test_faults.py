@@ -16,7 +16,7 @@ from engine.journal import read_journal
 from engine.synthetic import MouseMovie, write_isxb
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 
-NUM_FRAMES = 400
+NUM_FRAMES = 200
 DEADLINE_S = 120
 COMMAND = [sys.executable, "-c", "import sys, engine.cli; sys.exit(engine.cli.main())", "run"]
 FOLDER = "unfinished-run"
@@ -29,7 +29,6 @@ PARTS = [
     f"{FOLDER}/.dlc_pose_estimates.0.partial.h5",
     f"{FOLDER}/.dlc_annotations.partial.parquet",
     f"{FOLDER}/.hist.0.partial.svg",
-    f"{FOLDER}/.trajectory.0.partial.png",
     f"{FOLDER}/.output_metadata.partial.json",
 ]
 """Files that a run writes on its way, as they are named then."""
@@ -105,7 +104,7 @@ def check_resuming_gives(whole: dict[str, bytes], movie: Path, output_dir: Path)
     assert contents(output_dir) == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
 def test_a_signal_in_the_middle_of_a_segment(
     movie: Path, whole: dict[str, bytes], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -221,7 +220,7 @@ def test_a_disk_that_is_not_to_be_written_on(movie: Path, tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("size_kib", [80, 200, 320, 440, 520])
+@pytest.mark.parametrize("size_kib", [80, 200, 320])
 def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_kib: int) -> None:
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
@@ -251,7 +250,7 @@ WRITES = "write,pwrite64,writev"
 
 @pytest.mark.parametrize(
     ("part", "call"),
-    [*((part, WRITES) for part in PARTS), *((part, "fsync") for part in PARTS[:3])],
+    [*((part, WRITES) for part in PARTS), (PARTS[2], "fsync")],
 )
 def test_a_disk_that_fails(
     movie: Path, whole: dict[str, bytes], tmp_path: Path, part: str, call: str
