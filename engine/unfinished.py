@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from engine.journal import read_journal
 from engine.outputs import OutputDirectory
 from readers import InputError
 from sinks import flush_folder, output_errors, whole_file
+from sinks.files import remove
 
 _NAME = "unfinished-run"
 
@@ -181,10 +181,7 @@ class UnfinishedRun:
         for path in self.path.iterdir():
             if path in kept:
                 continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
         self._record_path.unlink(missing_ok=True)
 
     def move_outputs(self, outputs: Iterable[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import struct
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import av
 import av.error
+
+from sinks.files import remove
 
 SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
@@ -90,10 +91,7 @@ def make_folder(folder: Path, num_segments: int) -> None:
     for path in folder.iterdir():
         if path in kept:
             continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        remove(path)
 
 
 def remove_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """What may happen to a run from outside: each time one line, and resuming gives all of it."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from engine.journal import read_journal
 from engine.synthetic import MouseMovie, write_isxb
+from tests.engine.stopping import contents
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 
 NUM_FRAMES = 200
@@ -44,15 +44,6 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(movie: Path, output_dir: Path, *options: str) -> list[str]:
     return [*COMMAND, str(movie), "--output-dir", str(output_dir), *options]
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    """Give the content of all files, without the times of the run."""
-    found = {path.name: path.read_bytes() for path in directory.iterdir()}
-    metadata = json.loads(found["output_metadata.json"])
-    for name in ("started", "duration_s"):
-        del metadata["posestream"][name]
-    return found | {"output_metadata.json": json.dumps(metadata).encode()}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A process that is killed at any moment loses nothing that resuming does not give back."""
 
-import json
 import random
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.synthetic import MouseMovie, write_isxb
+from tests.engine.stopping import contents
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 
 NUM_FRAMES = 1200
@@ -25,15 +25,6 @@ def posestream(movie: Path, output_dir: Path, *options: str) -> subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    """Give the content of all files, without the times of the run."""
-    found = {path.name: path.read_bytes() for path in directory.iterdir()}
-    metadata = json.loads(found["output_metadata.json"])
-    for name in ("started", "duration_s"):
-        del metadata["posestream"][name]
-    return found | {"output_metadata.json": json.dumps(metadata).encode()}
 
 
 @pytest.fixture(scope="module")
