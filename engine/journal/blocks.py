@@ -1,8 +1,8 @@
 """The bytes of a journal.
 
-Its start names the format, the number of body parts and the frames a batch. Blocks follow, each
-with a head (number of rows, number of bytes, checksum) and its bytes. What a crash has torn at
-the end of the file has another checksum, and counts as not written.
+Its start names the format, the number of body parts and the frames a batch, with a checksum.
+Blocks follow, each with a head (number of rows, number of bytes, checksum) and its bytes. What a
+crash has torn has another checksum, and counts as not written.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from typing import IO
 
 _MAGIC = b"posestream journal 1\n"
 _START = struct.Struct(f"<{len(_MAGIC)}sII")
+_CHECKSUM = struct.Struct("<I")
 _HEAD = struct.Struct("<III")
 _LARGEST_BLOCK_BYTES = 2**30
 
 
 def start_bytes(num_body_parts: int, batch_size: int) -> bytes:
     """Give the start of a journal."""
-    return _START.pack(_MAGIC, num_body_parts, batch_size)
+    start = _START.pack(_MAGIC, num_body_parts, batch_size)
+    return start + _CHECKSUM.pack(zlib.crc32(start))
 
 
 def read_start(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read number of body parts and frames a batch; None where the file does not begin so."""
-    start = file.read(_START.size)
-    if len(start) < _START.size:
+    """Read number of body parts and frames a batch; None where the file has no whole start."""
+    data = file.read(_START.size + _CHECKSUM.size)
+    start = data[: _START.size]
+    if not start.startswith(_MAGIC) or data[_START.size :] != _CHECKSUM.pack(zlib.crc32(start)):
         return None
-    magic, num_body_parts, batch_size = _START.unpack(start)
-    return (num_body_parts, batch_size) if magic == _MAGIC else None
+    _, num_body_parts, batch_size = _START.unpack(start)
+    return num_body_parts, batch_size
 
 
 def block_bytes(num_rows: int, data: bytes) -> bytes:

@@ -149,7 +149,14 @@ def test_an_ended_journal_says_so_and_what_was_wrong_with_the_movie(tmp_path: Pa
 def test_there_is_no_journal_before_its_start_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "poses.0.journal"
     assert read_journal(path) is None
-    for content in (b"", b"posestream jour", b"something else that is longer than the start"):
+    write(path, [4])
+    zeroed = path.read_bytes()[:21] + bytes(8)  # the numbers behind its name, never written
+    for content in (
+        zeroed,
+        b"",
+        b"posestream jour",
+        b"something else that is longer than the start",
+    ):
         path.write_bytes(content)
         assert read_journal(path) is None
 
