@@ -19,6 +19,8 @@ class FrameStatus(IntEnum):
     """The recorder itself lost this frame: the file counts it but holds no picture of it."""
     UNDECODABLE = 2
     """The file holds data for this frame, but no picture could be made of it."""
+    SKIPPED = 3
+    """Nobody looked at the picture: a live run that was behind went on with the newest frame."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class FrameBatch:
         has none.
     status
         uint8, shape (frames,): a `FrameStatus` for each frame.
+    arrival_time_s
+        float64, shape (frames,): seconds since 1970-01-01 UTC when all that is needed to decode a
+        frame was there, by `readers.live.now_s`. None but for movies that are being recorded.
 
     Raises
     ------
@@ -106,6 +111,7 @@ class FrameBatch:
     time_s: NDArray[np.float64]
     hardware_counter_us: NDArray[np.float64]
     status: NDArray[np.uint8]
+    arrival_time_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         lengths = {
@@ -114,6 +120,8 @@ class FrameBatch:
             "hardware_counter_us": len(self.hardware_counter_us),
             "status": len(self.status),
         }
+        if self.arrival_time_s is not None:
+            lengths["arrival_time_s"] = len(self.arrival_time_s)
         if len(set(lengths.values())) != 1:
             raise ValueError(f"leading dimensions of a FrameBatch must agree, got {lengths}")
 
