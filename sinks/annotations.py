@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from sinks.errors import closed_at_end, output_errors
 from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
-_CHUNK_LENGTH = 8192
+CHUNK_LENGTH = 8192
 """Rows of a row group. Of each group and column the writer keeps some 300 bytes until the end."""
 
 
@@ -64,13 +65,90 @@ def _parquet_writer(
             yield writer.write_table
 
 
-class ExperimentAnnotations(ResourceHolder):
-    """The annotations of a run, open from its first movie to its last.
+@contextmanager
+def whole_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends to a table, which appears at the end of the block.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix, .parquet or .csv, chooses the format.
+    schema
+        Columns of the table.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; the function raises it, too.
+    """
+    writer = _parquet_writer if path.suffix == ".parquet" else _csv_writer
+    with ExitStack() as resources:
+        temporary = resources.enter_context(whole_file(path))
+        with output_errors(path):
+            write_table = resources.enter_context(writer(temporary, path, schema))
+
+        def write(table: pa.Table) -> None:
+            with output_errors(path):
+                write_table(table)
+
+        yield write
+
+
+class Annotations(ResourceHolder):
+    """Rows of a table over all movies of a run, however they are written.
 
     Columns ``Frame number`` (over all movies), ``Movie number``, ``Local frame number``, ``Time
     since start (s)``, ``Hardware counter (us)`` (only for .isxb; empty for dropped frames), then
     x, y and likelihood of each body part. A movie's time starts at the previous movie's last time
     plus the previous movie's frame period.
+
+    Parameters
+    ----------
+    body_parts
+        Names in the order of the poses.
+    has_hardware_counter
+        Whether the run's movies have counters.
+    """
+
+    def __init__(self, *, body_parts: Sequence[str], has_hardware_counter: bool) -> None:
+        self._schema = annotation_schema(body_parts, has_hardware_counter=has_hardware_counter)
+        self._has_hardware_counter = has_hardware_counter
+        self._num_movies = 0
+        self._num_frames = 0
+        self._start_s = 0.0
+
+    @abstractmethod
+    def write_table(self, table: pa.Table) -> None:
+        """Write rows of the schema."""
+
+    def append(self, rows: PoseRows, movie_number: int) -> None:
+        """Write rows of a movie."""
+        columns = [
+            rows.frame_indices + self._num_frames,
+            np.full(len(rows), movie_number),
+            rows.frame_indices,
+            rows.time_s + self._start_s,
+        ]
+        if self._has_hardware_counter:
+            missing = np.isnan(rows.hardware_counter_us)
+            counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
+            columns.append(pa.array(counters, mask=missing))
+        columns += list(rows.poses.reshape(len(rows), -1).T)
+        self.write_table(pa.table(columns, schema=self._schema))
+
+    def begin_movie(self) -> int:
+        """Return the number of the movie that begins."""
+        self._num_movies += 1
+        return self._num_movies - 1
+
+    def end_movie(self, num_frames: int, end_s: float) -> None:
+        """Say how long the movie was, for the numbers and times of the next one."""
+        self._num_frames += num_frames
+        self._start_s += end_s
+
+
+class ExperimentAnnotations(Annotations):
+    """The annotations of a run in one file, open from its first movie to its last.
 
     Parameters
     ----------
@@ -90,58 +168,29 @@ class ExperimentAnnotations(ResourceHolder):
     def __init__(
         self, path: Path, *, body_parts: Sequence[str], has_hardware_counter: bool
     ) -> None:
+        super().__init__(body_parts=body_parts, has_hardware_counter=has_hardware_counter)
         self._path = path
-        self._schema = annotation_schema(body_parts, has_hardware_counter=has_hardware_counter)
-        self._has_hardware_counter = has_hardware_counter
-        self._num_movies = 0
-        self._num_frames = 0
-        self._start_s = 0.0
 
     def open(self, resources: ExitStack) -> None:
         """Open the file."""
-        writer = _parquet_writer if self._path.suffix == ".parquet" else _csv_writer
-        temporary = resources.enter_context(whole_file(self._path))
-        with output_errors(self._path):
-            self._write_table = resources.enter_context(writer(temporary, self._path, self._schema))
+        self._append_table = resources.enter_context(whole_table(self._path, self._schema))
 
     def movie(self, movie: MovieInfo) -> MovieAnnotations:
         """Make the sink of the run's next movie; enter it when the one before has ended."""
         return MovieAnnotations(self, movie)
 
-    def append(self, rows: PoseRows, movie_number: int) -> None:
-        """Write rows of a movie."""
-        columns = [
-            rows.frame_indices + self._num_frames,
-            np.full(len(rows), movie_number),
-            rows.frame_indices,
-            rows.time_s + self._start_s,
-        ]
-        if self._has_hardware_counter:
-            missing = np.isnan(rows.hardware_counter_us)
-            counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
-            columns.append(pa.array(counters, mask=missing))
-        columns += list(rows.poses.reshape(len(rows), -1).T)
-        with output_errors(self._path):
-            self._write_table(pa.table(columns, schema=self._schema))
-
-    def begin_movie(self) -> int:
-        """Return the number of the movie that begins."""
-        self._num_movies += 1
-        return self._num_movies - 1
-
-    def end_movie(self, num_frames: int, end_s: float) -> None:
-        """Say how long the movie was, for the numbers and times of the next one."""
-        self._num_frames += num_frames
-        self._start_s += end_s
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows to the file."""
+        self._append_table(table)
 
 
 class MovieAnnotations(ResourceHolder):
     """One movie's part of the annotations."""
 
-    def __init__(self, annotations: ExperimentAnnotations, movie: MovieInfo) -> None:
+    def __init__(self, annotations: Annotations, movie: MovieInfo) -> None:
         self._annotations = annotations
         self._period_s = float(movie.frame_period_s)
-        self._rows = RowBuffer(_CHUNK_LENGTH)
+        self._rows = RowBuffer(CHUNK_LENGTH)
         self._num_frames = 0
         self._end_s = 0.0
 
@@ -157,7 +206,11 @@ class MovieAnnotations(ResourceHolder):
         for rows in self._rows.add(batch):
             self._annotations.append(rows, self._movie_number)
 
-    def _finish(self) -> None:
+    def write_rest(self) -> None:
+        """Write the rows that have been held back to be written with more."""
         for rows in self._rows.rest():
             self._annotations.append(rows, self._movie_number)
+
+    def _finish(self) -> None:
+        self.write_rest()
         self._annotations.end_movie(self._num_frames, self._end_s)

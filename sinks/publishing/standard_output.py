@@ -1,0 +1,79 @@
+"""Publish on the standard output."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from readers import InputError
+from sinks.publishing.outbox import Outbox
+from sinks.publishing.publisher import MessagePublisher
+
+_STANDARD_OUTPUT = 1
+_PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
+"""A pipe that is said to be writable takes this many bytes at once, nowhere fewer than 512."""
+
+
+class StandardOutputPublisher(MessagePublisher):
+    """Publishes messages in JSON, a line each, on the standard output.
+
+    The program that reads it is the one subscriber; nothing else may be written there.
+
+    Parameters
+    ----------
+    body_parts
+        Names in the order of the poses.
+    descriptor
+        The open file to write to, which stays open.
+    """
+
+    address = "stdout"
+
+    def __init__(self, body_parts: Sequence[str], *, descriptor: int = _STANDARD_OUTPUT) -> None:
+        super().__init__(body_parts)
+        self._descriptor = descriptor
+        self._outbox = Outbox(self._send)
+
+    def open(self, resources: ExitStack) -> None:
+        """Look whether there is somebody to write to."""
+        try:
+            self._own_descriptor = resources.enter_context(_writable_at_will(self._descriptor))
+        except OSError as error:
+            raise InputError(f"stdout: cannot be written to ({error.strerror})") from error
+        resources.callback(self._outbox.close)
+
+    @property
+    def num_unsent(self) -> int:
+        """Messages that were not read in time."""
+        return self._outbox.num_unsent
+
+    def publish(self, message: bytes) -> None:
+        """Write a line, if it can be written at once."""
+        self._outbox.put(message)
+
+    def _send(self, data: memoryview) -> int:
+        _, writable, _ = select.select([], [self._own_descriptor], [], 0)
+        if not writable:
+            raise BlockingIOError
+        return os.write(self._own_descriptor, data[:_PIECE_LENGTH])
+
+
+@contextmanager
+def _writable_at_will(descriptor: int) -> Iterator[int]:
+    """Give a descriptor to which a piece can be written without waiting if `select` says so.
+
+    This holds for pipes, sockets and files, but not for terminals: they are opened a second time,
+    since others that share the standard output would not expect that it is made non-blocking.
+    """
+    select.select([], [descriptor], [], 0)  # fails where it is closed, or cannot be asked
+    if not os.isatty(descriptor):
+        yield descriptor
+        return
+    flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+    terminal = os.open(os.ttyname(descriptor), flags)
+    try:
+        yield terminal
+    finally:
+        os.close(terminal)
