@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.composition import RunResult, run
+    from engine.composition import run
     from engine.errors import Interrupted, RunError
     from engine.job import Job
     from engine.provenance import MovieResult
+    from engine.run_result import RunResult
     from readers import CropRectangle, InputError
 
 __all__ = [
@@ -30,7 +31,7 @@ _HOMES = {
     "Job": "engine.job",
     "MovieResult": "engine.provenance",
     "RunError": "engine.errors",
-    "RunResult": "engine.composition",
+    "RunResult": "engine.run_result",
     "run": "engine.composition",
 }
 

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_live(commands)
     _add_bench(commands)
     _add_inspect(commands)
     _add_demo(commands)
@@ -72,10 +73,69 @@ def _add_run(commands: Any) -> None:
         metavar="MOVIE",
         help=".isxb, .mp4 or .avi files of one format; several .isxb are a series in order of time",
     )
+    _add_run_options(parser)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_sources(parser.add_argument_group("what to read and where to write"))
     _add_safety(parser.add_argument_group("safety"))
     _add_analysis(parser.add_argument_group("analysis"))
     _add_drawing(parser.add_argument_group("labelled movie and previews"))
+
+
+def _add_live(commands: Any) -> None:
+    parser = commands.add_parser(
+        "live",
+        help="estimate poses while the camera records",
+        description="Follow a recording, give each pose away as soon as it is there, and write all "
+        "outputs of posestream run when the recording has ended: when the recorder has closed the "
+        "file, when nothing has come for a while, or at Ctrl-C.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a file that is being written (.isxb, .avi, fragmented .mp4, .mkv, .ts), a folder "
+        "that a recorder fills with such files, a URL (rtsp, udp, http, ...), a capture device, "
+        "or - for standard input",
+    )
+    followed = parser.add_argument_group("how to follow")
+    followed.add_argument(
+        "--end-after",
+        dest="end_after_s",
+        type=_number,
+        metavar="S",
+        help="the recording has ended when nothing has come for so many seconds (default: 10)",
+    )
+    followed.add_argument(
+        "--when-behind",
+        metavar="all|skip",
+        help="where the machine is too slow, take every frame in its turn (all), or the newest one "
+        "and leave those before it NaN (skip), to be filled in by posestream run --resume "
+        "(default: all)",
+    )
+    told = parser.add_argument_group("who is told at once, of poses before the median filter")
+    told.add_argument(
+        "--publish",
+        action="append",
+        metavar="WHERE",
+        help="stdout, tcp:[HOST:]PORT or unix:PATH (one line of JSON a frame), zmq:ENDPOINT "
+        "(ZeroMQ PUB) or lsl:NAME (Lab Streaming Layer); may be given several times",
+    )
+    told.add_argument(
+        "--status", type=_path, metavar="FILE", help="keep in this file, as JSON, how the run does"
+    )
+    told.add_argument(
+        "--preview",
+        metavar="[HOST:]PORT",
+        help="serve a page that shows the run; on this machine only, unless HOST says otherwise",
+    )
+    told.add_argument(
+        "--preview-token",
+        metavar="TEXT",
+        help="what browsers must know, where HOST can be reached from other machines",
+    )
+    _add_run_options(parser)
 
 
 def _add_safety(group: Any) -> None:

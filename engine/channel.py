@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Condition
 from typing import Generic, TypeVar
 
@@ -23,6 +23,7 @@ class Channel(Generic[T]):
         self._capacity = capacity
         self._items: deque[T] = deque()
         self._changed = Condition()
+        self._num_waiting = 0
         self._ended = False
         self._cancelled = False
 
@@ -37,11 +38,23 @@ class Channel(Generic[T]):
     def get(self) -> T:
         """Take the oldest item, waiting until there is one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._cancelled)
-            self._check()
+            self._wait_for(lambda: bool(self._items))
             item = self._items.popleft()
             self._changed.notify_all()
             return item
+
+    def wait_until_wanted(self) -> None:
+        """Wait until somebody waits for an item, and there is none."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (self._num_waiting and not self._items) or self._cancelled
+            )
+            self._check()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether `get` would wait."""
+        return not self._items
 
     def end(self) -> None:
         """Say that no item will follow."""
@@ -60,11 +73,19 @@ class Channel(Generic[T]):
         """Take items until the other side says that no more will follow."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ended or self._cancelled)
-                self._check()
+                self._wait_for(lambda: bool(self._items) or self._ended)
                 if not self._items:
                     return
             yield self.get()
+
+    def _wait_for(self, is_there: Callable[[], bool]) -> None:
+        self._num_waiting += 1
+        self._changed.notify_all()
+        try:
+            self._changed.wait_for(lambda: is_there() or self._cancelled)
+        finally:
+            self._num_waiting -= 1
+        self._check()
 
     def _check(self) -> None:
         if self._cancelled:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,7 +75,7 @@ class _Stop:
     @contextmanager
     def heard(self, command: str) -> Iterator[None]:
         """Listen within the block, unless the caller does already or wants signals ignored."""
-        self._can_be_hurried = command == "run"
+        self._can_be_hurried = command in ("run", "demo", "live")
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -124,6 +125,27 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
+def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
+    from engine.inputs import read_inputs
+    from engine.job import Job
+    from engine.live.live_run import follow
+    from engine.live.options import LiveOptions
+    from engine.live.status_line import live_progress_for
+
+    names = [field.name for field in fields(LiveOptions)]
+    of_live = {name: given.pop(name) for name in names if name in given}
+    options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
+    parameters = ({} if inputs is None else read_inputs(inputs)) | given
+    if "output_dir" not in parameters:
+        raise InputError("no output directory was given; say where with --output-dir DIR")
+    job = Job(**{**parameters, "movies": [source]})
+    result = follow(job, options, live_progress_for())
+    told = sys.stderr if "stdout" in options.publish else sys.stdout
+    for path in result.outputs:
+        print(path, file=told)
+    return EXIT_DAMAGED if strict and result.is_damaged else 0
+
+
 def _inspect(path: Path, *, as_json: bool) -> None:
     from engine.inspection import as_text, inspect
 
@@ -134,11 +156,13 @@ def _inspect(path: Path, *, as_json: bool) -> None:
 def _demo(output_dir: Path) -> None:
     from engine.builtin import DEMO_MOVIE
 
+    is_usual = output_dir == DEMO_OUTPUT_DIR
     _run(
         movies=[DEMO_MOVIE],
         output_dir=output_dir,
         draw_skeleton=True,
-        overwrite=output_dir == DEMO_OUTPUT_DIR,  # elsewhere, results may be somebody's work
+        overwrite=is_usual,
+        resume=not is_usual,  # elsewhere, results may be somebody's work
     )
 
 
@@ -177,6 +201,7 @@ def _bench(
 
 _COMMANDS: dict[str, Callable[..., int | None]] = {
     "run": _run,
+    "live": _live,
     "bench": _bench,
     "inspect": _inspect,
     "demo": _demo,

@@ -30,6 +30,12 @@ class EarlierRun:
     finished: FinishedRun | None = None
 
     @property
+    def is_live(self) -> bool:
+        """Whether it followed movies while they were recorded."""
+        earlier = self.unfinished or self.finished
+        return earlier is not None and earlier.is_live
+
+    @property
     def allows_results(self) -> bool:
         """Whether results in the output directory are its own, or were to be replaced by it."""
         if self.unfinished is None:
@@ -38,9 +44,9 @@ class EarlierRun:
         return self.unfinished.overwrite or self.unfinished.is_finished
 
     def check(
-        self, output_dir: Path, identity: dict[str, Any], movies: Sequence[MovieInfo]
+        self, output_dir: Path, identity: dict[str, Any], movies: Sequence[MovieInfo] | None
     ) -> None:
-        """Check that it did what is to be done now.
+        """Check that it did what is to be done now, with `movies`; None while nobody knows them.
 
         Raises
         ------
@@ -48,12 +54,21 @@ class EarlierRun:
             If it did something else.
         """
         if self.unfinished is not None:
-            check_same(output_dir, self.unfinished.identity, identity, movies)
+            before = self.unfinished.identity
+            if self.is_live:  # it may have ended before it saw all movies
+                num_seen = 0 if movies is None else len(before["movies"])
+                before, identity = _with_movies(before, num_seen), _with_movies(identity, num_seen)
+                movies = (movies or [])[:num_seen]
+            check_same(output_dir, before, identity, movies or [])
         elif self.finished is not None and self.finished.identity_sha256 != digest(identity):
             raise InputError(
                 f"output directory {output_dir}: already holds the results of a run with other "
                 "movies or options; choose another, or overwrite them"
             )
+
+
+def _with_movies(identity: dict[str, Any], num_movies: int) -> dict[str, Any]:
+    return {**identity, "movies": identity["movies"][:num_movies]}
 
 
 def find_earlier_run(job: Job, folder: UnfinishedRun, metadata: Path) -> EarlierRun:

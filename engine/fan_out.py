@@ -11,6 +11,7 @@ from engine.inference import ModelExport
 from engine.job import Job
 from engine.outputs import OutputDirectory
 from engine.provenance import crop_as_json
+from engine.replay import MovieSource
 from readers import MovieInfo, MovieReader
 from sinks import (
     FASTEST_FRAME_RATE,
@@ -52,8 +53,8 @@ class FanOut:
             return math.inf
         return num_finished_frames(self.outputs.labelled_movie(number))
 
-    def labelled_movie(self, number: int, reader: MovieReader) -> Sink:
-        """Make the sink that draws and encodes."""
+    def labelled_movie(self, number: int, reader: MovieSource, *, joins: bool = True) -> Sink:
+        """Make the sink that draws and encodes, and joins what it has encoded."""
         height, width, _ = reader.image_shape
         return LabelledMovieSink(
             self.outputs.labelled_movie(number),
@@ -62,6 +63,7 @@ class FanOut:
             frame_rate=self.labelled_frame_rate(reader.info),
             body_parts=self.export.body_parts,
             style=self.style,
+            joins=joins,
         )
 
     def labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
@@ -94,6 +96,11 @@ class FanOut:
                 frame_height=reader.info.height if in_movie else height,
             ),
         ]
-        if crop is None or not in_movie:
-            return sinks
-        return [InMovieCoordinates(sink, crop) for sink in sinks]
+        return [self.in_saved_coordinates(sink) for sink in sinks]
+
+    def in_saved_coordinates(self, sink: Sink) -> Sink:
+        """Let a sink have poses from where the job counts those that are saved."""
+        crop = self.job.crop_rect
+        if crop is None or self.job.coordinates != "movie":
+            return sink
+        return InMovieCoordinates(sink, crop)

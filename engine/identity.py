@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.inference import ModelExport
 from engine.job import Job
 from engine.provenance import describe_run
-from readers import InputError, MovieInfo
+from engine.wording import cut, printable
+from readers import CropRectangle, FrameStatus, InputError, MovieInfo, open_movie
 from readers.errors import movie_errors
 
 _FINGERPRINT_BYTES = 2**20
@@ -24,16 +28,22 @@ def identify(
     runtime: str,
     movies: Sequence[MovieInfo],
     most_frames: int | None,
+    *,
+    is_live: bool = False,
 ) -> dict[str, Any]:
     """Describe all that the outputs depend on, as JSON can hold it.
 
-    Paths of movies and model are left out: their contents tell whether they are the same.
+    Paths of movies and model are left out: their contents tell whether they are the same. Of
+    movies that a live run has followed only the first picture is known to stay as it was.
     """
     description: dict[str, Any] = describe_run(job, export, runtime)
     identity = {
         **description,
         "model": {key: description["model"][key] for key in ("sha256", "runtime")},
-        "movies": [fingerprint(movie.path) for movie in movies],
+        "movies": [
+            first_picture(movie, job.crop_rect) if is_live else fingerprint(movie.path)
+            for movie in movies
+        ],
         "most_frames": most_frames,
     }
     plain: dict[str, Any] = json.loads(json.dumps(identity))  # tuples become lists, as when read
@@ -60,6 +70,27 @@ def fingerprint(path: Path) -> dict[str, Any]:
     }
 
 
+def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, Any]:
+    """Describe a movie by the first frame that was recorded, as `picture_digest` does.
+
+    Raises
+    ------
+    MovieError
+        If it cannot be read.
+    """
+    with open_movie(movie, crop) as reader:
+        images = np.empty((1, *reader.image_shape), np.uint8)
+        while (batch := reader.read(images)) is not None:
+            if batch.status[0] != FrameStatus.DROPPED:
+                break
+    return picture_digest(images[0])
+
+
+def picture_digest(image: NDArray[np.uint8]) -> dict[str, str]:
+    """Describe a picture, uint8, shape (height, width, 3)."""
+    return {"sha256_of_first_picture": hashlib.sha256(image.tobytes()).hexdigest()}
+
+
 def digest(identity: Mapping[str, Any]) -> str:
     """Give the SHA-256 of an identity."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -75,7 +106,9 @@ def check_same(
     InputError
         If it is not; the message names the first difference.
     """
-    for what, then, today in _differences(before, now, movies):
+    difference = next(iter(_differences(before, now, movies)), None)
+    if difference is not None:
+        what, then, today = (printable(cut(str(told))) for told in difference)
         raise InputError(
             f"output directory {output_dir}: its unfinished run was begun with {what} {then}, "
             f"now it is {today}; give the same to go on, or start anew with --overwrite"

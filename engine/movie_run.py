@@ -9,6 +9,7 @@ from engine.fan_out import FanOut
 from engine.inference import PoseModel, usual_batch_size
 from engine.job import Job
 from engine.journal import Journal, JournalContent, JournalCursor, new_journal, read_journal
+from engine.live.live_poses import LivePoses
 from engine.median import MedianFilter
 from engine.movie_progress import MovieProgress
 from engine.pipeline import Lane, Pipeline
@@ -68,7 +69,7 @@ class MovieRun:
                 stack.enter_context(reader)
             journal = stack.enter_context(self._journal(content, reader))
             frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
-            prediction = Prediction(self.model)
+            prediction = Prediction(self.model, stack.enter_context(self._live_poses(content)))
             median = MedianFilter(max(1, self.job.window_length))
             progress = stack.enter_context(
                 MovieProgress(self.progress, self.movie, content.num_frames)
@@ -97,6 +98,10 @@ class MovieRun:
         if self.job.batch_size is None or self.depends_on_batch:
             return usual_batch_size(image_shape)
         return probe_batch_size(self.model, image_shape)
+
+    def _live_poses(self, content: JournalContent) -> LivePoses:
+        path = self.folder.journal(self.number)
+        return LivePoses(self.folder.live_journal(self.number), path, content.num_frames)
 
     def _journal(self, content: JournalContent, reader: MovieReader) -> Journal:
         return Journal(

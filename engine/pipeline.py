@@ -71,6 +71,30 @@ class Lane:
     sinks: Sequence[Sink]
 
 
+@dataclass(frozen=True)
+class Live:
+    """What is different while the movie is being recorded.
+
+    The model's poses are waited for, rather than held back, as soon as no further frame is there.
+    The first interrupt ends the movie: what has arrived is worked off, and the sinks end well.
+
+    Attributes
+    ----------
+    receive
+        Takes in what arrives until the movie ends or is ended; has a thread of its own. Where it
+        does not return once all frames are read, that thread is left behind.
+    end
+        Called at the first interrupt, from the calling thread: nothing more is taken in.
+    reads_on_demand
+        Frames are read when the model waits for them, not before: the reader then gives the
+        newest there is.
+    """
+
+    receive: Callable[[], None]
+    end: Callable[[], None]
+    reads_on_demand: bool
+
+
 @dataclass
 class Pipeline:
     """One movie's way from the reader to its sinks.
@@ -98,6 +122,8 @@ class Pipeline:
     cancel_work
         Called when the run is called off, from any thread and perhaps more than once: cuts short
         what is running, and returns at once.
+    live
+        For a movie that is being recorded; None for one that is whole.
     """
 
     reader: FrameSource
@@ -109,7 +135,9 @@ class Pipeline:
     on_progress: Callable[[int], None]
     on_stop: Callable[[], None]
     cancel_work: Callable[[], None]
+    live: Live | None = None
     _error: BaseException | None = field(default=None, init=False)
+    _is_stopping: bool = field(default=False, init=False)
     _interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -149,8 +177,11 @@ class Pipeline:
         for lane, channel in zip(self.lanes, self._lane_channels, strict=True):
             work.append((lane.name, lambda lane=lane, channel=channel: self._write(lane, channel)))  # type: ignore[misc]  # mypy infers no types for defaults
         workers = [_Worker(name, function, self._fail) for name, function in work]
+        receivers = []
+        if self.live is not None:
+            receivers.append(_Worker("receive", self.live.receive, self._fail))
         try:
-            for worker in workers:
+            for worker in [*receivers, *workers]:
                 worker.start()
             for worker in workers:
                 self._wait_for(worker, posing=workers[1])
@@ -159,6 +190,8 @@ class Pipeline:
         for worker in workers:
             can_be_left = worker.name == "pose" and isinstance(self._error, KeyboardInterrupt)
             worker.outlast(_PATIENCE_S if can_be_left else None)
+        for worker in receivers:  # a camera's driver may not let go of it
+            worker.outlast(_PATIENCE_S)
         if self._error is not None:
             raise self._error
         self._free_buffers.cancel()  # what sinks do at their end needs memory too
@@ -170,9 +203,13 @@ class Pipeline:
                 is_over = worker.wait(_POLL_S)
                 self.on_progress(self._num_frames_done)
             except KeyboardInterrupt as interrupt:
-                if self._interrupt is not None or posing.wait(0):
+                if self._is_stopping or (self.live is None and posing.wait(0)):
                     raise
-                self._interrupt = interrupt
+                self._is_stopping = True
+                if self.live is not None:
+                    self.live.end()
+                else:
+                    self._interrupt = interrupt
                 self.on_stop()
 
     def _fail(self, error: BaseException) -> None:
@@ -190,6 +227,8 @@ class Pipeline:
             buffer = self._free_buffers.get()
             if buffer is None:
                 buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
+            if self.live is not None and self.live.reads_on_demand:
+                self._frames.wait_until_wanted()
             batch = self.reader.read(buffer)
             if batch is None:
                 break
@@ -203,6 +242,8 @@ class Pipeline:
             self._advance(self.predict.push(batch), 0)
             if self._interrupt is not None:
                 break
+            if self.live is not None and self._frames.is_empty:
+                self._advance(self.predict.flush(), 0)
         self._advance(self.predict.flush(), 0)
         if self._interrupt is not None:
             raise self._interrupt
@@ -250,7 +291,8 @@ class _Worker:
         self.name = name
         self._function, self._on_error = function, on_error
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"posestream {name}")
+        # As a daemon it does not keep the process where it had to be left behind.
+        self._thread = threading.Thread(target=self._work, name=f"posestream {name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -5,23 +5,35 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.inference import PendingPoses, PoseModel
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 
 
+class KnownPoses(Protocol):
+    """Poses that need no model."""
+
+    def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Write those of the next batch into `poses`; tell of which frames they are."""
+
+
 class Prediction:
     """Runs the model on every frame that has a picture; the others get x and y NaN, likelihood 0.
+
+    Frames whose poses are `known` from elsewhere get those.
 
     Where the model works on its own, the next batches are begun before the poses of one are
     waited for: with the last image of a batch, cores would run out of work otherwise.
     """
 
-    def __init__(self, model: PoseModel) -> None:
+    def __init__(self, model: PoseModel, known: KnownPoses | None = None) -> None:
         self._model = model
+        self._known = known
         self._begun: deque[_BegunBatch] = deque()
 
     def num_held_batches(self, batch_size: int, image_shape: tuple[int, ...]) -> int:
@@ -36,12 +48,12 @@ class Prediction:
         while self._begun and (
             self._begun[0].is_ready or self._num_images_ahead() >= most_images_ahead
         ):
-            ready.append(self._begun.popleft().finish(len(self._model.body_parts)))
+            ready.append(self._begun.popleft().finish())
         return ready
 
     def flush(self) -> list[PoseBatch]:
         """Return the batches that are left at the end of the movie."""
-        ready = [begun.finish(len(self._model.body_parts)) for begun in self._begun]
+        ready = [begun.finish() for begun in self._begun]
         self._begun.clear()
         return ready
 
@@ -49,26 +61,30 @@ class Prediction:
         return sum(len(begun.batch) for begun in self._begun) - len(self._begun[0].batch)
 
     def _begin(self, batch: FrameBatch) -> _BegunBatch:
-        if (batch.status == FrameStatus.DECODED).all():
-            return _BegunBatch(batch, self._model.start(batch.images))
-        images = batch.images[batch.status == FrameStatus.DECODED]
-        return _BegunBatch(batch, self._model.start(images) if len(images) else None)
+        poses = np.full((len(batch), len(self._model.body_parts), 3), np.nan)
+        poses[..., 2] = 0  # where nothing was seen, nothing is likely
+        is_wanted = batch.status == FrameStatus.DECODED
+        if self._known is not None:
+            is_wanted &= ~self._known.fill(batch, poses)
+        images = batch.images if is_wanted.all() else batch.images[is_wanted]
+        pending = self._model.start(images) if len(images) else None
+        return _BegunBatch(batch, poses, is_wanted, pending)
 
 
 @dataclass(frozen=True)
 class _BegunBatch:
-    """A batch, and the poses of its pictures, None without any."""
+    """A batch, its poses, which of them are still to come, and what they come from."""
 
     batch: FrameBatch
+    poses: NDArray[np.float64]
+    is_wanted: NDArray[np.bool_]
     pending: PendingPoses | None
 
     @property
     def is_ready(self) -> bool:
         return self.pending is None or self.pending.is_ready
 
-    def finish(self, num_body_parts: int) -> PoseBatch:
-        poses = np.full((len(self.batch), num_body_parts, 3), np.nan)
-        poses[..., 2] = 0  # where nothing was seen, nothing is likely
+    def finish(self) -> PoseBatch:
         if self.pending is not None:
-            poses[self.batch.status == FrameStatus.DECODED] = self.pending.result()
-        return PoseBatch(self.batch, poses)
+            self.poses[self.is_wanted] = self.pending.result()
+        return PoseBatch(self.batch, self.poses)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from engine.inference import ModelExport
 from engine.job import Job
 from readers import CropRectangle, MovieInfo
-from sinks import FrameCounts
+from sinks import FrameCounts, FrameRanges
 
 _PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
 
@@ -44,7 +44,7 @@ class MovieResult:
     @property
     def is_damaged(self) -> bool:
         """Whether there is anything in the file that could not be read."""
-        return self.damage is not None or self.counts.num_undecodable > 0
+        return self.damage is not None or self.counts.undecodable.num_frames > 0
 
 
 def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, object]:
@@ -69,7 +69,7 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
 
 def describe_movie(result: MovieResult) -> dict[str, object]:
     """Describe one movie of a run."""
-    movie = result.movie
+    movie, counts = result.movie, result.counts
     return {
         "path": str(movie.path),
         "format": movie.format,
@@ -79,18 +79,18 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,
         "num_frames": result.num_frames,
-        "num_dropped": result.counts.num_dropped,
-        "num_not_decodable": result.counts.num_undecodable,
-        "dropped_frames": {
-            "ranges": result.counts.dropped_ranges,
-            "num_ranges_left_out": result.counts.num_dropped_ranges_left_out,
-        },
-        "not_decodable_frames": {
-            "ranges": result.counts.undecodable_ranges,
-            "num_ranges_left_out": result.counts.num_undecodable_ranges_left_out,
-        },
+        "num_dropped": counts.dropped.num_frames,
+        "num_not_decodable": counts.undecodable.num_frames,
+        "num_skipped": counts.skipped.num_frames,
+        "dropped_frames": _ranges_as_json(counts.dropped),
+        "not_decodable_frames": _ranges_as_json(counts.undecodable),
+        "skipped_frames": _ranges_as_json(counts.skipped),
         "damage": result.damage,
     }
+
+
+def _ranges_as_json(ranges: FrameRanges) -> dict[str, object]:
+    return {"ranges": ranges.ranges, "num_ranges_left_out": ranges.num_left_out}
 
 
 def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.journal import JournalContent, JournalCursor
-from engine.pipeline import PredictionStage
-from readers import FrameBatch, FrameStatus, MovieReader
+from engine.journal import JournalContent, JournalCursor, JournalRows
+from engine.pipeline import FrameSource, PredictionStage
+from readers import FrameBatch, FrameStatus, MovieInfo
 from sinks import PoseBatch
 
 _LENGTH = 1024
@@ -66,6 +67,17 @@ def plan_replay(path: Path, journal: JournalContent, num_drawn: float) -> Replay
     return Replay(journal, first_picture)
 
 
+class MovieSource(FrameSource, Protocol):
+    """A movie that can be passed over in part."""
+
+    @property
+    def info(self) -> MovieInfo:
+        """What is known about the movie."""
+
+    def skip(self, num_frames: int) -> int:
+        """Pass over the next frames; tell how many there were."""
+
+
 class ReplayedReader:
     """Gives a movie's frames: first those of the journal, then those of the movie.
 
@@ -86,7 +98,7 @@ class ReplayedReader:
         self,
         replay: Replay,
         cursor: JournalCursor,
-        reader: MovieReader,
+        reader: MovieSource,
     ) -> None:
         self._replay = replay
         self._cursor = cursor
@@ -137,18 +149,34 @@ class ReplayedReader:
         if batch is None:
             raise self._changed()
         rows = self._cursor.read(len(batch))
-        is_same = np.array_equal(batch.status, rows.status) and np.array_equal(
-            batch.time_s, rows.time_s, equal_nan=True
-        )
-        if not is_same:
+        if not _agree(batch, rows):
             raise self._changed()
-        return batch
+        skipped_now = batch.status == FrameStatus.SKIPPED
+        return replace(
+            batch,
+            time_s=rows.time_s,
+            hardware_counter_us=rows.hardware_counter_us,
+            status=np.where(skipped_now, batch.status, rows.status),
+        )
 
     def _changed(self) -> RunError:
         return RunError(
             f"{self._reader.info.path}: near frame {self._next_frame_index} it holds other frames "
             "than when this run read it before"
         )
+
+
+def _agree(batch: FrameBatch, rows: JournalRows) -> bool:
+    """Tell whether frames can be those of a journal's rows.
+
+    Whether a frame was skipped says nothing of the frame, and times say nothing of one that is
+    being recorded.
+    """
+    is_comparable = (batch.status != FrameStatus.SKIPPED) & (rows.status != FrameStatus.SKIPPED)
+    has_same_status = np.array_equal(batch.status[is_comparable], rows.status[is_comparable])
+    if batch.arrival_time_s is not None:
+        return has_same_status
+    return has_same_status and np.array_equal(batch.time_s, rows.time_s, equal_nan=True)
 
 
 class ReplayedPrediction:

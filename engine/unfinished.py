@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from filelock import FileLock, Timeout
 
 from engine.journal import read_journal
 from engine.outputs import OutputDirectory
+from engine.settings import read_limited
 from readers import InputError
 from sinks import flush_folder, output_errors, whole_file
 from sinks.files import remove
 
+MOST_RECORD_BYTES = 2**24
 _NAME = "unfinished-run"
 
 
@@ -36,12 +38,15 @@ class RunRecord:
         Whether it may replace results that are in the output directory.
     is_finished
         Whether its outputs are all whole, and only have to be moved into place.
+    is_live
+        Whether it followed movies while they were recorded.
     """
 
     identity: dict[str, Any]
     started: str
     overwrite: bool
     is_finished: bool = False
+    is_live: bool = False
 
 
 class UnfinishedRun:
@@ -69,11 +74,20 @@ class UnfinishedRun:
         """Path of the journal of one movie."""
         return self.path / f"poses.{movie_number}.journal"
 
+    def live_journal(self, movie_number: int) -> Path:
+        """Path of the journal of one movie that was followed while it was recorded."""
+        return self.path / f"live.{movie_number}.journal"
+
     @property
     def num_frames(self) -> int:
         """Frames that are in its journals."""
-        contents = (read_journal(path) for path in self.path.glob("*.journal"))
-        return sum(content.num_frames for content in contents if content is not None)
+        num_frames: dict[str, int] = {}
+        for path in self.path.glob("*.journal"):
+            content = read_journal(path)
+            if content is not None:
+                movie = path.name.split(".", 1)[1]  # of a live run it may have two
+                num_frames[movie] = max(num_frames.get(movie, 0), content.num_frames)
+        return sum(num_frames.values())
 
     @property
     def exists(self) -> bool:
@@ -159,7 +173,7 @@ class UnfinishedRun:
             If the record cannot be read.
         """
         try:
-            return RunRecord(**json.loads(self._record_path.read_text(encoding="utf-8")))
+            return RunRecord(**json.loads(read_limited(self._record_path, MOST_RECORD_BYTES)))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
@@ -183,6 +197,17 @@ class UnfinishedRun:
                 continue
             remove(path)
         self._record_path.unlink(missing_ok=True)
+
+    def keep_live_journals(self, record: RunRecord) -> None:
+        """Remove all but a live run's journals, with which its outputs can be made again."""
+        with output_errors(self.path):
+            for path in (*self.path.glob("*.journal"), *self.path.glob("*.settled")):
+                if not path.name.startswith("live."):
+                    path.unlink()
+            for path in self.path.iterdir():
+                if path.is_dir():
+                    remove(path)
+        self.write_record(replace(record, overwrite=True, is_finished=False))
 
     def move_outputs(self, outputs: Iterable[Path]) -> None:
         """Rename what is whole into the output directory; what was renamed before is there."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
@@ -167,22 +167,48 @@ class MovieReader(ABC):
         self._next_frame_index += count
         return count
 
+    def times(self) -> Iterator[DecodedFrame]:
+        """Yield the next frames without their pictures: when they were taken, and what was lost.
+
+        What is read next is the same as if they had been read. Where each picture stands alone
+        (.isxb), none is looked at, nor told undecodable.
+
+        Raises
+        ------
+        MovieError
+            If the file cannot be read any more.
+        """
+        with movie_errors(self.info.path):
+            while self._at_most(1) and (frame := next(self._frames, None)) is not None:
+                self._next_frame_index += 1
+                yield replace(frame, picture=None)
+
     def _at_most(self, num_frames: int) -> int:
         if self.most_frames is None:
             return num_frames
         return min(num_frames, self.most_frames - self._next_frame_index)
 
     def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
-        if frame.picture is not None and self._fits(frame.picture):
-            try:
-                self._converter.convert(frame.picture, image)
-            except av.error.FFmpegError:
-                pass  # a picture that cannot be converted is as good as none
-            else:
-                return frame.status
-        image[...] = 0
+        if fill_image(image, frame.picture, self._converter, self.info):
+            return frame.status
         return frame.status if frame.picture is None else FrameStatus.UNDECODABLE
 
-    def _fits(self, picture: av.VideoFrame) -> bool:
-        """Tell whether a picture has the movie's size; poses in another would mislead."""
-        return (picture.width, picture.height) == (self.info.width, self.info.height)
+
+def fill_image(
+    image: NDArray[np.uint8], picture: av.VideoFrame | None, converter: Converter, movie: MovieInfo
+) -> bool:
+    """Write a picture's pixels; black, and False, where there are none that can be used."""
+    if picture is not None and fits(picture, movie):
+        try:
+            converter.convert(picture, image)
+        except av.error.FFmpegError:
+            pass  # a picture that cannot be converted is as good as none
+        else:
+            return True
+    image[...] = 0
+    return False
+
+
+def fits(picture: av.VideoFrame, movie: MovieInfo) -> bool:
+    """Tell whether a picture has the movie's size; poses in another would mislead."""
+    return (picture.width, picture.height) == (movie.width, movie.height)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import av.error
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.container_frames import ContainerFrames
-from readers.demuxer import MOST_PIXELS, Demuxer, demuxer, open_regular_file
+from readers.demuxer import MOST_PIXELS, Demuxer, WatchedFile, demuxer, open_regular_file
 from readers.errors import MovieError, movie_errors
 from readers.file_end import container_format, cut_off, lacks_index
+from readers.frame_clock import FrameClock
 from readers.frame_period import check_frame_period
 from readers.frames import MovieInfo
 from readers.pictures import RgbConverter
 
-_NUM_TRIED_PACKETS = 8
+NUM_TRIED_PACKETS = 8
 
 
 def inspect_container(path: Path) -> MovieInfo:
@@ -38,17 +42,12 @@ def inspect_container(path: Path) -> MovieInfo:
         if picture is None:
             raise MovieError(path, "holds no frame that can be decoded")
         stream = source.stream
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate or rate < 0:
-            raise MovieError(path, "tells no frame rate")
-        period_s = 1 / Fraction(rate)
-        check_frame_period(path, period_s)
         return MovieInfo(
             path=path,
             format=path.suffix.lower().lstrip("."),
             width=picture.width,
             height=picture.height,
-            frame_period_s=period_s,
+            frame_period_s=frame_period_s(path, stream),
             num_frames_from_header=max(0, stream.frames) or None,
             damage=cut_off(path),
         )
@@ -64,7 +63,7 @@ class ContainerReader(MovieReader):
         return RgbConverter(self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        clock = _Clock(self.info.frame_period_s)
+        clock = FrameClock(self.info.frame_period_s)
         # A picture of another size is none of this movie's: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         with _opened(self.info.path, most_pixels) as source:
@@ -76,8 +75,18 @@ class ContainerReader(MovieReader):
             self._damage = frames.damage
 
 
+def frame_period_s(path: Path, stream: VideoStream) -> Fraction:
+    """Give the nominal time from frame to frame; raise `MovieError` where there is none."""
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate or rate < 0:
+        raise MovieError(path, "tells no frame rate")
+    period_s = 1 / Fraction(rate)
+    check_frame_period(path, period_s)
+    return period_s
+
+
 @contextmanager
-def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
+def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer[WatchedFile]]:
     with open_regular_file(path) as file:
         name = container_format(file)
     try:
@@ -101,34 +110,21 @@ def _is_strict_jpeg(path: Path, container_format: str) -> bool:
     cameras whose every picture it finds fault with: theirs are decoded as they are.
     """
     with demuxer(path, container_format) as source:
-        context = source.stream.codec_context
-        context.options = {**context.options, "err_detect": "explode"}
-        for packet in islice(source.packets(), _NUM_TRIED_PACKETS):
-            try:
-                if packet.size and context.decode(packet):
-                    return True
-            except av.error.FFmpegError:
-                continue
+        return stands_strict_decoding(source.stream.codec_context, source.packets())
+
+
+def stands_strict_decoding(
+    context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]]
+) -> bool:
+    """Tell whether a decoder that is made strict, not used before, finds no fault with a packet.
+
+    One of the first eight is enough. The decoder is not to be used for anything else.
+    """
+    context.options = {**context.options, "err_detect": "explode"}
+    for packet in islice(packets, NUM_TRIED_PACKETS):
+        try:
+            if packet.size and context.decode(packet):
+                return True
+        except av.error.FFmpegError:
+            continue
     return False
-
-
-class _Clock:
-    """Seconds since the first frame, from presentation times."""
-
-    def __init__(self, period_s: Fraction) -> None:
-        self._period_s = period_s
-        self._first_s: Fraction | None = None
-        self._elapsed_s = -period_s
-
-    def time_s(self, presentation_time_s: Fraction | None) -> float:
-        """Give the time of the next frame; one without a time follows a period after the last."""
-        if presentation_time_s is None:
-            self._elapsed_s += self._period_s
-        else:
-            if self._first_s is None:
-                self._first_s = presentation_time_s
-            self._elapsed_s = presentation_time_s - self._first_s
-        periods = self._elapsed_s / self._period_s
-        if periods.denominator == 1:  # index × period in floating point, as the reference tool
-            return periods.numerator * float(self._period_s)
-        return float(self._elapsed_s)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Generic, Protocol, TypeVar, cast
 
 import av
 import av.error
@@ -20,6 +20,22 @@ from readers.errors import MovieError
 
 MOST_PIXELS = 2**25
 """Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
+
+
+class SourceFile(Protocol):
+    """What FFmpeg reads a movie through; it takes an error for the end."""
+
+    error: OSError | None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, as far as is known."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes; none at the end."""
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
 
 
 class WatchedFile:
@@ -70,11 +86,14 @@ class WatchedFile:
         return self._position - self._offset
 
 
+File = TypeVar("File", bound=SourceFile)
+
+
 @dataclass(frozen=True)
-class Demuxer:
+class Demuxer(Generic[File]):
     """A file that FFmpeg has opened, and its one video stream."""
 
-    file: WatchedFile
+    file: File
     container: InputContainer
     stream: VideoStream
 
@@ -120,7 +139,7 @@ def demuxer(
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer]:
+) -> Iterator[Demuxer[WatchedFile]]:
     """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
 
     Larger pictures than `most_pixels` cannot be decoded.
@@ -133,26 +152,46 @@ def demuxer(
     with open_regular_file(path) as file:
         end = os.fstat(file.fileno()).st_size if size is None else offset + size
         watched = WatchedFile(file, offset, end)
-        with _opened(watched, container_format, read_ahead_bytes) as container:
-            stream = container.streams.best("video")  # not the first: that may be a cover picture
-            if not isinstance(stream, VideoStream):
-                raise MovieError(path, "holds no video")
-            if getattr(stream, "codec_context", None) is None:  # PyAV's types do not tell
-                raise MovieError(path, "holds a kind of video that cannot be decoded")
-            most_pixels = max(most_pixels, min(stream.width * stream.height, MOST_PIXELS))
-            stream.codec_context.options = {"max_pixels": str(most_pixels)}
-            # Not one frame a thread: FFmpeg then loses good frames behind a damaged last packet.
-            stream.thread_type = "SLICE"
-            yield Demuxer(watched, container, stream)
+        with demuxer_of(
+            path,
+            watched,
+            container_format,
+            most_pixels=most_pixels,
+            read_ahead_bytes=read_ahead_bytes,
+        ) as source:
+            yield source
+
+
+@contextmanager
+def demuxer_of(
+    path: Path,
+    file: File,
+    container_format: str,
+    *,
+    most_pixels: int = MOST_PIXELS,
+    read_ahead_bytes: int = 2**16,
+) -> Iterator[Demuxer[File]]:
+    """Open a movie that is read through `file`; otherwise as `demuxer`."""
+    with _opened(file, container_format, read_ahead_bytes) as container:
+        stream = container.streams.best("video")  # not the first: that may be a cover picture
+        if not isinstance(stream, VideoStream):
+            raise MovieError(path, "holds no video")
+        if getattr(stream, "codec_context", None) is None:  # PyAV's types do not tell
+            raise MovieError(path, "holds a kind of video that cannot be decoded")
+        most_pixels = max(most_pixels, min(stream.width * stream.height, MOST_PIXELS))
+        stream.codec_context.options = {"max_pixels": str(most_pixels)}
+        # Not one frame a thread: FFmpeg then loses good frames behind a damaged last packet.
+        stream.thread_type = "SLICE"
+        yield Demuxer(file, container, stream)
 
 
 @contextmanager
 def _opened(
-    file: WatchedFile, container_format: str, read_ahead_bytes: int
+    file: SourceFile, container_format: str, read_ahead_bytes: int
 ) -> Iterator[InputContainer]:
     try:
         container = av.open(
-            file,
+            cast(IO[bytes], file),  # PyAV needs no more of it
             "r",
             # Told, not guessed: a playlist that is named .mp4 would be played.
             format=container_format,

@@ -1,23 +1,31 @@
 """Whether a movie file ends before it says that it would.
 
-Both containers are rows of parts that begin with their size: where a part reaches beyond the end
-of the file, the recording, or a copy of it, was cut off.
+An .avi, a .mp4 and an .mkv are rows of parts that begin with their size: where a part reaches
+beyond the end of the file, the recording, or a copy of it, was cut off. A .ts tells nothing of
+the kind; it only must not end within one of its packets.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from readers import ebml
 from readers.demuxer import WatchedFile, open_regular_file
 
 _MOST_PARTS = 1_000_000
 """At the top of a file: a day of fragments of a tenth of a second each."""
 
 CUT_OFF = "was cut off: it ends before its own description of itself says"
+NOT_CLOSED = "was cut off, or never closed by its recorder: it does not tell where it ends"
+_SYNC = 0x47
+_PACKET_BYTES = (188, 192, 204)
+"""Of a transport stream: bare, behind a time code (.m2ts), or before a checksum."""
+_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot")
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +37,20 @@ class _Part:
 
 
 def cut_off(path: Path) -> str | None:
-    """Tell how a .mp4 or .avi was cut off; None where it is whole."""
+    """Tell how a movie, but for an .isxb, was cut off; None where it is whole."""
     with open_regular_file(path) as file:
         file_size = file.seek(0, 2)
-        is_avi = container_format(file) == "avi"
-        parts = _chunks(file, file_size) if is_avi else _boxes(file, file_size)
+        parts = _PARTS[container_format(file)](file, file_size)
         for part in parts:
             if part.end > file_size or part.end == 0:
-                return CUT_OFF
+                return NOT_CLOSED if part.name == ebml.SEGMENT and not part.end else CUT_OFF
     return None
 
 
 def lacks_index(path: Path) -> bool:
     """Tell whether a .mp4 was cut off before its index, without which nothing can be read."""
     with open_regular_file(path) as file:
-        if container_format(file) == "avi":
+        if container_format(file) != "mov":
             return False
         file_size = file.seek(0, 2)
         names = set()
@@ -54,10 +61,47 @@ def lacks_index(path: Path) -> bool:
 
 
 def container_format(file: IO[bytes]) -> str:
-    """Name FFmpeg's format for a .mp4 or .avi, whichever its content is."""
+    """Name FFmpeg's format for a movie, but for an .isxb, whatever its suffix says."""
     file.seek(0)
-    start = file.read(12)
-    return "avi" if start[:4] in (b"RIFF", b"ON2 ") else "mov"
+    head = file.read(_HEAD_BYTES)
+    if head[:4] in (b"RIFF", b"ON2 "):
+        return "avi"
+    if head.startswith(ebml.EBML_HEADER):
+        return "matroska"
+    if head[4:8] not in _BOXES and _transport_packets(head) is not None:
+        return "mpegts"
+    return "mov"
+
+
+def _transport_packets(head: bytes) -> tuple[int, int] | None:
+    """Tell where the first whole packet of a transport stream starts, and the size of each."""
+    for size in _PACKET_BYTES:
+        for start in range(size):
+            if set(head[start : start + 4 * size : size]) == {_SYNC}:
+                return start, size
+    return None
+
+
+def _segment(file: IO[bytes], _file_size: int) -> Iterator[_Part]:
+    """Yield the segment of an .mkv, which holds all of the movie."""
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    place = ebml.segment_place(head)
+    field = None if place is None else ebml.read_size(head, place)
+    if place is not None and field is not None:
+        size, content = field
+        yield _Part(ebml.SEGMENT, place - len(ebml.SEGMENT), 0 if size is None else content + size)
+
+
+def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+    """Yield the packet with which a .ts ends."""
+    file.seek(0)
+    packets = _transport_packets(file.read(_HEAD_BYTES))
+    if packets is not None:
+        start, size = packets
+        num_packets = -(-(file_size - start) // size)
+        end = start + num_packets * size
+        yield _Part(b"packet", end - size, end)
 
 
 def _boxes(file: IO[bytes], file_size: int) -> Iterator[_Part]:
@@ -93,6 +137,14 @@ def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:
         size = int.from_bytes(head[4:], "little")
         yield _Part(head[:4], start, start + 8 + size if size else 0)
         start += 8 + size + size % 2
+
+
+_PARTS: dict[str, Callable[[IO[bytes], int], Iterator[_Part]]] = {
+    "avi": _chunks,
+    "matroska": _segment,
+    "mov": _boxes,
+    "mpegts": _last_packet,
+}
 
 
 def empty_chunks_behind(file: WatchedFile, position: int, stream_index: int) -> int:

@@ -32,7 +32,7 @@ class MovieInfo:
     path
         The movie file.
     format
-        Its kind: ``"isxb"``, ``"mp4"`` or ``"avi"``.
+        Its kind: ``"isxb"``, ``"mp4"``, ``"avi"``, ``"mkv"`` or ``"ts"``.
     width, height
         Size of the whole frame in pixels, as it is stored: a rotation that the container asks
         for is not applied, as DeepLabCut does not apply it.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import cast
 
 import av
@@ -13,7 +14,7 @@ from av.video.stream import VideoStream
 
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.demuxer import open_regular_file
-from readers.errors import MovieError
+from readers.errors import MovieError, movie_errors
 from readers.frames import FrameStatus
 from readers.isxb_extents import extent_data
 from readers.isxb_inspection import are_counted
@@ -47,12 +48,25 @@ class IsxbReader(MovieReader):
         finally:
             self._is_skipping = False
 
+    def times(self) -> Iterator[DecodedFrame]:
+        """Yield all frames without their pictures, from the metadata alone."""
+        with movie_errors(self.info.path):
+            layout = self._layout()
+            frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
+            yield from islice(frames, self.most_frames)
+
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        path = self.info.path
-        with open_regular_file(path) as file:
-            layout = read_layout(path, file)
-        dropped = dropped_frame_indices(path, layout)
-        recorded = self._recorded_frames(layout)
+        layout = self._layout()
+        yield from self._with_dropped(self._recorded_frames(layout), layout)
+
+    def _layout(self) -> IsxbLayout:
+        with open_regular_file(self.info.path) as file:
+            return read_layout(self.info.path, file)
+
+    def _with_dropped(
+        self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
+    ) -> Iterator[DecodedFrame]:
+        dropped = dropped_frame_indices(self.info.path, layout)
         period_s = float(self.info.frame_period_s)
         next_dropped = next(dropped, None)
         index = 0
@@ -78,8 +92,7 @@ class IsxbReader(MovieReader):
         missing; where nobody can tell which is missing, an error.
         """
         path = self.info.path
-        samples = frame_samples(path, layout)
-        first_us: int | None = None
+        samples = _sampled_frames(path, layout)
         with open_pictures(path, layout) as (context, packets):
             pictures = self._whole_packets(layout, packets) if layout.is_whole else packets
             for packet in pictures:
@@ -92,11 +105,8 @@ class IsxbReader(MovieReader):
                 status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
                 if sample is None:
                     yield DecodedFrame(picture, math.nan, status=status)
-                    continue
-                counter_us = sample.hardware_counter_us
-                first_us = counter_us if first_us is None else first_us
-                time_s = (counter_us - first_us) / 1e6
-                yield DecodedFrame(picture, time_s, float(counter_us), status)
+                else:
+                    yield replace(sample, picture=picture, status=status)
         if layout.is_whole and next(samples, None) is not None:
             raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
 
@@ -137,6 +147,15 @@ class IsxbReader(MovieReader):
                     yield None
                 else:
                     yield cast("av.Packet[VideoStream]", av.Packet(extent_data(file, extent)))
+
+
+def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
+    """Yield the recorded frames that have samples, without their pictures."""
+    first_us: int | None = None
+    for sample in frame_samples(path, layout):
+        counter_us = sample.hardware_counter_us
+        first_us = counter_us if first_us is None else first_us
+        yield DecodedFrame(None, (counter_us - first_us) / 1e6, float(counter_us))
 
 
 def _dropped(time_s: float) -> DecodedFrame:

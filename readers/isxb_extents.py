@@ -18,14 +18,14 @@ from readers.demuxer import open_regular_file
 from readers.isxb_layout import START_OF_PICTURE, Part
 
 END_OF_PICTURE = b"\xff\xd9"
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """What ends entropy-coded data: FF within them is followed by 0 or is a restart marker."""
-_START_OF_SCAN = 0xDA
+START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})
 _WITHOUT_LENGTH = range(0xD0, 0xDA)
 _CHUNK_BYTES = 2**22
 _LARGEST_HEADER_BYTES = 2**17
-_LARGEST_PICTURE_BYTES = 2**25
+LARGEST_PICTURE_BYTES = 2**25
 _SHORTEST_ZEROS_BYTES = 64
 
 
@@ -73,7 +73,7 @@ def extents(path: Path, video: Part, width: int, height: int) -> Iterator[Extent
 
 def extent_data(file: IO[bytes], extent: Extent) -> bytes:
     """Read the picture that an extent begins with; as much of it as a picture may have."""
-    return _read(file, extent.offset, min(extent.picture_size, _LARGEST_PICTURE_BYTES))
+    return _read(file, extent.offset, min(extent.picture_size, LARGEST_PICTURE_BYTES))
 
 
 def is_flawed_picture(data: bytes) -> bool:
@@ -122,16 +122,16 @@ def _header_size(data: bytes, start: int, size: tuple[int, int] | None) -> int |
         place += 2 + length
         if length < 2 or place > len(data):
             return None
-        if marker == _START_OF_SCAN:
+        if marker == START_OF_SCAN:
             return place - start if has_frame_header else None
     return None
 
 
 def _extent(file: IO[bytes], offset: int, size: int, header_size: int) -> Extent:
-    data = _read(file, offset, min(size, _LARGEST_PICTURE_BYTES))
+    data = _read(file, offset, min(size, LARGEST_PICTURE_BYTES))
     if not data.startswith(START_OF_PICTURE):
         return Extent(offset, size, 0, is_flawed=True)
-    if header_size == 0 or size > _LARGEST_PICTURE_BYTES:
+    if header_size == 0 or size > LARGEST_PICTURE_BYTES:
         return Extent(offset, size, size, is_flawed=True)
     end, is_flawed = _picture_end(data, header_size)
     return Extent(offset, size, end, is_flawed)
@@ -143,7 +143,7 @@ def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
     As much padding as the header has bytes is none: no picture has room in it. A run of zeros
     half as long as the header is: nothing but a sector that was lost can hide a whole header.
     """
-    marker = _MARKER.search(data, header_size)
+    marker = MARKER.search(data, header_size)
     if marker is None or marker[0] != END_OF_PICTURE:
         return len(data), True
     zeros = bytes(max(_SHORTEST_ZEROS_BYTES, header_size // 2))

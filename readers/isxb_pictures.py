@@ -11,10 +11,10 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from readers.demuxer import demuxer
+from readers.demuxer import Demuxer, WatchedFile, demuxer
 from readers.errors import MovieError
 from readers.isxb_extents import END_OF_PICTURE, is_flawed_picture
-from readers.isxb_layout import START_OF_PICTURE, IsxbLayout
+from readers.isxb_layout import START_OF_PICTURE, IsxbLayout, Part
 
 _READ_AHEAD_BYTES = 2**20
 _MOST_PADDING_BYTES = 64
@@ -28,17 +28,21 @@ def open_pictures(
     if layout.video.size == 0:
         raise MovieError(path, "holds no frame that can be decoded")
     # A part of its own: the JSON behind the video must not be taken for pictures.
+    with open_picture_stream(path, layout.video) as source:
+        packets = (packet for packet in source.packets() if packet.size)
+        yield source.stream.codec_context, packets
+
+
+@contextmanager
+def open_picture_stream(path: Path, pictures: Part) -> Iterator[Demuxer[WatchedFile]]:
+    """Open a part of a file, nothing but pictures, for FFmpeg to take apart and decode."""
     with demuxer(
-        path,
-        "mjpeg",
-        layout.video.offset,
-        layout.video.size,
-        read_ahead_bytes=_READ_AHEAD_BYTES,
+        path, "mjpeg", pictures.offset, pictures.size, read_ahead_bytes=_READ_AHEAD_BYTES
     ) as source:
         context = source.stream.codec_context
         # Strict: otherwise FFmpeg passes damaged pictures with a part of them wrong.
         context.options = {**context.options, "err_detect": "explode"}
-        yield context, (packet for packet in source.packets() if packet.size)
+        yield source
 
 
 def looks_damaged(packet: av.Packet[VideoStream], *, all_of_it: bool) -> bool:

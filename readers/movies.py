@@ -17,6 +17,8 @@ _KINDS: dict[str, tuple[Callable[[Path], MovieInfo], type[MovieReader]]] = {
     ".isxb": (inspect_isxb, IsxbReader),
     ".mp4": (inspect_container, ContainerReader),
     ".avi": (inspect_container, ContainerReader),
+    ".mkv": (inspect_container, ContainerReader),
+    ".ts": (inspect_container, ContainerReader),
 }
 
 
@@ -57,7 +59,9 @@ def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
         If there is no movie, formats are mixed, or a series' sizes differ.
     """
     if not paths:
-        raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+        raise InputError(
+            "no movie was given; at least one .isxb, .mp4, .avi, .mkv or .ts file is needed"
+        )
     formats = {path.suffix.lower(): path for path in paths}
     if len(formats) > 1:
         listed = " and ".join(f"{suffix or 'none'} ({path})" for suffix, path in formats.items())

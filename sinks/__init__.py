@@ -1,5 +1,6 @@
 """Turn poses into files that people and programs use."""
 
+from sinks.annotation_parts import AnnotationParts
 from sinks.annotations import ExperimentAnnotations
 from sinks.base import PoseBatch, ResourceHolder, Sink
 from sinks.errors import OutputError, output_errors
@@ -12,12 +13,13 @@ from sinks.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.overlay import OverlayStyle
 from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
-from sinks.segments import SEGMENT_LENGTH, num_finished_frames, segments_dir
+from sinks.segments import SEGMENT_LENGTH, keep_segments, num_finished_frames, segments_dir
 
 __all__ = [
     "FASTEST_FRAME_RATE",
     "SEGMENT_LENGTH",
     "SLOWEST_FRAME_RATE",
+    "AnnotationParts",
     "ExperimentAnnotations",
     "FrameCounts",
     "FrameRanges",
@@ -33,6 +35,7 @@ __all__ = [
     "ResourceHolder",
     "Sink",
     "flush_folder",
+    "keep_segments",
     "num_finished_frames",
     "output_errors",
     "segments_dir",

@@ -12,57 +12,39 @@ from sinks.frame_ranges import FrameRanges
 
 
 class FrameCounts:
-    """Counts frames by status, and tells which have no picture; writes nothing."""
+    """Counts frames by status, and tells which have no pose; writes nothing.
+
+    Attributes
+    ----------
+    num_frames
+        All frames, with or without a picture.
+    dropped
+        Those that the recorder lost.
+    undecodable
+        Those that could not be decoded.
+    skipped
+        Those that a live run did not look at.
+    """
 
     def __init__(self) -> None:
-        self._num_frames = 0
-        self._dropped = FrameRanges()
-        self._undecodable = FrameRanges()
+        self.num_frames = 0
+        self.dropped = FrameRanges()
+        self.undecodable = FrameRanges()
+        self.skipped = FrameRanges()
 
     def __enter__(self) -> Self:
         return self
 
     def write(self, batch: PoseBatch) -> None:
         """Count the batch's frames."""
-        self._num_frames += len(batch)
-        status, first = batch.frames.status, batch.frames.first_frame_index
-        self._dropped.add(first + np.flatnonzero(status == FrameStatus.DROPPED))
-        self._undecodable.add(first + np.flatnonzero(status == FrameStatus.UNDECODABLE))
+        self.num_frames += len(batch)
+        for status, ranges in (
+            (FrameStatus.DROPPED, self.dropped),
+            (FrameStatus.UNDECODABLE, self.undecodable),
+            (FrameStatus.SKIPPED, self.skipped),
+        ):
+            found = np.flatnonzero(batch.frames.status == status)
+            ranges.add(batch.frames.first_frame_index + found)
 
     def __exit__(self, *_: object) -> None:
         pass
-
-    @property
-    def num_frames(self) -> int:
-        """All frames, with or without a picture."""
-        return self._num_frames
-
-    @property
-    def num_dropped(self) -> int:
-        """Frames that the recorder lost."""
-        return self._dropped.num_frames
-
-    @property
-    def num_undecodable(self) -> int:
-        """Frames that could not be decoded."""
-        return self._undecodable.num_frames
-
-    @property
-    def dropped_ranges(self) -> list[tuple[int, int]]:
-        """First and last index of frames that the recorder lost, inclusive; at most 100 ranges."""
-        return self._dropped.ranges
-
-    @property
-    def num_dropped_ranges_left_out(self) -> int:
-        """Ranges of such frames behind those in `dropped_ranges`."""
-        return self._dropped.num_left_out
-
-    @property
-    def undecodable_ranges(self) -> list[tuple[int, int]]:
-        """First and last index of frames not to be decoded, inclusive; at most 100 ranges."""
-        return self._undecodable.ranges
-
-    @property
-    def num_undecodable_ranges_left_out(self) -> int:
-        """Ranges of such frames behind those in `undecodable_ranges`."""
-        return self._undecodable.num_left_out

@@ -44,9 +44,10 @@ class LabelledMovieSink(ResourceHolder):
     Of the finished ones it takes the poses, for trails, and the last picture, where it is there;
     their batches may have images of shape (frames, 0, 0, 3), which says that pictures were not
     read again. They must be there from the last decoded frame before the first unfinished one
-    on, which may have no picture of its own. The movie then is, byte for byte, that of one sink
-    that was given everything. The sink cannot know whether segments are of the same movie, style
-    and size: who begins anew removes the folder first.
+    on, which may have no picture of its own; frames that have none may come so at any time. The
+    movie then is, byte for byte, that of one sink that was given everything. The sink cannot know
+    whether segments are of the same movie, style and size: who begins anew removes the folder
+    first.
 
     Memory does not depend on the length of the movie: the mp4 is written in fragments of a few
     hundred frames, each with an index of its own. (FFmpeg would keep an index of the whole until
@@ -67,6 +68,9 @@ class LabelledMovieSink(ResourceHolder):
         All body parts of the model, in its order.
     style
         What to draw, and how.
+    joins
+        False leaves the movie in its segments, all of them closed: another sink of the same path
+        makes it whole, perhaps at another frame rate.
     thread_count
         Threads of the encoder; 0 lets it choose, and the bytes of the movie depend on it. One
         keeps up with inference on a processor, from which more would only take time: on 2
@@ -91,6 +95,7 @@ class LabelledMovieSink(ResourceHolder):
         frame_rate: Fraction,
         body_parts: Sequence[str],
         style: OverlayStyle,
+        joins: bool = True,
         thread_count: int = 1,
     ) -> None:
         if not SLOWEST_FRAME_RATE <= frame_rate <= FASTEST_FRAME_RATE:
@@ -109,6 +114,7 @@ class LabelledMovieSink(ResourceHolder):
             width=padded_width,
             frame_period_s=(1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND),
             thread_count=thread_count,
+            joins=joins,
         )
         self._num_frames = 0
 
@@ -130,7 +136,8 @@ class LabelledMovieSink(ResourceHolder):
             if self._num_frames < self._movie.num_finished_frames:
                 self._overlay.follow(poses)
             else:
-                self._check_has_images(batch, has_images=has_images)
+                if has_picture:
+                    self._check_has_images(batch, has_images=has_images)
                 self._draw(picture, poses, has_picture=has_picture)
                 self._movie.encode(self._canvas.to_yuv420p())
             self._num_frames += 1

@@ -39,6 +39,9 @@ class SegmentedMovie(ResourceHolder):
         The mp4 to write.
     height, width, frame_period_s, thread_count
         As in `Encoder`.
+    joins
+        Whether the segments become the movie at the end of the block; otherwise they all stay,
+        the last one closed too, for another block.
 
     Attributes
     ----------
@@ -52,9 +55,17 @@ class SegmentedMovie(ResourceHolder):
     """
 
     def __init__(
-        self, path: Path, *, height: int, width: int, frame_period_s: Fraction, thread_count: int
+        self,
+        path: Path,
+        *,
+        height: int,
+        width: int,
+        frame_period_s: Fraction,
+        thread_count: int,
+        joins: bool = True,
     ) -> None:
         self._path = path
+        self._joins = joins
         self._folder = segments_dir(path)
         self._height, self._width = height, width
         self._frame_period_s = frame_period_s
@@ -68,10 +79,13 @@ class SegmentedMovie(ResourceHolder):
         """Look for closed segments, and remove what is no good."""
         resources.enter_context(self._joined_at_success())
         with output_errors(self._path):
-            lengths = list(finished_lengths(self._folder))
-            make_folder(self._folder, len(lengths))
+            num_segments = num_frames = 0
+            for length in finished_lengths(self._folder):
+                num_segments += 1
+                num_frames += length
+            make_folder(self._folder, num_segments)
             flush_folder(self._folder.parent)
-        self.num_finished_frames = self._num_frames = sum(lengths)
+        self.num_finished_frames = self._num_frames = num_frames
 
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode the next frame behind the finished ones, yuv420p.
@@ -122,8 +136,9 @@ class SegmentedMovie(ResourceHolder):
             yield
             with output_errors(self._path):
                 self._open_segment.close()
-                self._join()
-                remove_folder(self._folder)
+                if self._joins:
+                    self._join()
+                    remove_folder(self._folder)
         except BaseException as error:
             with suppress(Exception):  # what failed first is what the user should read
                 self._open_segment.__exit__(type(error), error, error.__traceback__)
@@ -154,7 +169,8 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
     stream: VideoStream | None = None
     num_frames = 0
     with open_mp4(path, frame_period_s, FRAGMENTED) as movie:
-        for packet in _packets(segments, frame_period_s):
+        for packet in _packets(segments):
+            packet.time_base = frame_period_s
             if stream is None:
                 stream = movie.add_stream_from_template(packet.stream)
                 stream.time_base = frame_period_s
@@ -164,19 +180,19 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
     return num_frames
 
 
-def _packets(
-    segments: Iterable[Path], frame_period_s: Fraction
-) -> Iterator[av.Packet[VideoStream]]:
-    """Yield packets in the order of decoding, with times in frames from the movie's beginning."""
+def _packets(segments: Iterable[Path]) -> Iterator[av.Packet[VideoStream]]:
+    """Yield packets in the order of decoding, with times in frames from the movie's beginning.
+
+    Segments that were written for one frame rate can so be joined for another.
+    """
     num_packets = 0
     num_held_back = 0
     for path in segments:
         first_frame_index = num_packets
-        for packet, shown_s, held_back_s in _packets_of(path):
+        for packet, num_shown_before, num_held in _packets_of(path):
             if not num_packets:
-                num_held_back = round(held_back_s / frame_period_s)
-            packet.time_base = frame_period_s
-            packet.pts = first_frame_index + round(shown_s / frame_period_s)
+                num_held_back = num_held
+            packet.pts = first_frame_index + num_shown_before
             # An encoder of one or two frames holds none back: its times would leave a gap.
             packet.dts = num_packets - num_held_back
             packet.duration = 1
@@ -184,17 +200,20 @@ def _packets(
             yield packet
 
 
-def _packets_of(
-    segment: Path,
-) -> Iterator[tuple[av.Packet[VideoStream], Fraction, Fraction]]:
-    """Yield packets, when they are shown after the first, and how long after their decoding."""
+def _packets_of(segment: Path) -> Iterator[tuple[av.Packet[VideoStream], int, int]]:
+    """Yield packets, how many frames are shown before, and how many between decoding and showing.
+
+    Of a segment's frames, each is shown for as long as the first.
+    """
     # Times as they are stored: the edit list, which moves them to 0, can also hide frames.
     options = {"ignore_editlist": "1"}
     with av.open(str(segment.absolute()), format="mp4", options=options) as container:
         first_pts: int | None = None
+        period = 1
         for packet in container.demux(container.streams.video[0]):
             if packet.pts is None or packet.dts is None:
                 continue  # the empty one that says that the file has ended
-            first_pts = packet.pts if first_pts is None else first_pts
-            shown_s = (packet.pts - first_pts) * packet.time_base
-            yield packet, shown_s, (packet.pts - packet.dts) * packet.time_base
+            if first_pts is None:
+                first_pts, period = packet.pts, packet.duration or period
+            num_shown_before = round((packet.pts - first_pts) / period)
+            yield packet, num_shown_before, round((packet.pts - packet.dts) / period)

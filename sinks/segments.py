@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import struct
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ SEGMENT_LENGTH = 1000
 _BOX_HEADER = struct.Struct(">I4sQ")
 """Length, kind, and length of a box whose first length is 1 (ISO/IEC 14496-12, section 4.2)."""
 _SHORTEST_BOX = 8
+_NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.mp4")
+"""Of `segment`."""
 
 
 def segments_dir(path: Path) -> Path:
@@ -34,6 +37,15 @@ def num_finished_frames(path: Path) -> int:
     what lies behind it will be written again. Links are never followed.
     """
     return sum(finished_lengths(segments_dir(path)))
+
+
+def keep_segments(path: Path, num_frames: int) -> None:
+    """Remove those segments of the movie `path` that do not lie wholly within its first frames."""
+    folder = segments_dir(path)
+    first_removed = segment(folder, num_frames // SEGMENT_LENGTH)
+    for found in sorted(folder.glob("*.mp4"), reverse=True):
+        if found >= first_removed:
+            found.unlink()
 
 
 def finished_lengths(folder: Path) -> Iterator[int]:
@@ -87,11 +99,9 @@ def make_folder(folder: Path, num_segments: int) -> None:
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
         folder.mkdir()
-    kept = {segment(folder, number) for number in range(num_segments)}
     for path in folder.iterdir():
-        if path in kept:
-            continue
-        remove(path)
+        if not (_NAME.fullmatch(path.name) and int(path.stem) < num_segments):
+            remove(path)
 
 
 def remove_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ _LONGEST_REASON = 200
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL
 
 
-def load_model(export: ModelExport, runtime: str = "auto") -> PoseModel:
+def load_model(export: ModelExport, runtime: str = "auto", *, is_prompt: bool = False) -> PoseModel:
     """Load a model and try it once.
 
     Parameters
@@ -26,6 +26,8 @@ def load_model(export: ModelExport, runtime: str = "auto") -> PoseModel:
         The model.
     runtime
         One of `RUNTIMES`. ``auto`` takes TensorFlow where it sees a GPU, and OpenVINO elsewhere.
+    is_prompt
+        Whether one image should be done as soon as can be, rather than many in the least time.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def load_model(export: ModelExport, runtime: str = "auto") -> PoseModel:
     """
     chosen = _chosen(runtime)
     try:
-        model = _load(export, chosen)
+        model = _load(export, chosen, is_prompt=is_prompt)
         shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
     except (ModelError, ImportError):
         raise
@@ -49,7 +51,7 @@ def load_model(export: ModelExport, runtime: str = "auto") -> PoseModel:
     return model
 
 
-def _load(export: ModelExport, runtime: str) -> PoseModel:
+def _load(export: ModelExport, runtime: str, *, is_prompt: bool) -> PoseModel:
     # Either import takes long, and a run needs only one of them.
     if runtime == "tensorflow":
         from engine.inference.tensorflow_model import TensorFlowModel
@@ -58,7 +60,7 @@ def _load(export: ModelExport, runtime: str) -> PoseModel:
         return FrameByFrame(model) if export.depends_on_batch else model
     from engine.inference.openvino_model import OpenVinoModel
 
-    return OpenVinoModel(export)
+    return OpenVinoModel(export, is_prompt=is_prompt)
 
 
 def _chosen(runtime: str) -> str:

@@ -11,6 +11,8 @@ from engine.journal.blocks import read_blocks, read_start
 from engine.journal.rows import JournalRows
 from sinks import ResourceHolder
 
+_LENGTH = 4096
+
 
 @dataclass(frozen=True)
 class JournalContent:
@@ -95,6 +97,11 @@ class JournalCursor(ResourceHolder):
             pieces.append(piece)
             missing -= len(piece)
         return JournalRows.joined(pieces)
+
+    def skip(self, num_rows: int) -> None:
+        """Pass over the next rows; raises as `read`."""
+        while num_rows:
+            num_rows -= len(self.read(min(num_rows, _LENGTH)))
 
     def _next_block(self) -> JournalRows:
         num_rows, data = next(self._blocks, (0, b""))

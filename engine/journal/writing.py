@@ -12,6 +12,7 @@ from engine.journal.blocks import block_bytes, start_bytes
 from engine.journal.reading import JournalContent
 from engine.journal.rows import JournalRows
 from sinks import PoseBatch, ResourceHolder, flush_folder, output_errors
+from sinks.errors import closed_at_end
 
 
 class Journal(ResourceHolder):
@@ -67,7 +68,7 @@ class Journal(ResourceHolder):
                 self._write(start_bytes(content.num_body_parts, content.batch_size))
             self._make_durable()
             flush_folder(self._path.parent)
-        resources.callback(self._close)
+        resources.enter_context(closed_at_end(self._make_durable, self._path))
 
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Write the batch, unless the journal holds it; return it."""
@@ -104,7 +105,3 @@ class Journal(ResourceHolder):
     def _make_durable(self) -> None:
         os.fsync(self._file.fileno())
         self._num_waiting, self._durable_s = 0, self._clock_s()
-
-    def _close(self) -> None:
-        with output_errors(self._path):
-            self._make_durable()

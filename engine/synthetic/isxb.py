@@ -10,12 +10,13 @@ import json
 import shutil
 import struct
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise, repeat
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -82,19 +83,160 @@ def write_isxb(
     ValueError
         If no frame is recorded.
     """
-    clock = _Clock(
-        Fraction(frame_rate).limit_denominator(1_000_000), first_frame_count, first_counter_us
-    )
     boxes = repeat(None) if tracker_boxes is None else tracker_boxes
-    with path.open("wb") as file, SpooledTemporaryFile(max_size=1 << 20) as samples:
-        recorder = _Recorder(file, samples, clock, _JpegEncoder(quality=quality, grey=grey))
+    with IsxbRecorder(
+        path,
+        frame_rate,
+        start_time_ms=start_time_ms,
+        utc_offset_min=utc_offset_min,
+        first_frame_count=first_frame_count,
+        first_counter_us=first_counter_us,
+        grey=grey,
+        quality=quality,
+        timing_in_session=timing_in_session,
+    ) as recorder:
         for index, (image, box) in enumerate(zip(images, boxes, strict=tracker_boxes is not None)):
-            recorder.add(image, box, is_dropped=index in dropped)
-        session = recorder.session(start_time_ms, utc_offset_min)
-        if not timing_in_session:
-            del session["timingInfo"], session["spacingInfo"]
-        recorder.finish(session, start_time_ms, utc_offset_min)
+            if index in dropped:
+                recorder.drop()
+            else:
+                recorder.write(recorder.encode(image), box)
     return recorder.num_frames
+
+
+class IsxbRecorder:
+    """Writes a recording as its frames come: the header is blank until it is closed.
+
+    A context manager, which closes the recording; after an error it leaves it unfinished, as a
+    recorder does that lost its power. Parameters are those of `write_isxb`.
+
+    Attributes
+    ----------
+    num_frames
+        Frames so far, dropped ones included.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        frame_rate: float | Fraction,
+        *,
+        start_time_ms: int = 1_700_000_000_000,
+        utc_offset_min: int = 0,
+        first_frame_count: int = 0,
+        first_counter_us: int = 247_903_537_725,
+        grey: bool = True,
+        quality: int = 3,
+        timing_in_session: bool = True,
+    ) -> None:
+        rate = Fraction(frame_rate).limit_denominator(1_000_000)
+        self._clock = _Clock(rate, first_frame_count, first_counter_us)
+        self._encoder = _JpegEncoder(quality=quality, grey=grey)
+        self._start_time_ms, self._utc_offset_min = start_time_ms, utc_offset_min
+        self._timing_in_session = timing_in_session
+        self._dropped: list[int] = []
+        self._size = (0, 0)
+        self.num_frames = 0
+        self._resources = ExitStack()
+        self._file = self._resources.enter_context(path.open("wb"))
+        # Samples wait in a temporary file: those of a day would not fit in memory.
+        samples = SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 -- closed with the recorder
+        self._samples = self._resources.enter_context(samples)
+        self._file.write(bytes(HEADER.size))
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        if error_type is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def encode(self, image: NDArray[np.uint8]) -> bytes:
+        """Make a JPEG of a picture: uint8, (height, width, 3), RGB, all of one size."""
+        self._size = image.shape[0], image.shape[1]
+        return self._encoder.encode(image)
+
+    def write(self, jpeg: bytes, box: TrackerBox | None = None) -> None:
+        """Record a frame; all its bytes are handed to the system.
+
+        Parameters
+        ----------
+        jpeg
+            What `encode` gave; one picture may be recorded any number of times.
+        box
+            As one of the `tracker_boxes` of `write_isxb`.
+        """
+        self._file.write(jpeg)
+        self._file.flush()
+        sample = self._clock.sample(self.num_frames)
+        if box is not None:
+            sample["tracker"] = {"box": [float(side) for side in box[:4]], "conf": float(box[4])}
+        self._samples.write((b"," if self._samples.tell() else b"") + _json(sample))
+        self.num_frames += 1
+
+    def drop(self) -> None:
+        """Lose a frame: it is counted, and has neither picture nor counter."""
+        self._dropped.append(self.num_frames)
+        self.num_frames += 1
+
+    def close(self) -> None:
+        """Write what is told of the frames and of the session, and the header; once is enough.
+
+        Raises
+        ------
+        ValueError
+            If no frame was recorded.
+        """
+        with self._resources:
+            if not self._file.closed:
+                self._finish()
+
+    def abandon(self) -> None:
+        """Leave the file unfinished."""
+        self._resources.close()
+
+    def _finish(self) -> None:
+        file, num_dropped = self._file, len(self._dropped)
+        if num_dropped == self.num_frames:
+            raise ValueError(
+                f"a recording needs at least one picture, got {num_dropped} dropped frames"
+            )
+        video_end = file.tell()
+        # isx takes these for indices, whatever the first frame count is.
+        file.write(b'{"droppedFrames":' + _json(self._dropped) + b',"samples":[')
+        self._samples.seek(0)
+        shutil.copyfileobj(self._samples, file)
+        file.write(b"]}")
+        frames_end = file.tell()
+        file.write(_json(self._session()))
+        session_end = file.tell()
+        counts = (self.num_frames - num_dropped, num_dropped)
+        parts = (HEADER.size, video_end, frames_end, session_end)
+        places = [n for start, end in pairwise(parts) for n in (start, end - start)]
+        start = (FILE_VERSION, HEADER.size, self._start_time_ms, self._utc_offset_min)
+        file.seek(0)
+        file.write(HEADER.pack(*start, *counts, *places))
+
+    def _session(self) -> dict[str, Any]:
+        rate = self._clock.frame_rate
+        session = _session(*self._size, float(rate))
+        if not self._timing_in_session:
+            del session["spacingInfo"]
+            return session
+        session["timingInfo"] = {
+            "blank": [],
+            "cropped": [],
+            "dropped": self._dropped,
+            "numTimes": self.num_frames,
+            "period": {"den": rate.numerator, "num": rate.denominator},
+            "start": {
+                "secsSinceEpoch": {"den": 1000, "num": self._start_time_ms},
+                "utcOffset": 60 * self._utc_offset_min,  # minutes in the header, seconds here
+            },
+        }
+        return session
 
 
 @dataclass(frozen=True)
@@ -114,73 +256,6 @@ class _Clock:
             "fc": self.first_frame_count + index,
             "tsc": self.first_counter_us + due_us + late_us,
         }
-
-
-class _Recorder:
-    """Writes the parts of the file as the frames come; the header last, over its blank."""
-
-    def __init__(
-        self, file: IO[bytes], samples: IO[bytes], clock: _Clock, encoder: _JpegEncoder
-    ) -> None:
-        self._file, self._samples = file, samples
-        self._clock, self._encoder = clock, encoder
-        self._dropped: list[int] = []
-        self._size = (0, 0)
-        self.num_frames = 0
-        file.write(bytes(HEADER.size))
-
-    def add(self, image: NDArray[np.uint8], box: TrackerBox | None, *, is_dropped: bool) -> None:
-        index = self.num_frames
-        self.num_frames += 1
-        self._size = image.shape[0], image.shape[1]
-        if is_dropped:
-            self._dropped.append(index)
-            return
-        self._file.write(self._encoder.encode(image))
-        sample = self._clock.sample(index)
-        if box is not None:
-            sample["tracker"] = {"box": [float(side) for side in box[:4]], "conf": float(box[4])}
-        # They wait in a temporary file: those of a day would not fit in memory.
-        self._samples.write((b"," if self._samples.tell() else b"") + _json(sample))
-
-    def session(self, start_time_ms: int, utc_offset_min: int) -> dict[str, Any]:
-        rate = self._clock.frame_rate
-        session = _session(*self._size, float(rate))
-        session["timingInfo"] = {
-            "blank": [],
-            "cropped": [],
-            "dropped": self._dropped,
-            "numTimes": self.num_frames,
-            "period": {"den": rate.numerator, "num": rate.denominator},
-            "start": {
-                "secsSinceEpoch": {"den": 1000, "num": start_time_ms},
-                "utcOffset": 60 * utc_offset_min,  # minutes in the header, seconds here
-            },
-        }
-        return session
-
-    def finish(self, session: dict[str, Any], start_time_ms: int, utc_offset_min: int) -> None:
-        file, num_dropped = self._file, len(self._dropped)
-        if num_dropped == self.num_frames:
-            raise ValueError(
-                f"a recording needs at least one picture, got {num_dropped} dropped frames"
-            )
-        video_end = file.tell()
-        # isx takes these for indices, whatever the first frame count is.
-        file.write(b'{"droppedFrames":' + _json(self._dropped) + b',"samples":[')
-        self._samples.seek(0)
-        shutil.copyfileobj(self._samples, file)
-        file.write(b"]}")
-        frames_end = file.tell()
-        file.write(_json(session))
-        session_end = file.tell()
-        counts = (self.num_frames - num_dropped, num_dropped)
-        parts = (HEADER.size, video_end, frames_end, session_end)
-        places = [n for start, end in pairwise(parts) for n in (start, end - start)]
-        file.seek(0)
-        file.write(
-            HEADER.pack(FILE_VERSION, HEADER.size, start_time_ms, utc_offset_min, *counts, *places)
-        )
 
 
 class _JpegEncoder:

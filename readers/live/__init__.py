@@ -1,5 +1,7 @@
 """Movies that are still being recorded."""
 
 from readers.live.clock import now_s
+from readers.live.movie import LiveMovie
+from readers.live.sources import LiveSource, open_live
 
-__all__ = ["now_s"]
+__all__ = ["LiveMovie", "LiveSource", "now_s", "open_live"]

@@ -70,3 +70,40 @@ def test_cancel_wakes_whoever_waits(blocked: str) -> None:
     waiting.join(10)
 
     assert len(outcomes) == 1
+
+
+def test_whoever_waits_until_an_item_is_wanted_goes_on_when_one_is_waited_for() -> None:
+    channel = Channel[int](2)
+    channel.put(1)
+    wanted = threading.Event()
+
+    def wait() -> None:
+        channel.wait_until_wanted()
+        wanted.set()
+        channel.put(2)
+
+    in_thread(wait)
+
+    assert not wanted.wait(0.05)
+    assert channel.get() == 1
+    assert not wanted.wait(0.05)  # taken, but nobody waits for the next one
+    assert channel.is_empty
+    assert channel.get() == 2
+    assert wanted.is_set()
+
+
+def test_cancel_wakes_whoever_waits_until_an_item_is_wanted() -> None:
+    channel = Channel[int](1)
+    outcomes: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            channel.wait_until_wanted()
+        except Cancelled as error:
+            outcomes.append(error)
+
+    waiting = in_thread(wait)
+    channel.cancel()
+    waiting.join(10)
+
+    assert len(outcomes) == 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.inference import PoseModel
 from engine.prediction import Prediction
-from readers import FrameStatus
+from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.batches import frame_batch
 
@@ -103,3 +103,21 @@ def test_poses_that_are_ready_are_not_held_back() -> None:
 
     assert [batch.frames.first_frame_index for batch in released] == [0]
     assert [batch.frames.first_frame_index for batch in prediction.flush()] == [3]
+
+
+def test_frames_whose_poses_are_known_are_not_shown_to_the_model() -> None:
+    class Known:
+        def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
+            is_known = np.arange(len(batch)) % 2 == 0
+            poses[is_known] = -7
+            return is_known
+
+    model = WorksAhead(0)
+    prediction = Prediction(model, Known())
+
+    (batch,) = prediction.push(frame_batch(10, 5))
+    (single,) = prediction.push(frame_batch(15, 1))
+
+    np.testing.assert_array_equal(batch.poses[:, 0, 0], [-7, 11, -7, 13, -7])
+    np.testing.assert_array_equal(single.poses, np.full((1, 2, 3), -7))
+    assert [len(begun.poses) for begun in model.begun] == [2]

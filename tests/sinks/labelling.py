@@ -13,7 +13,7 @@ from readers import FrameBatch, FrameStatus
 from sinks import LabelledMovieSink, OverlayStyle, PoseBatch
 
 BODY_PARTS = ("nose", "neck", "tail")
-DECODED, DROPPED, UNDECODABLE = FrameStatus
+DECODED, DROPPED, UNDECODABLE, _ = FrameStatus
 
 
 def make_batch(
@@ -42,6 +42,7 @@ def make_sink(
     *,
     frame_rate: Fraction = Fraction(30),
     style: OverlayStyle | None = None,
+    joins: bool = True,
 ) -> LabelledMovieSink:
     return LabelledMovieSink(
         path,
@@ -50,6 +51,7 @@ def make_sink(
         frame_rate=frame_rate,
         body_parts=BODY_PARTS,
         style=style or OverlayStyle(),
+        joins=joins,
     )
 
 

@@ -12,9 +12,13 @@ def test_frames_are_counted_by_status() -> None:
         for batch in pose_batches(np.zeros((10, 1, 3)), 4):
             batch.frames.status[0] = FrameStatus.DROPPED
             batch.frames.status[1] = FrameStatus.UNDECODABLE
+            batch.frames.status[2:4] = FrameStatus.SKIPPED
             counts.write(batch)
 
-    assert (counts.num_frames, counts.num_dropped, counts.num_undecodable) == (10, 3, 3)
+    assert counts.num_frames == 10
+    assert counts.dropped.num_frames == 3
+    assert counts.undecodable.num_frames == 3
+    assert counts.skipped.ranges == [(2, 3), (6, 7)]
 
 
 def test_frames_without_a_picture_are_named_by_their_index_in_the_movie() -> None:
@@ -27,8 +31,8 @@ def test_frames_without_a_picture_are_named_by_their_index_in_the_movie() -> Non
             batch.frames.status[:] = status[first : first + 4]
             counts.write(batch)
 
-    assert counts.dropped_ranges == [(0, 0), (3, 5), (11, 11)]
-    assert counts.undecodable_ranges == [(1, 1), (6, 8)]
+    assert counts.dropped.ranges == [(0, 0), (3, 5), (11, 11)]
+    assert counts.undecodable.ranges == [(1, 1), (6, 8)]
 
 
 def test_of_very_many_ranges_the_first_are_named_and_the_others_counted() -> None:
@@ -38,7 +42,7 @@ def test_of_very_many_ranges_the_first_are_named_and_the_others_counted() -> Non
             batch.frames.status[2::4] = FrameStatus.UNDECODABLE
             counts.write(batch)
 
-    assert counts.dropped_ranges[-1] == (4 * 99, 4 * 99)
-    assert counts.num_dropped_ranges_left_out == 150
-    assert counts.undecodable_ranges[-1] == (4 * 99 + 2, 4 * 99 + 2)
-    assert counts.num_undecodable_ranges_left_out == 150
+    assert counts.dropped.ranges[-1] == (4 * 99, 4 * 99)
+    assert counts.dropped.num_left_out == 150
+    assert counts.undecodable.ranges[-1] == (4 * 99 + 2, 4 * 99 + 2)
+    assert counts.undecodable.num_left_out == 150

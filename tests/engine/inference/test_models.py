@@ -77,6 +77,16 @@ def test_poses_do_not_depend_on_the_batch(
     assert_same(np.concatenate(parts), model.predict(images))
 
 
+def test_a_prompt_model_gives_the_same_poses_bit_for_bit(
+    models: dict[str, PoseModel], images: NDArray[np.uint8]
+) -> None:
+    prompt = load_model(read_export(MODEL_DIR), "openvino", is_prompt=True)
+
+    poses = [prompt.predict(images[index : index + 1]) for index in range(NUM_IMAGES)]
+
+    np.testing.assert_array_equal(np.concatenate(poses), models["openvino"].predict(images))
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_images_may_change_their_size(
     models: dict[str, PoseModel], images: NDArray[np.uint8], runtime: str
@@ -156,7 +166,7 @@ def test_whatever_a_runtime_raises_is_one_line(
             raise error
 
     export = read_export(MODEL_DIR)
-    monkeypatch.setattr("engine.inference.load._load", lambda *_: Broken())
+    monkeypatch.setattr("engine.inference.load._load", lambda *_, **__: Broken())
 
     with pytest.raises(
         ModelError, match=r"\.pb: does not run as a DeepLabCut model \(.+\)$"
@@ -169,7 +179,7 @@ def test_whatever_a_runtime_raises_is_one_line(
 def test_a_library_that_is_missing_is_no_fault_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def load(*_: object) -> PoseModel:
+    def load(*_: object, **__: object) -> PoseModel:
         raise ImportError("no openvino")
 
     monkeypatch.setattr("engine.inference.load._load", load)

@@ -1,0 +1,1 @@
+"""Runs of movies that are still being recorded."""

@@ -1,0 +1,161 @@
+"""The movies of a recording, one after the other, while they are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.errors import RunError
+from engine.fan_out import FanOut
+from engine.identity import first_picture
+from engine.inference import PoseModel
+from engine.job import Job
+from engine.journal import read_journal
+from engine.live.audience import Audience
+from engine.live.live_movie_run import LiveMovieRun
+from engine.live.options import LiveOptions
+from engine.unfinished import RunRecord, UnfinishedRun
+from readers import MovieError, MovieInfo, inspect_movie
+from readers.live import LiveMovie, LiveSource
+from readers.live.feed import EndedBy
+from sinks import AnnotationParts
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A movie that was followed to its end.
+
+    Attributes
+    ----------
+    info
+        What was known of it meanwhile.
+    ended_by
+        Why nothing more came.
+    """
+
+    info: MovieInfo
+    ended_by: EndedBy | None
+
+    def as_recorded(self) -> MovieInfo:
+        """Look at the movie again now that it is recorded, if it is still there."""
+        if self.ended_by == "damaged":
+            return self.info
+        try:
+            recorded = inspect_movie(self.info.path)
+        except MovieError:
+            return self.info
+        # That there is more, or will be, is no damage of what was asked for.
+        return replace(recorded, damage=None) if self.ended_by == "stopped" else recorded
+
+
+@dataclass
+class Following:
+    """Takes every movie of a source through, as it comes.
+
+    Attributes
+    ----------
+    job, options
+        What to do.
+    source
+        Gives the movies.
+    model, fan_out, folder
+        As in `LiveMovieRun`.
+    audience
+        Is told of everything at once; open.
+    record
+        What the run is; it learns how each movie begins.
+    """
+
+    job: Job
+    options: LiveOptions
+    source: LiveSource
+    model: PoseModel
+    fan_out: FanOut
+    folder: UnfinishedRun
+    audience: Audience
+    record: RunRecord
+
+    def run(self) -> list[Followed]:
+        """Follow the recording to its end; tell which movies it had.
+
+        Raises
+        ------
+        RunError
+            If nothing came that could be followed.
+        """
+        movies: list[Followed] = []
+        parts = AnnotationParts(
+            self.folder.path / "annotations",
+            self.job.experiment_annotations_format,
+            body_parts=self.fan_out.export.body_parts,
+            has_hardware_counter=False,
+        )
+        with parts, closing(self.source.movies()) as sources:
+            is_over = False
+            while not is_over:
+                with ExitStack() as resources:
+                    movie = self._open_next(sources, resources, is_first=not movies)
+                    if movie is None:
+                        break
+                    self._follow(movie, len(movies), parts)
+                    movies.append(Followed(movie.info, movie.ended_by))
+                    is_over = movie.ended_by == "stopped"
+        if not movies:
+            raise RunError(f"{self.options.source}: nothing was recorded")
+        return movies
+
+    def _open_next(
+        self, sources: Generator[LiveMovie, None, None], resources: ExitStack, *, is_first: bool
+    ) -> LiveMovie | None:
+        """Wait for the next movie's first picture; None where the recording has ended."""
+        try:
+            movie = next(sources, None)
+            return None if movie is None else resources.enter_context(movie)
+        except (MovieError, KeyboardInterrupt) as error:
+            if is_first:
+                raise
+            if isinstance(error, MovieError):
+                self.audience.warn(f"{error}; what was recorded before is kept")
+            return None
+
+    def _follow(self, movie: LiveMovie, number: int, parts: AnnotationParts) -> None:
+        if self.job.crop_rect is not None:
+            self.job.crop_rect.check_inside(movie.info)
+        known = read_journal(self.folder.live_journal(number))
+        if known is not None and known.num_frames:
+            picture = first_picture(inspect_movie(movie.path), self.job.crop_rect)
+            self._note_first_picture(number, picture)
+        self.audience.begin_movie(movie, number, 0 if known is None else known.num_frames)
+        LiveMovieRun(
+            job=self.job,
+            number=number,
+            movie=movie,
+            model=self.model,
+            fan_out=self.fan_out,
+            folder=self.folder,
+            publishers=self.audience.publishers,
+            skips=self.options.skips,
+            on_published=self.audience.published,
+            on_first_picture=lambda digest: self._note_first_picture(number, digest),
+            on_progress=self.audience.show,
+            on_stop=self._tell_of_stop,
+        ).run(parts)
+        self.audience.end_movie()
+
+    def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
+        movies = self.record.identity["movies"]
+        if number < len(movies):
+            if movies[number] != digest:
+                raise RunError(
+                    f"{self.options.source}: is another recording than the one that was begun here"
+                )
+            return
+        self.record = replace(
+            self.record, identity={**self.record.identity, "movies": [*movies, digest]}
+        )
+        self.folder.write_record(self.record)
+
+    def _tell_of_stop(self) -> None:
+        self.audience.note("ending: what has arrived is worked off; once more stops at once")

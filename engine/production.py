@@ -1,0 +1,169 @@
+"""All outputs of a run are made, from its first movie to its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.builtin import DEMO_MOVIE
+from engine.fan_out import FanOut
+from engine.identity import digest
+from engine.inference import ModelExport, PoseModel
+from engine.job import Job
+from engine.movie_run import MovieRun
+from engine.outputs import OutputDirectory
+from engine.progress import Progress
+from engine.provenance import MovieResult, describe_movie, describe_run
+from engine.unfinished import RunRecord, UnfinishedRun
+from readers import MovieInfo
+from sinks import LabelledMovieDescription, ModelDescription, write_metadata
+
+
+@dataclass
+class Production:
+    """Takes every movie to its outputs, in a folder that the caller holds.
+
+    Attributes
+    ----------
+    job
+        What to do.
+    export
+        The model, as it was exported.
+    movies
+        In the order in which they are read.
+    fan_out
+        Makes the sinks.
+    folder
+        Where the run works.
+    progress
+        Is told how far the run is.
+    most_frames
+        Every movie is taken to end after as many frames; None for where they end.
+    results
+        One for each movie that is through.
+    warnings
+        What the user should know, a line each.
+    """
+
+    job: Job
+    export: ModelExport
+    movies: Sequence[MovieInfo]
+    fan_out: FanOut
+    folder: UnfinishedRun
+    progress: Progress
+    most_frames: int | None = None
+    results: list[MovieResult] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def make(self, model: PoseModel, record: RunRecord) -> None:
+        """Make all outputs, and note in the folder that they are whole.
+
+        Raises
+        ------
+        RunError, OutputError, InputError
+            If a movie cannot be read or an output cannot be written.
+        Interrupted
+            After an interrupt, when what the model had in hand is safe.
+        """
+        self._warn_of_model()
+        with self.fan_out.annotations(self.movies[0]) as annotations:
+            for number, movie in enumerate(self.movies):
+                movie_run = MovieRun(
+                    job=self.job,
+                    number=number,
+                    movie=movie,
+                    model=model,
+                    depends_on_batch=self.export.depends_on_batch,
+                    fan_out=self.fan_out,
+                    folder=self.folder,
+                    progress=self.progress,
+                    most_frames=self.most_frames,
+                )
+                self.results.append(movie_run.run(annotations))
+                self._warn_of_frames(self.results[-1])
+        self._write_metadata(model.runtime, record)
+        self.folder.write_record(replace(record, is_finished=True))
+
+    def written(self, names: OutputDirectory) -> list[Path]:
+        """Give the paths of all outputs, the metadata last: they tell that all others are there."""
+        paths = [names.annotations(self.job.experiment_annotations_format)]
+        for number in range(len(self.movies)):
+            paths += [names.pose_estimates(number), names.labelled_movie(number)]
+            paths += names.previews(number)
+        return [*paths, names.metadata]
+
+    def warn(self, message: str) -> None:
+        """Tell the user at once, and keep it for the metadata."""
+        self.warnings.append(message)
+        self.progress.warn(message)
+
+    def _warn_of_model(self) -> None:
+        if self.job.model is None and any(movie.path != DEMO_MOVIE for movie in self.movies):
+            self.warn(
+                "no model was given: the built-in one has learned from generated movies alone "
+                "and misleads on recordings"
+            )
+        if self.export.depends_on_batch:
+            self.warn(
+                f"{self.export.directory}: this model's predictions depend on which frames "
+                "share a batch (its batch normalisation is in training mode); it runs one "
+                "frame at a time"
+            )
+
+    def _warn_of_frames(self, result: MovieResult) -> None:
+        movie, counts = result.movie, result.counts
+        if result.damage is not None:
+            self.warn(f"{movie.path}: {result.damage}")
+        if counts.undecodable.num_frames:
+            self.warn(
+                f"{movie.path}: {counts.undecodable.num_frames} of {counts.num_frames} frames "
+                "could not be decoded; their poses are NaN"
+            )
+        if counts.skipped.num_frames:
+            self.warn(
+                f"{movie.path}: {counts.skipped.num_frames} of {counts.num_frames} frames were "
+                "skipped while it was recorded; their poses are NaN; fill them in with "
+                "posestream run --resume"
+            )
+        claimed = movie.num_frames_from_header
+        if claimed is not None and claimed != counts.num_frames:
+            self.warn(
+                f"{movie.path}: its header claims {claimed} frames, {counts.num_frames} are there"
+            )
+
+    def _write_metadata(self, runtime: str, record: RunRecord) -> None:
+        export = self.export
+        started = datetime.fromisoformat(record.started)
+        write_metadata(
+            self.folder.outputs.metadata,
+            model=ModelDescription(
+                task=export.task,
+                scorer=export.experimenter,
+                date=export.date,
+                network=export.network,
+                body_parts=export.body_parts,
+                snapshot=export.iterations,
+            ),
+            labelled_movies=[self._describe_labelled_movie(result) for result in self.results],
+            provenance={
+                **describe_run(self.job, export, runtime),
+                "movies": [describe_movie(result) for result in self.results],
+                "warnings": self.warnings,
+                "is_damaged": any(result.is_damaged for result in self.results),
+                "is_live": record.is_live,
+                "identity_sha256": digest(record.identity),
+                "started": started.isoformat(timespec="seconds"),
+                "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
+            },
+        )
+
+    def _describe_labelled_movie(self, result: MovieResult) -> LabelledMovieDescription:
+        crop = self.job.crop_rect
+        return LabelledMovieDescription(
+            width=result.movie.width if crop is None else crop.width,
+            height=result.movie.height if crop is None else crop.height,
+            frame_rate=float(self.fan_out.labelled_frame_rate(result.movie)),
+            num_frames=result.num_frames,
+        )

@@ -1,0 +1,180 @@
+"""Movies of any camera that are being recorded: FFmpeg reads them as if from a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import IO
+
+import av.error
+from av.video.stream import VideoStream
+
+from readers.avi_index import AviIndex
+from readers.demuxer import Demuxer, WatchedFile, demuxer, demuxer_of
+from readers.errors import MovieError, movie_errors
+from readers.live.clock import now_s
+from readers.live.feed import ArrivedPacket, EndedBy
+from readers.live.file_ends import is_avi_closed, is_matroska_closed, is_mp4_closed, mp4_kind
+from readers.live.growing_file import GrowingFile
+
+_CANNOT_BE_FOLLOWED = (
+    "is a plain .mp4, which cannot be read before its end, when the recorder writes its index; "
+    "record a fragmented .mp4 or an .mkv, or run on it afterwards"
+)
+
+_Source = Demuxer[WatchedFile] | Demuxer[GrowingFile]
+
+
+def _is_never_closed(_file: IO[bytes], _size: int) -> bool:
+    return False  # an MPEG transport stream has no end
+
+
+_KINDS: dict[str, tuple[str, Callable[[IO[bytes], int], bool]]] = {
+    "avi": ("avi", is_avi_closed),
+    "mp4": ("mov", is_mp4_closed),
+    "mkv": ("matroska", is_matroska_closed),
+    "ts": ("mpegts", _is_never_closed),
+}
+"""FFmpeg's name of each format, and how to tell that a recorder is done with a file of it."""
+
+
+def check_can_be_followed(path: Path) -> None:
+    """Raise `MovieError` for a plain .mp4 that is not finished; what is not known yet passes."""
+    if path.suffix.lower() == ".mp4":
+        with movie_errors(path), path.open("rb") as file:
+            if mp4_kind(file, file.seek(0, 2)) == "plain":
+                raise MovieError(path, _CANNOT_BE_FOLLOWED)
+
+
+class ContainerFeed:
+    """Packets of an .avi, a fragmented .mp4, an .mkv or a .ts; see `Feed`.
+
+    FFmpeg gives a frame of an .avi, .mp4 and .mkv as soon as its last byte is there, one of a .ts
+    when the next one begins. Before the first frame it waits until it knows the frame rate: for a
+    .mp4 and a .ts, which do not tell it, that takes 20 frames.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix tells its format.
+    end_after_s
+        Silence that is taken for the end.
+    wait, clock
+        As of `GrowingFile`.
+    """
+
+    may_wait = True
+    tells_times = True
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        end_after_s: float,
+        wait: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = now_s,
+    ) -> None:
+        self.path = path
+        self.format = path.suffix.lower().lstrip(".")
+        self._ffmpeg_format, self._is_closed = _KINDS[self.format]
+        self._file = GrowingFile(
+            path, self._is_closed, end_after_s=end_after_s, wait=wait, clock=clock
+        )
+        self._resources = ExitStack()
+        self._source: _Source | None = None
+        self._avi_index: AviIndex | None = None
+        self._given_to = 0
+        self._num_given = 0
+        self._is_over = False
+        self._damage: str | None = None
+
+    def open(self) -> None:
+        """Wait until FFmpeg knows what is in the file."""
+        self._resources.callback(self._file.close)
+        with movie_errors(self.path):
+            self._file.open()
+            if self.format == "mp4":
+                self._wait_for_index()
+            try:
+                self._source = self._resources.enter_context(self._open_source())
+            except av.error.FFmpegError:
+                if self.ended_by is None:
+                    raise
+                raise self._file.nothing_came() from None
+        if self.format == "avi":
+            self._avi_index = AviIndex(self.stream)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._resources.close()
+
+    @property
+    def stream(self) -> VideoStream:
+        """FFmpeg's stream of the file."""
+        if self._source is None:
+            raise ValueError("not opened")
+        return self._source.stream
+
+    def packets(self) -> Iterator[ArrivedPacket]:
+        """Yield the file's packets; one that was cut off by the end of all is the last."""
+        if self._source is None:
+            raise ValueError("not opened")
+        try:
+            for packet in self._source.packets():
+                if packet.is_corrupt and self.ended_by in ("stopped", "damaged"):
+                    continue  # cut off by us, or by what befell the file: it is none of our frames
+                if self._avi_index is not None:
+                    self._avi_index.number(packet)
+                end = self._source.file.tell()
+                if packet.pos is not None:
+                    end = min(end, packet.pos + packet.size)
+                self._given_to = max(self._given_to, end)
+                self._num_given += 1
+                yield ArrivedPacket(packet, self._file.arrival_time_s(end))
+                self._file.watch()
+        except (av.error.FFmpegError, OSError) as error:
+            # At the end of all, it is only a part of a frame that FFmpeg complains of.
+            if self.ended_by is None or self._source.file.tell() < self._source.file.size:
+                reason = error.strerror or type(error).__name__
+                self._damage = f"cannot be read beyond frame {self._num_given} ({reason})"
+        finally:
+            self._is_over = True
+        if self._damage is None:
+            self._file.wait_for_end()  # an index may be written behind the last frame
+
+    def stop(self) -> None:
+        """Take nothing that arrives from now on."""
+        self._file.stop()
+
+    def watch(self) -> None:
+        """Look whether the file has grown."""
+        self._file.watch()
+
+    @property
+    def num_waiting_bytes(self) -> int:
+        """Bytes behind the packet that was given last; 0 when there are no more."""
+        return 0 if self._is_over else max(0, self._file.size - self._given_to)
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why nothing more comes; None while it may."""
+        return "damaged" if self._damage is not None else self._file.ended_by
+
+    @property
+    def damage(self) -> str | None:
+        """What has happened to the file while it was followed, or is wrong with its data."""
+        return self._damage or self._file.damage
+
+    def _wait_for_index(self) -> None:
+        """Wait for the index of a .mp4: FFmpeg misreads one that it gets piece by piece."""
+        while (kind := mp4_kind(self._file.file, self._file.size)) is None:
+            if not self._file.wait_for(self._file.size + 1):
+                raise self._file.nothing_came()
+        if kind == "plain":
+            raise MovieError(self.path, _CANNOT_BE_FOLLOWED)
+
+    def _open_source(self) -> AbstractContextManager[_Source]:
+        if self._is_closed(self._file.file, self._file.size):
+            return demuxer(self.path, self._ffmpeg_format)
+        return demuxer_of(self.path, self._file, self._ffmpeg_format)

@@ -1,0 +1,341 @@
+"""Frames of a movie that is still being recorded, each as soon as it can be decoded."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from numpy.typing import NDArray
+
+from readers.base import fill_image, fits
+from readers.container import frame_period_s, stands_strict_decoding
+from readers.crop import CropRectangle
+from readers.errors import MovieError, movie_errors
+from readers.file_end import cut_off
+from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.live.feed import ArrivedPacket, EndedBy, Feed
+from readers.live.live_rows import LiveRow, LiveRows
+from readers.live.packet_queue import PacketQueue
+from readers.live.spill_file import SpillFile
+from readers.pictures import GreyConverter, RgbConverter
+
+_MOST_QUEUED_BYTES = 2**25
+
+
+class LiveMovie:
+    """A movie that is still being recorded, from its first frame to its end, once.
+
+    A context manager; entering waits for the first picture. One thread runs `receive`, which takes
+    in what arrives; another one reads. Rows, and their pixels, are those that a reader of the
+    finished file gives, without the frames that the recorder dropped, which only that file tells.
+
+    Memory is bounded: 32 MiB of packets, and the pictures inside the decoder. What goes beyond
+    waits in the file or, of a stream, in a temporary file.
+
+    Parameters
+    ----------
+    feed
+        Gives the packets.
+    crop
+        The part of each frame that is read; None for all of it.
+    newest_only
+        Look at the newest of the frames that wait and at none of the others: these are rows with
+        the status `SKIPPED`. Where pictures stand alone, they are not decoded either.
+    """
+
+    def __init__(self, feed: Feed, crop: CropRectangle | None, *, newest_only: bool) -> None:
+        self._feed = feed
+        self._crop = crop
+        self._newest_only = newest_only
+        self._resources = ExitStack()
+        self._queue = PacketQueue(_MOST_QUEUED_BYTES)
+        self._packets: Iterator[ArrivedPacket] = iter(())
+        self._ready: deque[LiveRow] = deque()
+        self._stands_alone = False
+        self._next_frame_index = 0
+        self._num_received = 0
+        self._num_received_bytes = 0
+        self._is_cancelled = False
+        self._is_over = False
+        self.num_of_other_size = 0
+        """Pictures so far whose size is not that of the first: rows that are undecodable."""
+
+    info: MovieInfo
+    """What is known of the movie since its first picture."""
+
+    def __enter__(self) -> Self:
+        """Wait for the first picture.
+
+        Raises
+        ------
+        MovieError
+            If it never comes, or the source cannot be followed.
+        InputError
+            If the crop rectangle does not lie inside the pictures.
+        """
+        with self._resources:  # unless all goes well
+            self._resources.callback(self._feed.close)
+            self._feed.open()
+            if not self._feed.may_wait:
+                self._queue = PacketQueue(_MOST_QUEUED_BYTES, SpillFile())
+            self._resources.callback(self._queue.close)
+            self._begin()
+            self._resources = self._resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    @property
+    def path(self) -> Path:
+        """The file that the movie is in, or is being recorded to."""
+        return self._feed.path
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images that `read` fills."""
+        if self._crop is None:
+            return self.info.height, self.info.width, 3
+        return self._crop.height, self._crop.width, 3
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why nothing more arrives; None while it may. Frames may still wait to be read."""
+        return self._feed.ended_by
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the source, in one line without the path; None for nothing."""
+        return self._feed.damage
+
+    @property
+    def num_arrived(self) -> int:
+        """Frames that have arrived, those that are still in the file estimated by their size."""
+        return self._num_received + self._num_in_file()
+
+    @property
+    def num_waiting(self) -> int:
+        """Frames that have arrived and were not read, estimated as `num_arrived` is."""
+        return max(0, self.num_arrived - self._next_frame_index)
+
+    def receive(self) -> None:
+        """Take in what arrives, until the source ends or `stop`; for a thread of its own.
+
+        Raises
+        ------
+        OSError
+            If a stream's packets cannot be kept until they are read.
+        """
+        try:
+            for arrived in self._received(self._packets):
+                self._queue.put(arrived, self._feed.watch)
+                if self._is_cancelled:
+                    break
+        finally:
+            self._queue.end()
+
+    def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
+        """Wait for a frame, and fill `images` with those that are there.
+
+        Parameters
+        ----------
+        images
+            uint8, shape (capacity, height, width, 3) with this movie's `image_shape`. Frames
+            without a picture are left black.
+
+        Returns
+        -------
+        FrameBatch or None
+            At least one frame, at most as many as there is room for; its images are a view of
+            `images`, of shape (frames, 0, 0, 3) where nobody is to look at any of them. None at
+            the end.
+        """
+        rows = self._next_rows(len(images), look=True)
+        if not rows:
+            return None
+        first_frame_index = self._next_frame_index
+        self._next_frame_index += len(rows)
+        status = self._fill(images, rows)
+        are_skipped = bool((status == FrameStatus.SKIPPED).all())
+        return FrameBatch(
+            first_frame_index,
+            images[: len(rows), :0, :0] if are_skipped else images[: len(rows)],
+            np.array([row.time_s for row in rows]),
+            np.full(len(rows), math.nan),
+            status,
+            np.array([row.arrival_time_s for row in rows]),
+        )
+
+    def skip(self, num_frames: int) -> int:
+        """Pass over frames that were done before, not decoding them where pictures stand alone.
+
+        Waits for them, as `read` does.
+
+        Returns
+        -------
+        int
+            How many there were: fewer at the end of the movie.
+        """
+        count = 0
+        while count < num_frames:
+            rows = self._next_rows(num_frames - count, look=False)
+            if not rows:
+                break
+            count += len(rows)
+            self._next_frame_index += len(rows)
+        return count
+
+    def stop(self) -> None:
+        """Take nothing that arrives from now on; what has arrived can be read. From any thread."""
+        self._feed.stop()
+
+    def cancel(self) -> None:
+        """Stop, and let `read` give None at once, whatever waits. From any thread."""
+        self._is_cancelled = True
+        self._feed.stop()
+        self._queue.cancel()
+
+    def _begin(self) -> None:
+        """Decode up to the first picture; what comes out is kept to be read."""
+        feed = self._feed
+        self._packets = feed.packets()
+        self._stands_alone = feed.stream.codec_context.codec.intra_only
+        period_s = frame_period_s(feed.path, feed.stream)
+        self._rows = LiveRows(feed, period_s)
+        picture = None
+        for arrived in self._received(chain(self._tried_packets(), self._packets)):
+            self._ready.extend(self._rows.put(arrived))
+            picture = self._first_picture()
+            if picture is not None:
+                break
+        else:
+            self._end()
+            picture = self._first_picture()
+        if picture is None:
+            raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
+        self.info = MovieInfo(
+            path=feed.path,
+            format=feed.format,
+            width=picture.width,
+            height=picture.height,
+            frame_period_s=period_s,
+            times_are_known=feed.tells_times,
+        )
+        if self._crop is not None:
+            self._crop.check_inside(self.info)
+        self._converter = (
+            GreyConverter(self._crop) if feed.format == "isxb" else RgbConverter(self._crop)
+        )
+
+    def _first_picture(self) -> av.VideoFrame | None:
+        return next((row.picture for row in self._ready if row.picture is not None), None)
+
+    def _tried_packets(self) -> list[ArrivedPacket]:
+        """Make a decoder of JPEGs strict, unless it would find fault with all of the first ones.
+
+        Gives the packets that were tried.
+        """
+        context = self._feed.stream.codec_context
+        tried: list[ArrivedPacket] = []
+        if context.name == "mjpeg" and self._feed.format != "isxb":
+            packets = (arrived.packet for arrived in _kept(self._packets, tried))
+            if stands_strict_decoding(_another_decoder(context), packets):
+                context.options = {**context.options, "err_detect": "explode"}
+        return tried
+
+    def _received(self, packets: Iterable[ArrivedPacket]) -> Iterator[ArrivedPacket]:
+        for arrived in packets:
+            self._num_received += 1
+            self._num_received_bytes += arrived.packet.size
+            yield arrived
+
+    def _num_in_file(self) -> int:
+        if not self._num_received_bytes:
+            return 0
+        return self._feed.num_waiting_bytes * self._num_received // self._num_received_bytes
+
+    def _next_rows(self, most: int, *, look: bool) -> list[LiveRow]:
+        """Take the rows that are there, at most `most`; wait for the first."""
+        while len(self._ready) < most and not self._is_cancelled:
+            if self._ready and not len(self._queue):
+                break
+            arrived = self._queue.get()
+            if arrived is None:
+                self._end()
+                break
+            self._ready.extend(self._decoded(arrived, look=look))
+        if self._is_cancelled:
+            return []
+        if self._newest_only or not look:
+            self._let_go(keep_newest=look and not self._is_behind())
+        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+
+    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[LiveRow]:
+        if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
+            return self._rows.pass_over(arrived)
+        return self._rows.put(arrived)
+
+    def _is_behind(self) -> bool:
+        """Tell whether another frame waits already; bytes may be a part of one only."""
+        return len(self._queue) > 0 or self._num_in_file() > 1
+
+    def _let_go(self, *, keep_newest: bool) -> None:
+        for row in reversed(self._ready):
+            if keep_newest and row.picture is not None:
+                keep_newest = False
+            else:
+                row.pass_over()
+
+    def _end(self) -> None:
+        """Take what is inside the decoder, once."""
+        if not self._is_over:
+            self._is_over = True
+            self._ready.extend(self._rows.rest(is_cut_off=self._is_cut_off()))
+
+    def _is_cut_off(self) -> bool:
+        """Tell whether a reader of the file will find that its end is missing."""
+        if self.ended_by == "silent" and self.path.exists():
+            with movie_errors(self.path):
+                return cut_off(self.path) is not None
+        return self.ended_by != "closed"
+
+    def _fill(self, images: NDArray[np.uint8], rows: list[LiveRow]) -> NDArray[np.uint8]:
+        status = np.array([row.status for row in rows], np.uint8)
+        if (status == FrameStatus.SKIPPED).all():
+            return status
+        for index, row in enumerate(rows):
+            is_there = fill_image(images[index], row.picture, self._converter, self.info)
+            if row.picture is not None and not is_there:
+                status[index] = FrameStatus.UNDECODABLE
+                self.num_of_other_size += not fits(row.picture, self.info)
+        return status
+
+
+def _kept(packets: Iterator[ArrivedPacket], kept: list[ArrivedPacket]) -> Iterator[ArrivedPacket]:
+    for arrived in packets:
+        kept.append(arrived)
+        yield arrived
+
+
+def _another_decoder(context: VideoCodecContext) -> VideoCodecContext:
+    """Make a decoder for the same stream."""
+    other = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
+    if context.extradata:
+        other.extradata = context.extradata
+    other.codec_tag = context.codec_tag
+    other.options = dict(context.options)
+    return other
