@@ -83,6 +83,11 @@ class Camera:
             self.num_seen = num_images
             self._changed.notify_all()
 
+    def wait_until_recorded(self, num_frames: int) -> None:
+        """Wait until so many frames are in the file."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.num_recorded >= num_frames, GUARD_S)
+
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record within the block; all that is left is recorded at its end."""
@@ -125,7 +130,9 @@ class Camera:
                 recorder.drop()
             else:
                 recorder.write(picture)
-                self.num_recorded += 1
+                with self._changed:
+                    self.num_recorded += 1
+                    self._changed.notify_all()
         if self.at_end is None:
             recorder.close()
         else:

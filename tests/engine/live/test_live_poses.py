@@ -23,7 +23,7 @@ def movie(tmp_path: Path) -> MovieInfo:
 
 
 def batches(movie: MovieInfo, first: int, size: int) -> list[FrameBatch]:
-    found = []
+    found: list[FrameBatch] = []
     with open_movie(movie) as reader:
         reader.skip(first)
         while True:
