@@ -20,7 +20,7 @@ from readers import InputError
 from sinks import flush_folder, output_errors, whole_file
 from sinks.files import remove
 
-MOST_RECORD_BYTES = 2**24
+_MOST_RECORD_BYTES = 2**24
 _NAME = "unfinished-run"
 
 
@@ -173,7 +173,7 @@ class UnfinishedRun:
             If the record cannot be read.
         """
         try:
-            return RunRecord(**json.loads(read_limited(self._record_path, MOST_RECORD_BYTES)))
+            return RunRecord(**json.loads(read_limited(self._record_path, _MOST_RECORD_BYTES)))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{self._record_path}: cannot be read, so that nobody can go on with this run; "

@@ -8,22 +8,27 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from engine import run
 from engine.bench import measurement
 from engine.bench.machine import describe_machine
 from engine.builtin import MODEL_DIR
 from engine.cli import main
 from engine.journal import read_journal
+from tests.engine.stopping import Loader
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import small_movie
 
 OUTPUTS = sorted(OUTPUTS_OF_ONE_MOVIE)
 DEADLINE_S = 60
+NUM_SEEN_OF_DEMO = 197
+"""Frames of the demo movie that were recorded."""
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +258,47 @@ def test_a_second_signal_stops_at_once_and_loses_nothing(tmp_path: Path, long_mo
     assert after.num_frames >= before.num_frames
 
 
+BUSY = """
+import signal, sys
+from contextlib import suppress
+from engine import cli
+
+def busy(**_):
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    print("in good order")
+
+cli._COMMANDS[sys.argv[1]] = busy
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_hurried"),
+    [
+        (["run", "movie.avi"], True),
+        (["demo"], True),
+        (["live", "movie.avi", "--output-dir", "out"], True),
+        (["bench", "movie.avi"], False),
+        (["inspect", "movie.avi"], False),
+    ],
+)
+def test_a_second_signal_ends_at_once_what_can_be_gone_on_with(
+    arguments: list[str], *, is_hurried: bool
+) -> None:
+    ended = subprocess.run(  # noqa: S603 -- this project's own command
+        [sys.executable, "-c", BUSY, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    at_once = "posestream: stopped at once; what was durable is kept\n"
+    expected = (130, "", at_once) if is_hurried else (0, "in good order\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == expected
+
+
 def test_a_signal_before_the_first_frame_leaves_nothing(tmp_path: Path, long_movie: Path) -> None:
     output_dir = tmp_path / "made" / "output"
     process = posestream(
@@ -358,6 +404,22 @@ def test_the_demo_does_not_replace_somebodys_results(
 
     assert "already holds results" in capsys.readouterr().err
     assert mine.read_text() == "mine"
+
+
+def test_an_interrupted_demo_goes_on_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exit_codes, num_predicted = [], []
+    for loader in (Loader(80, KeyboardInterrupt), Loader(), Loader(0)):
+        monkeypatch.setattr("engine.composition.run", partial(run, load=loader))
+        exit_codes.append(main(["demo", "--output-dir", str(tmp_path)]))
+        assert loader.model is not None
+        num_predicted.append(loader.model.num_images)
+
+    assert exit_codes == [130, 0, 0]
+    assert num_predicted[0] >= 80
+    assert sum(num_predicted) == NUM_SEEN_OF_DEMO
+    assert sorted(path.name for path in tmp_path.iterdir()) == OUTPUTS
 
 
 def test_a_switch_can_be_turned_off_again(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A warning where the disk may run full, before the work begins."""
 
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +12,10 @@ import pytest
 from engine import CropRectangle, Job, run
 from engine.bench.null_model import load_null_model
 from engine.disk_space import bytes_needed, space_warning
+from engine.progress import SilentProgress
 from engine.synthetic import write_isxb
 from readers import MovieInfo
+from tests.engine.stopping import Loader, PowerCut, job_for
 from tests.small_movies import pictures
 
 
@@ -64,3 +68,28 @@ def test_tables_and_a_drawing_on_black_take_no_more_than_the_estimate(tmp_path: 
     sizes = sum(file.stat().st_size for file in files)
     heads = 100_000  # of fixed length, they count for much in a movie this short
     assert sizes - heads < bytes_needed(job, [result.movies[0].movie], 8)
+
+
+class Warnings(SilentProgress):
+    """Remembers what it was warned of."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.told.append(message)
+
+
+def test_a_run_that_is_resumed_has_much_of_its_room_already(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0))
+    job = job_for([recording], tmp_path)
+    begun, resumed = Warnings(), Warnings()
+
+    with suppress(PowerCut):
+        run(job, begun, load=Loader(20))
+    run(replace(job, resume=True), resumed, load=Loader())
+
+    assert any("0.0 GiB are free" in warning for warning in begun.told)
+    assert not any("GiB are free" in warning for warning in resumed.told)

@@ -1,5 +1,6 @@
 """What a run must find in the output directory to go on with another's work."""
 
+import json
 import os
 import re
 import shutil
@@ -86,6 +87,22 @@ def test_other_options_are_refused(
     images_seen(job_for([recording], tmp_path), 20)
     with pytest.raises(InputError, match=re.escape(message)):
         resume(job_for([recording], tmp_path, **changed))
+
+
+def test_what_a_record_holds_is_told_on_one_line_and_not_at_length(
+    recording: Path, tmp_path: Path
+) -> None:
+    job = job_for([recording], tmp_path)
+    images_seen(job, 20)
+    path = tmp_path / "unfinished-run" / "run.json"
+    record = json.loads(path.read_text())
+    record["identity"]["model"]["runtime"] = "\x1b[2J\n" * 100_000
+    path.write_text(json.dumps(record))
+
+    with pytest.raises(InputError, match=r"begun with the model's runtime \\x1b\[2J\\n") as raised:
+        resume(job)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < len(str(tmp_path)) + 600
 
 
 def test_another_movie_is_refused(recording: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_poses_that_are_ready_are_not_held_back() -> None:
 def test_frames_whose_poses_are_known_are_not_shown_to_the_model() -> None:
     class Known:
         def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
-            is_known = np.arange(len(batch)) % 2 == 0
+            is_known: NDArray[np.bool_] = np.arange(len(batch)) % 2 == 0
             poses[is_known] = -7
             return is_known
 

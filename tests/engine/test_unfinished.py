@@ -43,6 +43,20 @@ def test_a_record_that_lacks_something_is_refused(folder: UnfinishedRun, lacking
             folder.record()
 
 
+@pytest.mark.parametrize(("num_bytes", "is_read"), [(2**24, True), (2**24 + 1, False)])
+def test_a_record_is_read_up_to_16_mib(
+    folder: UnfinishedRun, num_bytes: int, *, is_read: bool
+) -> None:
+    content = json.dumps(asdict(RECORD))
+    with folder.made():
+        (folder.path / "run.json").write_text(content.rjust(num_bytes))
+        if is_read:
+            assert folder.record() == RECORD
+            return
+        with pytest.raises(InputError, match=r"run\.json: cannot be read, so that nobody"):
+            folder.record()
+
+
 def test_a_lock_keeps_others_out_and_names_who_holds_it(folder: UnfinishedRun) -> None:
     other = UnfinishedRun(folder.path.parent)
     message = r"another run works on it \(process \d+ on .+\);"

@@ -199,6 +199,16 @@ def test_what_lies_behind_a_segment_that_is_no_good_is_written_again(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("name", ["0000001.mp4", "1.mp4", "+00001.mp4", "000001.mp4.old"])
+def test_what_is_only_named_like_a_segment_goes(tmp_path: Path, name: str) -> None:
+    path, movie = tmp_path / "movie.mp4", Movie()
+    movie.write(path, 32)
+    (segments_dir(path) / name / "inner").mkdir(parents=True)
+
+    assert movie.write(path) == movie.write(tmp_path / "whole.mp4")
+    assert not segments_dir(path).exists()
+
+
 def test_links_lead_nowhere(tmp_path: Path) -> None:
     """Neither the folder nor a segment may be one, and what they lead to stays as it is."""
     path, other, movie = tmp_path / "movie.mp4", tmp_path / "other", Movie()

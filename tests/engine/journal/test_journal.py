@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import RunError
@@ -88,6 +88,7 @@ def check_rows(path: Path, sizes: list[int], reads: list[int]) -> None:
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(sizes=SIZES, data=st.data())
 def test_rows_come_back_however_they_are_cut(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
@@ -103,6 +104,7 @@ def test_rows_come_back_however_they_are_cut(
     check_rows(path, sizes, [size for size in reads if size])
 
 
+@settings(deadline=None)
 @given(sizes=SIZES, data=st.data())
 def test_a_torn_end_counts_as_not_written_and_is_written_over(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
@@ -247,6 +249,23 @@ def test_a_disk_that_cannot_be_written_on_is_named(
             broken.setattr(os, "fsync", fail)
             with pytest.raises(OutputError, match=message):
                 stage.push(pose_batch(3, 10))
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError])
+def test_what_fails_first_is_raised_and_not_what_fails_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception] | None
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    def run() -> None:
+        with monkeypatch.context() as broken, journal(tmp_path / "poses.0.journal"):
+            broken.setattr(os, "fsync", fail)
+            if error is not None:
+                raise error
+
+    with pytest.raises(error or OutputError):
+        run()
 
 
 def test_views_of_a_journal_are_of_the_right_types(tmp_path: Path) -> None:

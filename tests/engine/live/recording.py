@@ -23,6 +23,10 @@ from tests.engine.stopping import CountingModel
 from tests.small_movies import HEIGHT, WIDTH, pictures
 
 GUARD_S = 60
+LAG = {".ts": 2}
+"""Frames that FFmpeg's demuxer holds back."""
+START = {".mp4": 30, ".mkv": 15, ".ts": 30}
+"""Frames that FFmpeg looks at before it gives the first."""
 FRAME_RATE = 30
 
 
@@ -107,6 +111,14 @@ class Camera:
         if self.error is not None:
             raise self.error
 
+    def _may_record(self) -> bool:
+        suffix = self.path.suffix
+        assert self._recorder is not None
+        ready = self.ahead + self._recorder.lag + LAG.get(suffix, 0)
+        if not self.num_seen:
+            ready = max(ready, START.get(suffix, 0))
+        return self._is_let_go or self.num_recorded - self.num_seen < ready
+
     def _work(self) -> None:
         try:
             self._record()
@@ -119,13 +131,7 @@ class Camera:
         self._begun.set()
         for index, picture in enumerate(pictures(self.num_frames)):
             with self._changed:
-                ready = self.ahead + recorder.lag + LAG.get(self.path.suffix, 0)
-                assert self._changed.wait_for(
-                    lambda ready=ready: (  # type: ignore[misc]  # mypy infers no types for defaults
-                        self._is_let_go or self.num_recorded - self.num_seen < ready
-                    ),
-                    GUARD_S,
-                )
+                assert self._changed.wait_for(self._may_record, GUARD_S)
             if index in self.dropped:
                 recorder.drop()
             else:
@@ -137,10 +143,6 @@ class Camera:
             recorder.close()
         else:
             self.at_end()
-
-
-LAG = {".ts": 1}
-"""Frames that FFmpeg's demuxer holds back."""
 
 
 @dataclass

@@ -60,7 +60,7 @@ def assert_same(live_dir: Path, run_dir: Path) -> None:
 def test_the_outputs_are_those_of_a_run_of_the_recorded_movie(
     tmp_path: Path, suffix: str, ahead: int
 ) -> None:
-    camera = Camera(tmp_path / f"mouse{suffix}", num_frames=30, ahead=ahead)
+    camera = Camera(tmp_path / f"mouse{suffix}", num_frames=50, ahead=ahead)
     job = live_job(tmp_path / "live")
     loader = SeeingLoader(camera)
 
@@ -68,7 +68,7 @@ def test_the_outputs_are_those_of_a_run_of_the_recorded_movie(
 
     assert sorted(path.name for path in job.output_dir.iterdir()) == OF_ONE_MOVIE
     assert [path.name for path in result.outputs] == OF_ONE_MOVIE
-    assert loader.num_images == 30
+    assert loader.num_images == 50
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
 
 
