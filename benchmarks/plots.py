@@ -1,15 +1,17 @@
 """Draw what the benchmarks measured, for the README.
 
-    python -m benchmarks.plots --peer peer.json [--bench bench.json] DEST_DIR
+    python -m benchmarks.plots [--peer peer.json] [--bench bench.json] [--live live.json] DEST_DIR
 
-draws ``peer.svg`` from what ``python -m benchmarks.peer --json`` wrote, and ``stages.svg`` from
-what ``posestream bench --json`` wrote.
+draws ``peer.svg`` from what ``python -m benchmarks.peer --json`` wrote, ``stages.svg`` from what
+``posestream bench --json`` wrote, and ``live.svg`` from what ``python -m benchmarks.live --json``
+wrote.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 _WIDTH_INCHES = 7.2
 _BLUE, _GREY, _INK, _FAINT_INK = "#2f6fb0", "#b4bac2", "#24292f", "#636c76"
@@ -84,6 +87,58 @@ def draw_stages(path: Path, stages: Sequence[tuple[str, float]]) -> None:
     _save(figure, path)
 
 
+def draw_live(path: Path, report: Mapping[str, Any]) -> None:
+    """Draw latency and memory of a live run, minute by minute.
+
+    Minutes without a measurement, such as those in which the run was stopped, are left out.
+
+    Parameters
+    ----------
+    path
+        The .svg file.
+    report
+        What ``benchmarks.live`` writes.
+
+    Raises
+    ------
+    ValueError
+        If it does not cover a whole minute.
+    """
+    latency_ms = report["latency"]["writing_to_publication"]["minutes_ms"]
+    if not latency_ms:
+        raise ValueError("there must be at least one whole minute, got none")
+    figure = Figure(figsize=(_WIDTH_INCHES, 2.3), layout="constrained")
+    _heading(
+        figure,
+        f"live, .{report['kind']}, {report['width']} × {report['height']} pixels, "
+        f"{report['frame_rate']:g} frames/s",
+    )
+    times, memory = figure.subplots(1, 2)
+    own_ms = report["own_time_ms"]["before"]["paced"]["sum"]["p50"]
+    times.axhline(own_ms, color=_INK, linewidth=1, linestyle=":", label="decode and model alone")
+    for name, color in (("p99", _GREY), ("p50", _BLUE)):
+        _draw_minutes(times, [minute and minute[name] for minute in latency_ms], color, name)
+    times.set_title("from written to published, ms", loc="left", fontsize=9, color=_INK)
+    times.set_ylim(0, 1.5 * times.get_ylim()[1])  # the legend stands above the lines
+    times.legend(loc="upper left", ncols=3, fontsize=8, frameon=False, labelcolor=_INK)
+    _draw_minutes(memory, report["memory"]["minutes_mib"], _BLUE, "resident")
+    memory.set_title("memory, MiB", loc="left", fontsize=9, color=_INK)
+    memory.set_ylim(0, 1.15 * memory.get_ylim()[1])
+    _save(figure, path)
+
+
+def _draw_minutes(axes: Axes, values: Sequence[float | None], color: str, name: str) -> None:
+    """Draw a line over minutes, with a gap where there is no value."""
+    numbers = range(1, len(values) + 1)
+    known = [math.nan if value is None else value for value in values]
+    axes.plot(numbers, known, color=color, linewidth=1.5, marker=".", label=name)
+    axes.set_xlabel("minute", fontsize=8, color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(labelsize=8, labelcolor=_INK, color=_FAINT_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_FAINT_INK)
+
+
 def _draw_sides(
     axes: Axes,
     title: str,
@@ -141,18 +196,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--peer", type=Path, required=True, help="results of benchmarks.peer")
+    parser.add_argument("--peer", type=Path, help="results of benchmarks.peer")
     parser.add_argument("--bench", type=Path, help="results of posestream bench")
+    parser.add_argument("--live", type=Path, help="results of benchmarks.live")
     parser.add_argument("destination", type=Path, metavar="DEST_DIR", help="where pictures go")
     options = parser.parse_args(arguments)
     options.destination.mkdir(parents=True, exist_ok=True)
-    draw_peer(options.destination / "peer.svg", json.loads(options.peer.read_text()))
+    if options.peer:
+        draw_peer(options.destination / "peer.svg", json.loads(options.peer.read_text()))
     if options.bench:
         stages = json.loads(options.bench.read_text())["stages"]
         draw_stages(
             options.destination / "stages.svg",
             [(stage["name"], stage["core_ms_per_frame"]) for stage in stages],
         )
+    if options.live:
+        draw_live(options.destination / "live.svg", json.loads(options.live.read_text()))
 
 
 if __name__ == "__main__":

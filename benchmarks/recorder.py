@@ -117,9 +117,9 @@ class Recorder(ABC):
 
 
 class _IsxbFile(Recorder):
-    def __init__(self, path: Path, frame_rate: Fraction) -> None:
+    def __init__(self, path: Path, width: int, height: int, frame_rate: Fraction) -> None:
         super().__init__(lag=0)
-        self._file = IsxbRecorder(path, frame_rate)
+        self._file = IsxbRecorder(path, width, height, frame_rate)
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         if error_type is not None:
@@ -248,7 +248,7 @@ def open_recorder(
     """
     rate = Fraction(frame_rate).limit_denominator(1_000_000)
     if path.suffix == ".isxb" and codec in (None, "mjpeg"):
-        return _IsxbFile(path, rate)
+        return _IsxbFile(path, width, height, rate)
     kind = _KINDS.get(path.suffix)
     if kind is None or codec not in (None, *kind.codecs):
         allowed = {".isxb": ("mjpeg",)} | {suffix: kind.codecs for suffix, kind in _KINDS.items()}

@@ -23,6 +23,11 @@ class AviIndex:
         self._last = -1
         self._end = 0
 
+    @property
+    def next_number(self) -> int:
+        """Number of the frame behind the last one that was numbered."""
+        return self._last + 1
+
     def number(self, packet: av.Packet[VideoStream]) -> None:
         """Set both times of a packet to its number, the frames that were dropped counted too.
 

@@ -17,13 +17,13 @@ class InputError(ValueError):
 
 
 class MovieError(InputError):
-    """A movie cannot be used; the message begins with its path, on one line."""
+    """A movie cannot be used; the message begins with its path, or its address, on one line."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path | str, problem: str) -> None:
         super().__init__(f"{printable(path)}: {problem}")
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """Write a path on one line, whatever its bytes: what cannot be printed is escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()

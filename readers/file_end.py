@@ -22,8 +22,8 @@ _MOST_PARTS = 1_000_000
 CUT_OFF = "was cut off: it ends before its own description of itself says"
 NOT_CLOSED = "was cut off, or never closed by its recorder: it does not tell where it ends"
 _SYNC = 0x47
-_PACKET_BYTES = (188, 192, 204)
-"""Of a transport stream: bare, behind a time code (.m2ts), or before a checksum."""
+_PACKETS = ((188, 0), (192, 4), (204, 0))
+"""Of a transport stream: bytes of each, and those of a time code before it (.m2ts)."""
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot")
 _HEAD_BYTES = 4096
 
@@ -75,10 +75,10 @@ def container_format(file: IO[bytes]) -> str:
 
 def _transport_packets(head: bytes) -> tuple[int, int] | None:
     """Tell where the first whole packet of a transport stream starts, and the size of each."""
-    for size in _PACKET_BYTES:
+    for size, num_bytes_before in _PACKETS:
         for start in range(size):
             if set(head[start : start + 4 * size : size]) == {_SYNC}:
-                return start, size
+                return start - num_bytes_before, size
     return None
 
 

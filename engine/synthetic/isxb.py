@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, Self
@@ -84,8 +84,16 @@ def write_isxb(
         If no frame is recorded.
     """
     boxes = repeat(None) if tracker_boxes is None else tracker_boxes
+    remaining = iter(images)
+    first = next(remaining, None)
+    if first is None:
+        raise ValueError("a recording needs at least one picture, got none")
+    height, width = first.shape[:2]
+    frames = zip(chain([first], remaining), boxes, strict=tracker_boxes is not None)
     with IsxbRecorder(
         path,
+        width,
+        height,
         frame_rate,
         start_time_ms=start_time_ms,
         utc_offset_min=utc_offset_min,
@@ -95,7 +103,7 @@ def write_isxb(
         quality=quality,
         timing_in_session=timing_in_session,
     ) as recorder:
-        for index, (image, box) in enumerate(zip(images, boxes, strict=tracker_boxes is not None)):
+        for index, (image, box) in enumerate(frames):
             if index in dropped:
                 recorder.drop()
             else:
@@ -107,7 +115,8 @@ class IsxbRecorder:
     """Writes a recording as its frames come: the header is blank until it is closed.
 
     A context manager, which closes the recording; after an error it leaves it unfinished, as a
-    recorder does that lost its power. Parameters are those of `write_isxb`.
+    recorder does that lost its power. Parameters are those of `write_isxb`, and
+    the size of the pictures in pixels.
 
     Attributes
     ----------
@@ -118,6 +127,8 @@ class IsxbRecorder:
     def __init__(
         self,
         path: Path,
+        width: int,
+        height: int,
         frame_rate: float | Fraction,
         *,
         start_time_ms: int = 1_700_000_000_000,
@@ -134,7 +145,7 @@ class IsxbRecorder:
         self._start_time_ms, self._utc_offset_min = start_time_ms, utc_offset_min
         self._timing_in_session = timing_in_session
         self._dropped: list[int] = []
-        self._size = (0, 0)
+        self._width, self._height = width, height
         self.num_frames = 0
         self._resources = ExitStack()
         self._file = self._resources.enter_context(path.open("wb"))
@@ -155,7 +166,6 @@ class IsxbRecorder:
 
     def encode(self, image: NDArray[np.uint8]) -> bytes:
         """Make a JPEG of a picture: uint8, (height, width, 3), RGB, all of one size."""
-        self._size = image.shape[0], image.shape[1]
         return self._encoder.encode(image)
 
     def write(self, jpeg: bytes, box: TrackerBox | None = None) -> None:
@@ -164,7 +174,7 @@ class IsxbRecorder:
         Parameters
         ----------
         jpeg
-            What `encode` gave; one picture may be recorded any number of times.
+            What `encode` gave, here or of another recorder; any number of times.
         box
             As one of the `tracker_boxes` of `write_isxb`.
         """
@@ -221,7 +231,7 @@ class IsxbRecorder:
 
     def _session(self) -> dict[str, Any]:
         rate = self._clock.frame_rate
-        session = _session(*self._size, float(rate))
+        session = _session(self._height, self._width, float(rate))
         if not self._timing_in_session:
             del session["spacingInfo"]
             return session

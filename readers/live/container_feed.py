@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+import av
 import av.error
 from av.video.stream import VideoStream
 
@@ -50,9 +51,11 @@ def check_can_be_followed(path: Path) -> None:
 class ContainerFeed:
     """Packets of an .avi, a fragmented .mp4, an .mkv or a .ts; see `Feed`.
 
-    FFmpeg gives a frame of an .avi, .mp4 and .mkv as soon as its last byte is there, one of a .ts
-    when the next one begins. Before the first frame it waits until it knows the frame rate: for a
-    .mp4 and a .ts, which do not tell it, that takes 20 frames.
+    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. One
+    of a .ts comes when two more have: what takes the stream apart and what finds its pictures each
+    see the end of one in the beginning of the next. So does, by one, H.264 in an .avi. Before the
+    first frame FFmpeg waits until it knows the frame rate: in a .mp4 and a .ts, which do not tell
+    it, that takes 20 frames, and 40 of H.264 in an .avi.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ class ContainerFeed:
         self,
         path: Path,
         *,
-        end_after_s: float,
+        end_after_s: float | Callable[[], float],
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = now_s,
     ) -> None:
@@ -142,6 +145,16 @@ class ContainerFeed:
             self._is_over = True
         if self._damage is None:
             self._file.wait_for_end()  # an index may be written behind the last frame
+        if self._avi_index is not None and self.ended_by in ("closed", "silent"):
+            yield from self._lost_behind(self._avi_index)
+
+    def _lost_behind(self, index: AviIndex) -> Iterator[ArrivedPacket]:
+        """Yield an empty packet for each frame of an .avi of which only the beginning is there."""
+        first = index.next_number
+        for number in range(first, first + index.num_behind(self._file.size)):
+            packet = cast("av.Packet[VideoStream]", av.Packet())
+            packet.pts = packet.dts = number
+            yield ArrivedPacket(packet, self._file.arrival_time_s(self._file.size))
 
     def stop(self) -> None:
         """Take nothing that arrives from now on."""

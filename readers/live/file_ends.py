@@ -34,15 +34,15 @@ def is_avi_closed(file: IO[bytes], size: int) -> bool:
 
     Until it is closed the size of a chunk is 0 or larger than any.
     """
-    start = 0
+    start = end = 0
     while start + 8 <= size:
         head = _at(file, start, 8)
         chunk_size = int.from_bytes(head[4:], "little")
         if head[:4] not in (b"RIFF", b"ON2 ") or chunk_size == 0:
             return False
-        start += 8 + chunk_size + chunk_size % 2
-    # A chunk of odd size may lack the byte that fills it up.
-    return 0 < start in (size, size + 1)
+        end = start + 8 + chunk_size
+        start = end + chunk_size % 2  # the byte that fills up the last one may be missing
+    return 0 < end <= size <= start
 
 
 def is_mp4_closed(file: IO[bytes], size: int) -> bool:

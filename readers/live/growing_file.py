@@ -34,7 +34,7 @@ class GrowingFile:
     is_closed
         Tells of the file and its size whether the program that writes it is done with it.
     end_after_s
-        Silence that is taken for the end.
+        Silence that is taken for the end, in seconds; asked each time where it is a function.
     wait
         Waits for at most as many seconds; None for a wait that `stop` ends.
     clock
@@ -55,12 +55,12 @@ class GrowingFile:
         path: Path,
         is_closed: Callable[[IO[bytes], int], bool],
         *,
-        end_after_s: float,
+        end_after_s: float | Callable[[], float],
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = now_s,
     ) -> None:
         self._path, self._is_closed = path, is_closed
-        self._end_after_s = end_after_s
+        self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
         self._clock = clock
@@ -175,7 +175,7 @@ class GrowingFile:
             self._fail(misfortune, self.size)
         elif silence_s >= _SETTLED_S and self._is_closed(self.file, self.size):
             self._finish("closed")
-        elif silence_s >= self._end_after_s:
+        elif silence_s >= self._end_after_s():
             self._finish("silent")
 
     def _misfortune(self) -> str | None:
@@ -200,7 +200,7 @@ class GrowingFile:
         """Make the error for a file whose first picture never came."""
         problems = {
             "stopped": "was stopped before its first picture came",
-            "silent": f"no picture came within {self._end_after_s:g} s",
+            "silent": f"no picture came within {self._end_after_s():g} s",
         }
         problem = self.damage or problems.get(self.ended_by or "", "holds no picture")
         return MovieError(self._path, problem)

@@ -47,7 +47,7 @@ class IsxbFeed:
         self,
         path: Path,
         *,
-        end_after_s: float,
+        end_after_s: float | Callable[[], float],
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = now_s,
     ) -> None:

@@ -70,7 +70,7 @@ class LiveRows:
 
     def _note(self, arrived: ArrivedPacket) -> None:
         self._last_arrival_s = arrived.arrival_time_s
-        if arrived.packet.pts is not None:
+        if arrived.packet.pts is not None and not arrived.packet.is_discard:
             self._arrivals_s[arrived.packet.pts] = arrived.arrival_time_s
 
     def _live(self, row: Row) -> LiveRow:

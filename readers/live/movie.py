@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self, cast
 
@@ -64,6 +65,7 @@ class LiveMovie:
         self._next_frame_index = 0
         self._num_received = 0
         self._num_received_bytes = 0
+        self._receiving = Lock()
         self._is_cancelled = False
         self._is_over = False
         self.num_of_other_size = 0
@@ -98,7 +100,9 @@ class LiveMovie:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._resources.close()
+        self.cancel()
+        with self._receiving:  # FFmpeg's own state must not go while it is at work
+            self._resources.close()
 
     @property
     def path(self) -> Path:
@@ -141,10 +145,11 @@ class LiveMovie:
             If a stream's packets cannot be kept until they are read.
         """
         try:
-            for arrived in self._received(self._packets):
-                self._queue.put(arrived, self._feed.watch)
-                if self._is_cancelled:
-                    break
+            with self._receiving:
+                for arrived in self._received(self._packets):
+                    self._queue.put(arrived, self._feed.watch)
+                    if self._is_cancelled:
+                        break
         finally:
             self._queue.end()
 
@@ -217,7 +222,8 @@ class LiveMovie:
         period_s = frame_period_s(feed.path, feed.stream)
         self._rows = LiveRows(feed, period_s)
         picture = None
-        for arrived in self._received(chain(self._tried_packets(), self._packets)):
+        self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
+        for arrived in self._received(self._packets):
             self._ready.extend(self._rows.put(arrived))
             picture = self._first_picture()
             if picture is not None:
@@ -308,6 +314,8 @@ class LiveMovie:
 
     def _is_cut_off(self) -> bool:
         """Tell whether a reader of the file will find that its end is missing."""
+        if not self._feed.may_wait:
+            return False  # however a stream ends, its recording is closed
         if self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 return cut_off(self.path) is not None

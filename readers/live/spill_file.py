@@ -42,6 +42,11 @@ class SpillFile:
     def __len__(self) -> int:
         return self._num_put - self._num_taken
 
+    @property
+    def num_bytes_on_disk(self) -> int:
+        """Size of the file."""
+        return self._write_to
+
     def put(self, arrived: ArrivedPacket) -> None:
         """Add a packet behind all others.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plots import draw_peer, draw_stages, main
+from benchmarks.plots import draw_live, draw_peer, draw_stages, main
 
 STAGES = [("decode", 1.25), ("inference", 38.2), ("previews", 0.05)]
 
@@ -42,6 +42,19 @@ def report() -> dict[str, Any]:
                 "memory_ratio": ratio(5.5, 5.5, 5.5),
             },
         }
+    }
+
+
+def live_report() -> dict[str, Any]:
+    minutes = [{"p50": 5 + 0.1 * n, "p99": 9 - 0.1 * n} for n in range(10)]
+    return {
+        "kind": "isxb",
+        "width": 320,
+        "height": 256,
+        "frame_rate": 30.0,
+        "own_time_ms": {"before": {"paced": {"sum": {"p50": 4.2}}}},
+        "latency": {"writing_to_publication": {"minutes_ms": [*minutes[:5], None, *minutes[5:]]}},
+        "memory": {"minutes_mib": [400.0] * 6 + [None] + [401.0] * 4},
     }
 
 
@@ -98,6 +111,33 @@ def test_no_stage_is_no_picture(tmp_path: Path) -> None:
         draw_stages(tmp_path / "stages.svg", [])
 
 
+def test_minutes_of_a_live_run_are_drawn_with_a_gap_where_nothing_was_measured(
+    tmp_path: Path,
+) -> None:
+    draw_live(tmp_path / "live.svg", live_report())
+
+    written = texts(tmp_path / "live.svg")
+    assert {
+        "live, .isxb, 320 × 256 pixels, 30 frames/s",
+        "p50",
+        "p99",
+        "decode and model alone",
+        "memory, MiB",
+    } <= set(written)
+    assert written.count("minute") == 2
+    lines = re.findall(
+        r'<path d="([^"]*)"[^>]*stroke-width: 1.5', (tmp_path / "live.svg").read_text()
+    )
+    assert [line.count("M") for line in lines if line.count("L") > 5] == [2, 2, 2]
+
+
+def test_a_live_run_of_less_than_a_minute_is_no_picture(tmp_path: Path) -> None:
+    report = live_report()
+    report["latency"]["writing_to_publication"]["minutes_ms"] = []
+    with pytest.raises(ValueError, match="at least one whole minute, got none"):
+        draw_live(tmp_path / "live.svg", report)
+
+
 def test_the_same_numbers_give_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
         draw_peer(tmp_path / f"{name}.svg", report())
@@ -115,3 +155,8 @@ def test_the_command_makes_the_directory_and_draws_what_it_is_given(tmp_path: Pa
     bench.write_text(json.dumps({"stages": stages}))
     main(["--peer", str(peer), "--bench", str(bench), str(pictures)])
     assert {path.name for path in pictures.iterdir()} == {"peer.svg", "stages.svg"}
+
+    live = tmp_path / "live.json"
+    live.write_text(json.dumps(live_report()))
+    main(["--live", str(live), str(tmp_path / "live")])
+    assert {path.name for path in (tmp_path / "live").iterdir()} == {"live.svg"}

@@ -49,14 +49,14 @@ def test_a_file_that_is_gone_leaves_what_was_seen_of_it(
     tmp_path: Path, suffix: str, harm: Callable[[Path], None], reason: str
 ) -> None:
     path = tmp_path / f"mouse{suffix}"
-    camera = Camera(path, num_frames=14, at_end=lambda: harm(path))
+    camera = Camera(path, num_frames=40, at_end=lambda: harm(path))
     job = live_job(tmp_path / "live")
     watcher = Watcher()
 
     result = follow_camera(camera, job, watcher=watcher)
 
     poses = pd.read_hdf(job.output_dir / "dlc_pose_estimates.0.h5").to_numpy()
-    assert 12 <= len(poses) <= 14
+    assert 38 <= len(poses) <= 40
     assert not np.isnan(poses).any()
     assert result.is_damaged
     assert any(reason in line and str(path) in line for line in watcher.warnings)

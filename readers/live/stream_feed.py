@@ -1,0 +1,190 @@
+"""A stream from elsewhere: a camera's address, a capture device, or what is written to a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import av
+import av.error
+from av.video.stream import VideoStream
+
+from readers.demuxer import demuxer_of
+from readers.errors import MovieError, movie_errors
+from readers.frame_period import LONGEST_S
+from readers.live.feed import ArrivedPacket, EndedBy
+from readers.live.recording import TIME_BASE, Recording
+from readers.live.stream_clock import StreamClock
+from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
+
+_RATE_WITHOUT_TIMES = Fraction(25)
+_HIGHEST_RATE = 1000
+"""What claims more tells the unit of its times, not its frames."""
+_WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe")
+"""Formats whose times FFmpeg makes up."""
+_IN_ANOTHER_ORDER = (
+    "its pictures come in another order than they are shown in, and without times; "
+    "send them as MPEG-TS or Matroska, or without B-frames"
+)
+
+
+class _Memory:
+    """Bytes for FFmpeg."""
+
+    error: OSError | None = None
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+        self.size = len(data)
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes."""
+        data = self._data[self._position : self._position + size]
+        self._position += len(data)
+        return data
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
+        return self._position
+
+
+class StreamFeed:
+    """Packets of a stream, which are recorded as they come; see `Feed`.
+
+    They are handed on as a reader of the recording will find them: its times, in milliseconds, its
+    form of H.264, its description of the pictures. The stream never waits for anybody.
+
+    Parameters
+    ----------
+    name
+        What the stream is called in messages.
+    source
+        Gives the stream's packets.
+    path
+        The recording; it must not exist. There is none unless a packet comes.
+    end_after_s
+        Silence that is taken for the end.
+    """
+
+    format = "mkv"
+    may_wait = False
+    tells_times = True
+    num_waiting_bytes = 0
+
+    def __init__(self, name: str, source: StreamInput, path: Path, end_after_s: float) -> None:
+        self.path = path
+        self._name, self._source, self._end_after_s = name, source, end_after_s
+        self._resources = ExitStack()
+        self._recording: Recording | None = None
+        self._stream: VideoStream | None = None
+        self._packets: Iterator[ArrivedPacket] = iter(())
+        self._clock = StreamClock(has_times=True)
+        self._damage: str | None = None
+
+    def open(self) -> None:
+        """Wait for the first packet, and begin the recording."""
+        self._resources.callback(self._source.close)
+        container = self._source.open()
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            raise self._nothing_came("holds no video")
+        if not stream.width or not stream.height or stream.codec_context is None:
+            raise self._nothing_came("does not tell what its pictures are")
+        has_times = container.format.name not in _WITHOUT_TIMES
+        if not has_times and stream.codec_context.reorder_depth:
+            raise MovieError(self._name, _IN_ANOTHER_ORDER)
+        self._clock = StreamClock(has_times=has_times)
+        packets = (packet for packet in self._source.packets(stream) if packet.packet.size)
+        first = next(packets, None)
+        if first is None:
+            raise self._nothing_came("holds no picture")
+        with movie_errors(self.path):
+            self._recording = Recording(self.path, stream, _rate(stream))
+            self._resources.callback(self._recording.close)
+            arrived, written = self._record(self._recording, first)
+            self._stream = self._recorded_stream(self._recording.head + written, stream)
+        self._packets = chain([arrived], self._recorded(self._recording, packets))
+
+    def close(self) -> None:
+        """Let go of the stream, and close the recording."""
+        self._resources.close()
+
+    @property
+    def stream(self) -> VideoStream:
+        """The stream of the recording."""
+        if self._stream is None:
+            raise ValueError("not opened")
+        return self._stream
+
+    def packets(self) -> Iterator[ArrivedPacket]:
+        """Yield each packet once it is recorded; close the recording at the end."""
+        return self._packets
+
+    def stop(self) -> None:
+        """Take nothing that comes from now on."""
+        self._source.stop()
+
+    def watch(self) -> None:
+        """Do nothing: what comes is taken at once."""
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why nothing more comes; None while it may."""
+        return "damaged" if self._damage is not None else self._source.ended_by
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the stream or its recording."""
+        return self._damage or self._source.damage
+
+    def _nothing_came(self, problem: str) -> MovieError:
+        """Make the error for a stream that lacks something, because of its end or by itself."""
+        problems = {"silent": nothing_within(self._end_after_s), "stopped": STOPPED_BEFORE}
+        return MovieError(self._name, self.damage or problems.get(self.ended_by or "", problem))
+
+    def _recorded(
+        self, recording: Recording, packets: Iterator[ArrivedPacket]
+    ) -> Iterator[ArrivedPacket]:
+        try:
+            for packet in packets:
+                arrived, written = self._record(recording, packet)
+                if not written:
+                    break
+                yield arrived
+        except OSError as error:
+            self._damage = f"cannot be recorded any further ({error.strerror or error})"
+            self._source.stop()
+        finally:
+            recording.close()
+
+    def _record(self, recording: Recording, arrived: ArrivedPacket) -> tuple[ArrivedPacket, bytes]:
+        """Record a packet; give it as it is in the recording, and what was written."""
+        packet = arrived.packet
+        shown_ms, decoded_ms = self._clock.times_ms(packet, arrived.arrival_time_s)
+        content = recording.content(packet)
+        written = recording.add(content, shown_ms, is_keyframe=packet.is_keyframe)
+        recorded = cast("av.Packet[VideoStream]", av.Packet(content))
+        recorded.pts, recorded.dts, recorded.time_base = shown_ms, decoded_ms, TIME_BASE
+        recorded.is_keyframe = packet.is_keyframe
+        return ArrivedPacket(recorded, arrived.arrival_time_s), written
+
+    def _recorded_stream(self, data: bytes, original: VideoStream) -> VideoStream:
+        """Open the recording's beginning as a reader opens all of it."""
+        source = self._resources.enter_context(demuxer_of(self.path, _Memory(data), "matroska"))
+        context = source.stream.codec_context
+        # The one of a single packet may not know that pictures change their order.
+        context.reorder_depth = max(context.reorder_depth, original.codec_context.reorder_depth)
+        return source.stream
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Tell the nominal frame rate; FFmpeg's own for pictures without times where there is none."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 1 / LONGEST_S <= rate <= _HIGHEST_RATE:
+            return Fraction(rate)
+    return _RATE_WITHOUT_TIMES
