@@ -139,7 +139,7 @@ class Following:
             skips=self.options.skips,
             on_published=self.audience.published,
             on_first_picture=lambda digest: self._note_first_picture(number, digest),
-            on_progress=self.audience.show,
+            on_progress=_Watch(movie, self.audience).look,
             on_stop=self._tell_of_stop,
         ).run(parts)
         self.audience.end_movie()
@@ -159,3 +159,23 @@ class Following:
 
     def _tell_of_stop(self) -> None:
         self.audience.note("ending: what has arrived is worked off; once more stops at once")
+
+
+class _Watch:
+    """Looks after a movie while it is followed."""
+
+    def __init__(self, movie: LiveMovie, audience: Audience) -> None:
+        self._movie = movie
+        self._audience = audience
+        self._has_warned = False
+
+    def look(self) -> None:
+        """Tell how the run does, and warn once of pictures that are not of the movie's size."""
+        if self._movie.num_of_other_size and not self._has_warned:
+            self._has_warned = True
+            info = self._movie.info
+            self._audience.warn(
+                f"{info.path}: pictures that are not of {info.width} x {info.height} pixels, as "
+                "the first one is, have begun to come; nobody looks at them, their poses are NaN"
+            )
+        self._audience.show()
