@@ -21,6 +21,22 @@ from readers import MovieInfo
 from sinks import LabelledMovieDescription, ModelDescription, write_metadata
 
 
+def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -> list[str]:
+    """Say what the user should know of the model, a line each; of a live run without movies."""
+    warnings = []
+    if job.model is None and {movie.path for movie in movies} != {DEMO_MOVIE}:
+        warnings.append(
+            "no model was given: the built-in one has learned from generated movies alone "
+            "and misleads on recordings"
+        )
+    if export.depends_on_batch:
+        warnings.append(
+            f"{export.directory}: this model's predictions depend on which frames share a batch "
+            "(its batch normalisation is in training mode); it runs one frame at a time"
+        )
+    return warnings
+
+
 @dataclass
 class Production:
     """Takes every movie to its outputs, in a folder that the caller holds.
@@ -41,6 +57,8 @@ class Production:
         Is told how far the run is.
     most_frames
         Every movie is taken to end after as many frames; None for where they end.
+    has_told_of_model
+        Whether the user has heard of `model_warnings` already.
     results
         One for each movie that is through.
     warnings
@@ -54,6 +72,7 @@ class Production:
     folder: UnfinishedRun
     progress: Progress
     most_frames: int | None = None
+    has_told_of_model: bool = False
     results: list[MovieResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -67,7 +86,10 @@ class Production:
         Interrupted
             After an interrupt, when what the model had in hand is safe.
         """
-        self._warn_of_model()
+        for message in model_warnings(self.job, self.export, self.movies):
+            self.warnings.append(message)
+            if not self.has_told_of_model:
+                self.progress.warn(message)
         with self.fan_out.annotations(self.movies[0]) as annotations:
             for number, movie in enumerate(self.movies):
                 movie_run = MovieRun(
@@ -98,19 +120,6 @@ class Production:
         """Tell the user at once, and keep it for the metadata."""
         self.warnings.append(message)
         self.progress.warn(message)
-
-    def _warn_of_model(self) -> None:
-        if self.job.model is None and any(movie.path != DEMO_MOVIE for movie in self.movies):
-            self.warn(
-                "no model was given: the built-in one has learned from generated movies alone "
-                "and misleads on recordings"
-            )
-        if self.export.depends_on_batch:
-            self.warn(
-                f"{self.export.directory}: this model's predictions depend on which frames "
-                "share a batch (its batch normalisation is in training mode); it runs one "
-                "frame at a time"
-            )
 
     def _warn_of_frames(self, result: MovieResult) -> None:
         movie, counts = result.movie, result.counts

@@ -19,7 +19,7 @@ from engine.live.following import Followed, Following
 from engine.live.options import LiveOptions
 from engine.live.settling import settle_movies
 from engine.live.status_line import LiveProgress
-from engine.production import Production
+from engine.production import Production, model_warnings
 from engine.run_result import RunResult, run_result
 from engine.unfinished import RunRecord
 from engine.workplace import Workplace
@@ -104,6 +104,8 @@ class _LiveRun:
 
     def _work(self, model: PoseModel, identity: dict[str, Any]) -> RunResult:
         record = self._place.earlier.unfinished or self._place.begin(identity, is_live=True)
+        for message in model_warnings(self._job, self._export, []):
+            self._audience.warn(message)
         following = Following(
             job=self._job,
             options=self._options,
@@ -130,6 +132,7 @@ class _LiveRun:
             fan_out=self._fan_out,
             folder=folder,
             progress=self._progress,
+            has_told_of_model=True,
         )
         production.make(model, record)
         self._place.move_outputs(production.written(outputs))
