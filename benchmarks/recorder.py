@@ -4,7 +4,7 @@
         --seconds 1800 --log times.bin
 
 plays a walking mouse at real rate. A minute of it is painted and encoded beforehand and then
-repeated, and OUT appears when the first frame is due: writing takes about 1 % of a core. Into the
+repeated, and OUT appears when the first frame is due: writing takes 1–2 % of a core. Into the
 log go float64 numbers: for each frame the time.monotonic() at which the system had its last byte.
 """
 

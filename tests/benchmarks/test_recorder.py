@@ -86,6 +86,23 @@ def test_encoded_pictures_can_be_repeated(suffix: str, codec: str | None, tmp_pa
     assert not np.array_equal(pictures[0], pictures[1])
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_key_frames_are_marked_by_the_container(suffix: str, tmp_path: Path) -> None:
+    """FFmpeg also recognises key frames by what is in them; its index is the container's own."""
+    size = WIDTH, HEIGHT, FRAME_RATE
+    walk = encoded_walk(suffix, *size, 4)
+    path = tmp_path / f"movie{suffix}"
+    with open_recorder(path, *size) as recorder:
+        for picture in walk * 2:
+            recorder.write(picture)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        time_base = float(stream.time_base or 0)
+        assert sum(packet.size > 0 for packet in container.demux(stream)) == 8
+        marked_s = [one.timestamp * time_base for one in stream.index_entries if one.is_keyframe]
+    assert marked_s == pytest.approx([0, 4 / FRAME_RATE])
+
+
 def test_an_isxb_is_that_of_the_generator_with_its_header_last(tmp_path: Path) -> None:
     path, whole = tmp_path / "movie.isxb", tmp_path / "whole.isxb"
     write_isxb(whole, images(), FRAME_RATE, dropped=(3, 4))
