@@ -21,6 +21,11 @@ class MovieError(InputError):
 
     def __init__(self, path: Path | str, problem: str) -> None:
         super().__init__(f"{printable(path)}: {problem}")
+        self._path, self._problem = path, problem
+
+    def __reduce__(self) -> tuple[type[MovieError], tuple[Path | str, str]]:
+        # Otherwise it could not come back from another process: Python would call it with one text.
+        return type(self), (self._path, self._problem)
 
 
 def printable(path: Path | str) -> str:
