@@ -71,7 +71,8 @@ def _add_run(commands: Any) -> None:
         type=_path,
         default=[],
         metavar="MOVIE",
-        help=".isxb, .mp4 or .avi files of one format; several .isxb are a series in order of time",
+        help=".isxb, .mp4, .avi, .mkv or .ts files of one format; several .isxb are a series in "
+        "order of time",
     )
     _add_run_options(parser)
 
@@ -283,7 +284,9 @@ def _add_bench(commands: Any) -> None:
         "settings are best. Takes one to two minutes; outputs are thrown away.",
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("movie", type=_path, metavar="MOVIE", help="a .isxb, .mp4 or .avi file")
+    parser.add_argument(
+        "movie", type=_path, metavar="MOVIE", help="a .isxb, .mp4, .avi, .mkv or .ts file"
+    )
     measured = parser.add_argument_group("what to measure")
     measured.add_argument(
         "--model",

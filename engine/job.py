@@ -31,7 +31,7 @@ class Job:
     Attributes
     ----------
     movies
-        One or more .isxb, .mp4 or .avi files of one format.
+        One or more .isxb, .mp4, .avi, .mkv or .ts files of one format.
     output_dir
         Folder of the outputs; made if it does not exist.
     model
@@ -131,7 +131,9 @@ class Job:
             raise InputError(f"movies {short(str(movies))}: must be a list of paths")
         self._set("movies", tuple(_path("movie", movie) for movie in movies))
         if not self.movies:
-            raise InputError("no movie was given; at least one .isxb, .mp4 or .avi file is needed")
+            raise InputError(
+                "no movie was given; at least one .isxb, .mp4, .avi, .mkv or .ts file is needed"
+            )
         self._set("output_dir", _path("output directory", self.output_dir))
         if self.model is not None:
             self._set("model", _path("model", self.model))

@@ -1,4 +1,4 @@
-"""Movies of any camera: .mp4 and .avi, through FFmpeg."""
+"""Movies of any camera, .mp4, .avi, .mkv and .ts, through FFmpeg."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NUM_TRIED_PACKETS = 8
 
 
 def inspect_container(path: Path) -> MovieInfo:
-    """Tell what a .mp4 or .avi movie is, from its header and its first picture.
+    """Tell what a movie of any camera is, from its header and its first picture.
 
     The header alone does not know whether a picture can be decoded.
 
@@ -54,7 +54,7 @@ def inspect_container(path: Path) -> MovieInfo:
 
 
 class ContainerReader(MovieReader):
-    """Reads a .mp4 or .avi movie; times are the container's, from the first frame on.
+    """Reads a movie of any camera; times are the container's, from the first frame on.
 
     Frames that an .avi counts without having a picture of them are rows of their own, dropped.
     """

@@ -1,4 +1,4 @@
-"""The frames of a .mp4 or .avi, one row for each that the container counts."""
+"""The frames of a movie of any camera, one row for each that the container counts."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from readers.movies import inspect_movie
 
 _LOOK_AGAIN_S = 0.1
 """A file that came within a tick of the file system's clock changes the folder's time no more."""
-_TEMPORARY = (".part", ".tmp", "~")
 _HIDDEN = (".", "~")
+_DIGITS = "0123456789"
 
 
 @dataclass
@@ -24,7 +24,8 @@ class Folder:
 
     Those that are there at the start come first, in the natural order of their names:
     ``chunk-10`` comes behind ``chunk-9``. Finished .isxb come in order of their start times, as in
-    a run of them. All have the suffix of the first one. Hidden and temporary files are none.
+    a run of them. All have the suffix of the first one. Hidden files are none, nor are temporary
+    ones: they have another suffix.
 
     Attributes
     ----------
@@ -49,10 +50,10 @@ class Folder:
         self._look()
         return self._waiting.pop(0) if self._waiting else None
 
-    def has_next(self) -> bool:
-        """Tell whether another movie has begun."""
+    def waiting(self) -> tuple[Path, ...]:
+        """Give the movies that have begun and were not taken yet."""
         self._look()
-        return bool(self._waiting)
+        return tuple(self._waiting)
 
     def _look(self) -> None:
         try:
@@ -73,15 +74,14 @@ class Folder:
         self._seen |= names
 
     def _is_movie(self, name: str) -> bool:
-        is_finished = not name.startswith(_HIDDEN) and not name.endswith(_TEMPORARY)
-        return is_finished and _suffix(name) in self.suffixes
+        return not name.startswith(_HIDDEN) and _suffix(name) in self.suffixes
 
 
 def natural_order(name: str) -> list[tuple[bool, int, str]]:
     """Give the key by which names are sorted: numbers in them by their value."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name)
     # The name itself at last: `1` and `01` differ.
-    keys = [(p.isdigit(), int(p) if p.isdigit() else 0, "" if p.isdigit() else p) for p in pieces]
+    keys = [(True, int(p), "") if p[0] in _DIGITS else (False, 0, p) for p in pieces]
     return [*keys, (False, 0, name)]
 
 

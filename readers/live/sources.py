@@ -15,7 +15,7 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from readers.crop import CropRectangle
-from readers.errors import InputError, MovieError
+from readers.errors import InputError, MovieError, movie_errors
 from readers.live.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
 from readers.live.clock import now_s
 from readers.live.container_feed import ContainerFeed, check_can_be_followed
@@ -116,7 +116,9 @@ def open_live(
     if is_url or is_device or source == _STANDARD_INPUT or _is_pipe(path):
         stream = _device(path) if is_device else _pipe(source) if not is_url else _url(source)
         return _Stream(stream, crop, end_after_s, newest_only, recording)
-    if path.is_dir():
+    with movie_errors(path):
+        is_folder = path.is_dir()
+    if is_folder:
         folder = Folder(path, _SUFFIXES, clock)
         return _Files(folder, crop, end_after_s, newest_only, wait, clock)
     return _File(path, crop, end_after_s, newest_only, wait, clock)
@@ -136,12 +138,13 @@ class _File:
 
     def check(self) -> None:
         _check_kind(self.path)
-        if not self.path.absolute().parent.is_dir():
-            raise MovieError(self.path, "there is no such folder")
-        if self.path.exists():
-            if not self.path.is_file():
-                raise MovieError(self.path, "is no file, folder, pipe or capture device")
-            check_can_be_followed(self.path)
+        with movie_errors(self.path):
+            if not self.path.absolute().parent.is_dir():
+                raise MovieError(self.path, "there is no such folder")
+            if self.path.exists():
+                if not self.path.is_file():
+                    raise MovieError(self.path, "is no file, folder, pipe or capture device")
+                check_can_be_followed(self.path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         give_up_s = self.clock() + self.end_after_s
@@ -168,6 +171,8 @@ class _Files:
     def check(self) -> None:
         if not os.access(self.folder.path, os.R_OK | os.X_OK):
             raise MovieError(self.folder.path, "cannot be read")
+        for path in self.folder.waiting():
+            check_can_be_followed(path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         ended_by = None
@@ -191,7 +196,7 @@ class _Files:
 
     def _silence_s(self) -> float:
         """Silence that is taken for the end of the movie that is followed."""
-        return min(_SETTLED_S, self.end_after_s) if self.folder.has_next() else self.end_after_s
+        return min(_SETTLED_S, self.end_after_s) if self.folder.waiting() else self.end_after_s
 
 
 @dataclass(frozen=True)
@@ -263,10 +268,11 @@ def _pipe(source: str) -> _OpenStream:
 
 def _device(path: Path) -> _OpenStream:
     def check() -> None:
-        if not path.exists():
-            raise MovieError(path, "there is no such device")
-        if not stat.S_ISCHR(path.stat().st_mode):
-            raise MovieError(path, "is no capture device")
+        with movie_errors(path):
+            if not path.exists():
+                raise MovieError(path, "there is no such device")
+            if not stat.S_ISCHR(path.stat().st_mode):
+                raise MovieError(path, "is no capture device")
 
     return _OpenStream(
         str(path),
@@ -276,8 +282,13 @@ def _device(path: Path) -> _OpenStream:
 
 
 def _url(source: str) -> _OpenStream:
-    url = urlsplit(source)
-    name = re.sub(r"//[^/@]*@(?=[^/])", "//", source)  # without a password
+    name = re.sub(r"//[^/]*@(?=[^/])", "//", source)  # without a password
+    if not source.isprintable():
+        raise MovieError(name, "an address has only characters that can be printed")
+    try:
+        url = urlsplit(source)
+    except ValueError as error:
+        raise MovieError(name, "is no address; write SCHEME://HOST:PORT") from error
 
     def make_input(end_after_s: float) -> StreamInput:
         if url.scheme in _RECEIVED_HERE:
@@ -291,12 +302,12 @@ def _url(source: str) -> _OpenStream:
 def _check_url(url: SplitResult, name: str) -> None:
     schemes = (*_RECEIVED_HERE, *_RECEIVED_BY_FFMPEG)
     if url.scheme not in schemes:
-        raise InputError(f"{name}: unknown kind of address; allowed are {', '.join(schemes)}")
+        raise MovieError(name, f"unknown kind of address; allowed are {', '.join(schemes)}")
     try:
         port = url.port
     except ValueError as error:
-        raise InputError(f"{name}: its port must be a number from 1 to 65535") from error
+        raise MovieError(name, "its port must be a number from 1 to 65535") from error
     if url.scheme not in _WITHOUT_PORT and not port:
-        raise InputError(f"{name}: tells no port; write {url.scheme}://HOST:PORT")
+        raise MovieError(name, f"tells no port; write {url.scheme}://HOST:PORT")
     if url.scheme != "udp" and not url.hostname:
-        raise InputError(f"{name}: tells no host; write {url.scheme}://HOST:PORT")
+        raise MovieError(name, f"tells no host; write {url.scheme}://HOST:PORT")

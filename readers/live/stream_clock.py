@@ -56,7 +56,7 @@ class StreamClock:
 
     def _time_of(self, arrival_time_s: float) -> int:
         """Tell the time of what arrives, if it is later than all before."""
-        return max(self._last_ms + 1, math.floor(1000 * (arrival_time_s - self._origin_s)))
+        return max(self._last_ms + 1, round(1000 * (arrival_time_s - self._origin_s)))
 
     def _own_times(self, packet: av.Packet[VideoStream]) -> tuple[int | None, int | None]:
         if not self._has_times:

@@ -1,4 +1,4 @@
-"""A camera's RTSP server (RFC 2326), as small as it can be: one viewer, RTP within the connection."""
+"""A camera's RTSP server (RFC 2326), as small as can be: one viewer, RTP in its connection."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def camera(movie: Path, *, falls_silent: bool = False) -> Iterator[str]:
         def serve() -> None:
             connection, _ = server.accept()
             with connection, connection.makefile("rwb", buffering=0) as file:
-                while (method := _answer(cast("socket.SocketIO", file), description)) != "PLAY":
+                while (method := _answer(file, description)) != "PLAY":
                     if method is None:
                         return
                 try:

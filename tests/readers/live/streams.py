@@ -66,7 +66,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 @contextmanager
 def program(code: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python program beside this one; end it at the end."""
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 (our own code)
         [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:

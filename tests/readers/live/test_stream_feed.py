@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
+from readers.live.file_ends import is_matroska_closed
 from tests.readers.damaged import NUM_FRAMES, encode, read_all
 from tests.readers.live.recordings import finished, recording, written
 from tests.readers.live.rtsp_server import camera
@@ -83,12 +84,14 @@ def write_all(end: int, data: bytes, *, is_whole: bool = True) -> threading.Thre
 MOVIES = {
     "H.264 in MPEG-TS": ("a.ts", "libx264", "yuv420p", {"bf": "0", "g": "8"}, {}),
     "B-frames in MPEG-TS": ("a.ts", "libx264", "yuv420p", {"bf": "3", "g": "8"}, {}),
+    "B-frames of MPEG-2": ("a.ts", "mpeg2video", "yuv420p", {"bf": "2"}, {}),
     "MPEG-2 in MPEG-TS": ("a.ts", "mpeg2video", "yuv420p", {}, {}),
     "B-frames in Matroska": ("a.mkv", "libx264", "yuv420p", {"bf": "3"}, {}),
     "JPEG in Matroska": ("a.mkv", "mjpeg", "yuvj420p", {}, {}),
     "grey in Matroska": ("a.mkv", "rawvideo", "gray", {}, {}),
     "fragmented mp4": (
-        "a.mp4", "libx264", "yuv420p", {"g": "8", "bf": "0"}, {"movflags": "frag_keyframe+empty_moov"},
+        "a.mp4", "libx264", "yuv420p", {"g": "8", "bf": "0"},
+        {"movflags": "frag_keyframe+empty_moov"},
     ),
     "bare JPEGs": ("a.mjpeg", "mjpeg", "yuvj420p", {}, {}),
     "bare H.264": ("a.h264", "libx264", "yuv420p", {"bf": "0"}, {}),
@@ -305,13 +308,30 @@ def test_stop_ends_a_stream_that_waits(tmp_path: Path, pipe: int, source: str) -
     data = encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p").read_bytes()
     write_all(pipe, data, is_whole=False)
 
-    with served(data, stays_open=True) as url:
-        with stream_of("-" if source == "pipe" else url, tmp_path / "r.mkv") as movie:
-            seen = follow(movie, stop_after=NUM_FRAMES)
-            assert movie.ended_by == "stopped"
+    with (
+        served(data, stays_open=True) as url,
+        stream_of("-" if source == "pipe" else url, tmp_path / "r.mkv") as movie,
+    ):
+        seen = follow(movie, stop_after=NUM_FRAMES)
+        assert movie.ended_by == "stopped"
 
     assert len(seen) == NUM_FRAMES
     assert inspect_movie(tmp_path / "r.mkv").damage is None
+    os.close(pipe)
+
+
+def test_what_is_inside_the_decoder_at_a_stop_is_recorded_and_seen(
+    tmp_path: Path, pipe: int
+) -> None:
+    steps = np.where(np.arange(NUM_FRAMES) % 2, 1, 5)  # cut off, none would be known behind a gap
+    data = encode(tmp_path / "a.ts", times=np.cumsum(steps).tolist(), codec_options={"bf": "3"})
+    write_all(pipe, data.read_bytes(), is_whole=False)
+
+    with stream_of("-", tmp_path / "r.mkv") as movie:
+        seen = follow(movie, stop_after=NUM_FRAMES // 2)
+        assert movie.ended_by == "stopped"
+
+    assert_same_frames(seen, finished(tmp_path / "r.mkv"))
     os.close(pipe)
 
 
@@ -377,9 +397,7 @@ def test_what_a_killed_run_has_recorded_can_be_read(tmp_path: Path, pipe: int) -
     os.close(pipe)
 
 
-def test_a_full_disk_ends_the_stream_and_keeps_what_is_there(
-    tmp_path: Path, pipe: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_ends_the_stream_and_keeps_what_is_there(tmp_path: Path, pipe: int) -> None:
     import resource  # of the systems that can limit a file's size
 
     data = encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p").read_bytes()
@@ -397,7 +415,8 @@ def test_a_full_disk_ends_the_stream_and_keeps_what_is_there(
         signal.signal(signal.SIGXFSZ, before)
 
     assert 5 < len(seen) < NUM_FRAMES
-    assert inspect_movie(tmp_path / "r.mkv").damage is None
+    with (tmp_path / "r.mkv").open("rb") as file:
+        assert is_matroska_closed(file, file.seek(0, 2))  # no piece of a picture behind its end
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
 
 
@@ -468,7 +487,7 @@ def test_a_recording_is_never_written_over(tmp_path: Path, pipe: int) -> None:
 def test_pictures_in_another_order_without_times_are_refused(tmp_path: Path, pipe: int) -> None:
     write_all(pipe, encode(tmp_path / "a.h264", codec_options={"bf": "3"}).read_bytes())
 
-    with pytest.raises(InputError, match="another order .* MPEG-TS or Matroska"):
+    with pytest.raises(InputError, match=r"another order .* MPEG-TS or Matroska"):
         stream_of("-", tmp_path / "r.mkv").__enter__()
 
 
