@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import RunError
@@ -76,6 +76,7 @@ class Following:
     folder: UnfinishedRun
     audience: Audience
     record: RunRecord
+    _problem: MovieError | None = field(default=None, init=False)
 
     def run(self) -> list[Followed]:
         """Follow the recording to its end; tell which movies it had.
@@ -96,29 +97,37 @@ class Following:
             is_over = False
             while not is_over:
                 with ExitStack() as resources:
-                    movie = self._open_next(sources, resources, is_first=not movies)
+                    movie = self._open_next(sources, resources, are_some=bool(movies))
                     if movie is None:
                         break
                     self._follow(movie, len(movies), parts)
                     movies.append(Followed(movie.info, movie.ended_by))
                     is_over = movie.ended_by == "stopped"
         if not movies:
-            raise RunError(f"{self.options.source}: nothing was recorded")
+            raise self._problem or RunError("nothing was recorded")
+        if self._problem is not None:
+            self.audience.warn(str(self._problem))
         return movies
 
     def _open_next(
-        self, sources: Generator[LiveMovie, None, None], resources: ExitStack, *, is_first: bool
+        self, sources: Generator[LiveMovie, None, None], resources: ExitStack, *, are_some: bool
     ) -> LiveMovie | None:
-        """Wait for the next movie's first picture; None where the recording has ended."""
-        try:
-            movie = next(sources, None)
-            return None if movie is None else resources.enter_context(movie)
-        except (MovieError, KeyboardInterrupt) as error:
-            if is_first:
+        """Wait for the next movie's first picture; None where the recording has ended.
+
+        A movie that cannot be followed is passed over: of a series, the others are not lost.
+        """
+        while True:
+            try:
+                movie = next(sources, None)
+                return None if movie is None else resources.enter_context(movie)
+            except MovieError as error:
+                if self._problem is not None:
+                    self.audience.warn(str(self._problem))
+                self._problem = error
+            except KeyboardInterrupt:
+                if are_some:
+                    return None
                 raise
-            if isinstance(error, MovieError):
-                self.audience.warn(f"{error}; what was recorded before is kept")
-            return None
 
     def _follow(self, movie: LiveMovie, number: int, parts: AnnotationParts) -> None:
         if self.job.crop_rect is not None:
@@ -148,9 +157,7 @@ class Following:
         movies = self.record.identity["movies"]
         if number < len(movies):
             if movies[number] != digest:
-                raise RunError(
-                    f"{self.options.source}: is another recording than the one that was begun here"
-                )
+                raise RunError("this is another recording than the one that was begun here")
             return
         self.record = replace(
             self.record, identity={**self.record.identity, "movies": [*movies, digest]}

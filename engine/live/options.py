@@ -51,6 +51,8 @@ class LiveOptions:
     preview_token: str | None = None
 
     def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise InputError("source '': must be a file, a folder, a device, a URL, or -")
         if not 0 < self.end_after_s <= _LONGEST_S:
             raise InputError(
                 f"end after s {short(self.end_after_s)}: must be a number of seconds above 0, "

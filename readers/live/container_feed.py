@@ -102,9 +102,11 @@ class ContainerFeed:
             try:
                 self._source = self._resources.enter_context(self._open_source())
             except av.error.FFmpegError:
+                self._file.raise_interrupt()
                 if self.ended_by is None:
                     raise
                 raise self._file.nothing_came() from None
+            self._file.raise_interrupt()
         if self.format == "avi":
             self._avi_index = AviIndex(self.stream)
 
@@ -143,6 +145,7 @@ class ContainerFeed:
                 self._damage = f"cannot be read beyond frame {self._num_given} ({reason})"
         finally:
             self._is_over = True
+        self._file.raise_interrupt()
         if self._damage is None:
             self._file.wait_for_end()  # an index may be written behind the last frame
         if self._avi_index is not None and self.ended_by in ("closed", "silent"):

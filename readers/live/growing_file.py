@@ -70,6 +70,7 @@ class GrowingFile:
         self._last_growth_s = 0.0
         self._position = 0
         self._end: int | None = None
+        self._interrupt: KeyboardInterrupt | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
         self.error: OSError | None = None
@@ -114,12 +115,26 @@ class GrowingFile:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Read at most `size` bytes, waiting for the first of them; none at the end."""
-        if not self.wait_for(self._position + 1):
+        """Read at most `size` bytes, waiting for the first of them; none at the end.
+
+        An interrupt is taken for the end, and kept for `raise_interrupt`: FFmpeg would lose it.
+        """
+        try:
+            if not self.wait_for(self._position + 1):
+                return b""
+            data = self.peek(self._position, min(size, self.size - self._position))
+        except KeyboardInterrupt as interrupt:
+            self._interrupt = interrupt
+            self._finish("stopped")
             return b""
-        data = self.peek(self._position, min(size, self.size - self._position))
         self._position += len(data)
         return data
+
+    def raise_interrupt(self) -> None:
+        """Raise an interrupt that came while FFmpeg read, once."""
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            raise interrupt
 
     def wait_for(self, size: int) -> bool:
         """Wait until the file has as many bytes; False if it never will."""

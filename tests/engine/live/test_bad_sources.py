@@ -13,6 +13,7 @@ import pytest
 from engine import RunError
 from engine.live.options import LiveOptions
 from readers import InputError
+from readers.live.growing_file import GrowingFile
 from tests.engine.live.recording import (
     Camera,
     SeeingLoader,
@@ -106,6 +107,30 @@ def test_the_first_interrupt_ends_the_recording_with_all_outputs(tmp_path: Path)
     assert any("ending" in line for line in watcher.notes)
 
 
+@pytest.mark.parametrize("start", [b"", b"\x1a\x45\xdf\xa3"])
+def test_an_interrupt_before_the_first_picture_ends_the_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    path = tmp_path / "mouse.mkv"
+    path.write_bytes(start)
+    main_thread = threading.get_ident()
+    watch = GrowingFile.watch
+    num_looks = iter(range(10**9))
+
+    def interrupting(file: GrowingFile) -> None:
+        if next(num_looks) == 5:
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        watch(file)
+
+    monkeypatch.setattr(GrowingFile, "watch", interrupting)
+
+    with pytest.raises(KeyboardInterrupt):
+        follow_only(Camera(path), live_job(tmp_path / "live"))
+
+    assert next(num_looks) < 10
+    assert not (tmp_path / "live").exists()
+
+
 def test_a_plain_mp4_says_at_once_that_it_cannot_be_followed(tmp_path: Path) -> None:
     path = tmp_path / "mouse.mp4"
     small_movie(path)
@@ -134,6 +159,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_followed(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"source": ""}, "source '': must be"),
         ({"end_after_s": 0}, "end after s 0: must be a number of seconds above 0"),
         ({"end_after_s": float("nan")}, "end after s nan"),
         ({"when_behind": "hurry"}, "when behind 'hurry': allowed are all, skip"),
@@ -144,7 +170,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_followed(tmp_path: Path
 )
 def test_options_that_break_a_rule(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as raised:
-        LiveOptions("mouse.isxb", **options)  # type: ignore[arg-type]  # bad on purpose
+        LiveOptions(**{"source": "mouse.isxb"} | options)  # type: ignore[arg-type]  # bad on purpose
 
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)

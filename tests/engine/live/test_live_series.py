@@ -81,3 +81,16 @@ def test_a_series_that_was_killed_is_gone_on_with_by_a_run(
     for number in range(3):
         name = f"dlc_pose_estimates.{number}.h5"
         assert (job.output_dir / name).read_bytes() == (truth.output_dir / name).read_bytes()
+
+
+def test_a_chunk_that_is_no_movie_is_told_of_and_passed_over(
+    tmp_path: Path, chunks: list[Path]
+) -> None:
+    (chunks[0].parent / "mouse-0a.isxb").write_bytes(bytes(96))
+    job = live_job(tmp_path / "live")
+    watcher = Watcher()
+
+    result = follow(job, options(chunks), watcher, load=Loader())
+
+    assert [movie.movie.path for movie in result.movies] == chunks[:2]
+    assert any("mouse-0a.isxb" in line for line in watcher.warnings)
