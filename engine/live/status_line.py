@@ -124,7 +124,7 @@ def _parts(snapshot: StatusSnapshot) -> list[tuple[int, str] | None]:
         (3, f"out {_per_s(snapshot.fps_out)}"),
         (1, f"behind {snapshot.backlog:,}"),
         (2, f"latency {_milliseconds(latency)}") if latency else None,
-        (2 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
+        (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
         (4, f"unsent {snapshot.num_unsent:,}") if snapshot.num_unsent else None,
         (7, f"{memory_mib:,.0f} MiB") if math.isfinite(memory_mib) else None,
         (1, f"ended ({snapshot.ended_by})") if snapshot.ended_by else None,
