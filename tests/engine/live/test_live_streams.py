@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.recorder import open_recorder
@@ -26,9 +28,13 @@ def command(*arguments: object, data: bytes = b"") -> "subprocess.CompletedProce
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Give the bytes of an MPEG transport stream."""
-    path = tmp_path_factory.mktemp("stream") / "mouse.ts"
-    with open_recorder(path, WIDTH, HEIGHT, 30) as recorder:
-        for picture in pictures(30):
+    return transport_stream(tmp_path_factory.mktemp("stream"), WIDTH, HEIGHT)
+
+
+def transport_stream(folder: Path, width: int, height: int) -> bytes:
+    path = folder / "mouse.ts"
+    with open_recorder(path, width, height, 30) as recorder:
+        for picture in pictures(30, width, height):
             recorder.write(picture)
     return path.read_bytes()
 
@@ -44,6 +50,21 @@ def test_standard_input_is_recorded_and_estimated(tmp_path: Path, stream: bytes)
     assert command("run", recording, "--output-dir", truth).returncode == 0
     for name in ("dlc_pose_estimates.0.h5", "dlc_annotations.parquet"):
         assert (live / name).read_bytes() == (truth / name).read_bytes()
+
+
+def test_pictures_of_another_size_are_warned_of_once_and_their_poses_are_missing(
+    tmp_path: Path, stream: bytes
+) -> None:
+    live = tmp_path / "live"
+    wider = transport_stream(tmp_path, WIDTH + 64, HEIGHT)
+
+    followed = command("live", "-", "--output-dir", live, data=stream + wider)
+
+    assert followed.returncode == 0, followed.stderr
+    assert followed.stderr.count(b"nobody looks at them") == 1
+    poses = pd.read_hdf(live / "dlc_pose_estimates.0.h5").to_numpy()
+    assert not np.isnan(poses[:29]).any()
+    assert np.isnan(poses[-25:, :2]).all()
 
 
 def test_a_recording_is_in_the_way_of_another(tmp_path: Path, stream: bytes) -> None:

@@ -76,3 +76,17 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
     assert "\r" in text
     assert "warning: the disk is nearly full\n" in text
     assert "1,294 frames" in text.splitlines()[-1]
+
+
+def test_the_line_leaves_the_terminal_to_a_bar(snapshot: StatusSnapshot) -> None:
+    stream = io.StringIO()
+    line = StatusLine(stream, columns=lambda: 70)
+    line.show(snapshot)
+    line.begin("rec.isxb", 100)
+    line.show(replace(snapshot, time_s=1001.0, num_arrived=1264))
+    line.end()
+    line.show(replace(snapshot, time_s=1002.0, num_arrived=1294))
+
+    text = stream.getvalue()
+    assert "1,264 frames" not in text
+    assert "1,294 frames" in text

@@ -5,12 +5,16 @@ import json
 import shutil
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from engine.live.page import PreviewPage
@@ -19,6 +23,7 @@ from engine.synthetic import BODY_PARTS, MouseMovie
 from readers import FrameStatus, InputError
 from readers.live import now_s
 from sinks import OverlayStyle, PoseBatch
+from sinks.colors import body_part_colors
 from tests.batches import frame_batch
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -90,8 +95,9 @@ def run() -> Iterator[LiveRun]:
 
 
 @contextmanager
-def browser_page(url: str) -> Iterator[Page]:
+def browser_page(url: str, server: str | None = None) -> Iterator[Page]:
     """Open the page in a real browser; nothing but its own server may be asked, nor fail."""
+    server = server or url
     problems: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -102,7 +108,7 @@ def browser_page(url: str) -> Iterator[Page]:
             "request",
             lambda request: (
                 problems.append(request.url)
-                if url not in request.url and not request.url.startswith(("data:", "blob:"))
+                if server not in request.url and not request.url.startswith(("data:", "blob:"))
                 else None
             ),
         )
@@ -119,6 +125,16 @@ def wait_for(page: Page, expression: str) -> None:
     page.wait_for_function(f"() => {expression}", timeout=30_000)
 
 
+# How many pixels of a body part's chart have its color, but for the blending at edges.
+NUM_PIXELS = """(index, color) => {
+  const chart = document.querySelectorAll(".part canvas")[index];
+  const data = chart.getContext("2d").getImageData(0, 0, chart.width, chart.height).data;
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] > 200 && color.every((level, c) => Math.abs(data[i + c] - level) < 60)) count++;
+  return count;
+}"""
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
@@ -132,26 +148,31 @@ def test_a_browser_shows_the_latest_frame_with_its_poses(run: LiveRun) -> None:
         try:
             wait_for(page, "document.querySelector('#caption').textContent.startsWith('frame')")
             wait_for(page, "document.querySelector('#picture').width === 320")
+            # Caption and pixels of one moment: the next picture may be on its way.
+            caption, url = page.evaluate(
+                "() => [document.querySelector('#caption').textContent,"
+                " document.querySelector('#picture').toDataURL('image/png')]"
+            )
+            later = int(_digits(caption)) + 10
+            wait_for(
+                page,
+                "Number(document.querySelector('#caption').textContent.replace(/\\D/g, ''))"
+                f" >= {later}",
+            )
         finally:
             stop.set()
             pump.join()
-        run.publish()
-        last = run.recording.num_arrived - 1
-        # The last of all is asked for only if one more is offered.
-        for _ in range(50):
-            run.publish()
-        wait_for(
-            page,
-            f"Number(document.querySelector('#caption').textContent.replace(/\\D/g, '')) >= {last}",
-        )
-        shown = int("".join(filter(str.isdigit, page.inner_text("#caption"))))
-        nose = run.movie.key_points(shown)[list(BODY_PARTS).index("nose")]
-        color = page.evaluate(
-            "([x, y]) => [...document.querySelector('#picture').getContext('2d')"
-            ".getImageData(x, y, 1, 1).data]",
-            [round(float(value)) for value in nose],
-        )
-        assert max(color[:3]) - min(color[:3]) > 100  # a dot on a grey picture
+    shown = int(_digits(caption))
+    image = np.asarray(Image.open(BytesIO(b64decode(url.partition(",")[2]))).convert("RGB"))
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    colors = body_part_colors(OverlayStyle().color_map, len(BODY_PARTS))
+    nose = list(BODY_PARTS).index("nose")
+    x, y = np.round(run.movie.key_points(shown)[nose]).astype(int)
+    assert np.abs(image[y, x].astype(int) - colors[nose]).max() < 40
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def _publish_until(run: LiveRun, stop: threading.Event) -> None:
@@ -172,6 +193,8 @@ def test_a_browser_shows_how_the_run_does_and_that_it_is_over(run: LiveRun) -> N
             page,
             "[...document.querySelectorAll('.now')].every(e => e.textContent === '0.90')",
         )
+        for index, color in enumerate(body_part_colors(OverlayStyle().color_map, len(names))):
+            wait_for(page, f"({NUM_PIXELS})({index}, {color.tolist()}) >= 1")
         assert float(page.inner_text("#number-latency-p50-ms")) >= 6.0
         assert "mouse.isxb" in page.title()
         run.status.warn("<b>pictures</b> of another size")
@@ -244,6 +267,30 @@ def test_with_a_token_only_those_who_know_it_are_answered() -> None:
         assert run.get("/state.json", Authorization="Bearer wrong")[0] == 403
         assert run.get("/", Authorization=f"Bearer {TOKEN}")[0] == 200
         assert run.get("/?token=" + TOKEN.replace(" ", "%20"))[0] == 200
+
+
+@needs_chromium
+def test_a_browser_that_was_given_the_token_shows_the_run() -> None:
+    run = LiveRun("127.0.0.1:0", TOKEN)
+    with run.page:
+        run.publish(3)
+        address = run.page.url + "?token=" + quote(TOKEN)
+        with browser_page(address, run.page.url) as page:
+            wait_for(page, "document.querySelector('#number-published')?.textContent === '3'")
+            wait_for(page, "document.querySelector('#picture').width === 320")
+
+
+def test_too_many_connections_are_closed_and_the_others_do_not_keep_the_page_open() -> None:
+    run = LiveRun()
+    with ExitStack() as stack, run.page:  # the page is closed before the connections
+        sockets = [stack.enter_context(socket.create_connection(run.place)) for _ in range(32)]
+        refused = stack.enter_context(socket.create_connection(run.place))
+        assert refused.recv(1) == b""
+        # One of the first that asks is answered.
+        sockets[-1].sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert sockets[-1].recv(12) == b"HTTP/1.1 404"
+
+    assert not [thread for thread in threading.enumerate() if "preview" in thread.name]
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
