@@ -2,6 +2,9 @@
 
 import json
 import math
+import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,3 +135,33 @@ def test_latencies_are_told_in_milliseconds(status: Status, clock: Clock) -> Non
     status.published(batch(0, [DECODED], clock.now_s - 0.0123), clock.now_s)
 
     assert status.snapshot().as_json()["latency_ms"] == {"p50": 12.3, "p95": 12.3, "p99": 12.3}
+
+
+@pytest.fixture
+def often_switching_threads() -> Iterator[None]:
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual_s)
+
+
+@pytest.mark.usefixtures("often_switching_threads")
+def test_numbers_add_up_at_any_moment_while_another_thread_publishes(status: Status) -> None:
+    status.begin_movie("a.isxb", 0, Recording(num_arrived=4000))
+    batches = [batch(first, [SKIPPED, DECODED], 999.0) for first in range(0, 4000, 2)]
+
+    def publish() -> None:
+        for published in batches:
+            status.published(published, 1000.0)
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    sums, is_last = set(), False
+    while not is_last:
+        is_last = not publisher.is_alive()
+        told = status.snapshot()
+        sums.add(told.num_published + told.num_skipped + told.backlog)
+        assert told.num_published == told.num_skipped
+
+    assert sums == {4000}
+    assert (told.num_published, told.backlog) == (2000, 0)

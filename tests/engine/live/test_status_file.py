@@ -1,6 +1,8 @@
 """A file that tells how a live run is doing is whole whenever somebody reads it."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,13 +65,15 @@ def test_who_reads_finds_one_whole_or_the_one_before(
     assert json.loads(path.read_text())["num_arrived"] == 5
 
 
-@pytest.mark.parametrize("kind", ["folder", "nowhere"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "nowhere"])
 def test_where_it_cannot_be_written_at_all_is_an_error(
     tmp_path: Path, snapshot: StatusSnapshot, kind: str
 ) -> None:
     path = tmp_path / "status.json"
     if kind == "folder":
         path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
     else:
         path = tmp_path / "nowhere" / "status.json"
 
@@ -92,3 +96,28 @@ def test_once_it_was_written_a_failure_is_warned_of_once(
 
     assert len(warnings) == 1
     assert "status.json: cannot be written" in warnings[0]
+
+
+def test_on_a_full_disk_the_last_one_stays_and_each_time_it_fills_is_warned_of(
+    tmp_path: Path, snapshot: StatusSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "status.json"
+    warnings: list[str] = []
+    file = StatusFile(path, warn_to(warnings))
+    is_full = False
+    replace_file = Path.replace
+
+    def fill(temporary: Path, target: Path) -> Path:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace_file(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", fill)
+    seen = []
+    for second, is_full in enumerate([False, True, True, False, True]):
+        file.show(replace(snapshot, time_s=1000.0 + second, num_arrived=second))
+        seen.append(json.loads(path.read_text())["num_arrived"])
+
+    assert seen == [0, 0, 0, 3, 3]
+    assert len(warnings) == 2
+    assert [found.name for found in tmp_path.iterdir()] == ["status.json"]

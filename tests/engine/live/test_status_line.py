@@ -68,12 +68,14 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
     stream = io.StringIO()
     line = StatusLine(stream, columns=lambda: 70)
     line.show(snapshot)
+    line.note("preview: http://127.0.0.1:8080/")
     line.warn("the disk is nearly full")
     line.show(replace(snapshot, time_s=1001.0, num_arrived=1264))
     line.show(replace(snapshot, time_s=1002.0, num_arrived=1294, ended_by="closed"))
 
     text = stream.getvalue()
     assert "\r" in text
+    assert "preview: http://127.0.0.1:8080/\n" in text
     assert "warning: the disk is nearly full\n" in text
     assert "1,294 frames" in text.splitlines()[-1]
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import shutil
 import socket
 import threading
@@ -54,15 +55,17 @@ class LiveRun:
         self.movie = MouseMovie(seed=3, width=WIDTH, height=HEIGHT, num_frames=10**6)
         self.status.begin_movie("mouse.isxb", 0, self.recording)
         self.page.begin_movie()
+        self.arrival_time_s: float | None = None  # by default, a moment ago
 
     def publish(self, num_frames: int = 1, *, likelihood: float = 0.9) -> None:
         for _ in range(num_frames):
             index = self.recording.num_arrived
             self.recording.num_arrived += 1
+            arrival_time_s = self.arrival_time_s or now_s() - 0.006
             frames = replace(
                 frame_batch(index, 1, HEIGHT, WIDTH),
                 images=self.movie.image(index)[np.newaxis],
-                arrival_time_s=np.array([now_s() - 0.006]),
+                arrival_time_s=np.array([arrival_time_s]),
                 status=np.array([FrameStatus.DECODED], np.uint8),
             )
             poses = np.empty((1, len(BODY_PARTS), 3))
@@ -219,8 +222,36 @@ def test_the_page_ends_with_a_browser_connected() -> None:
             run.status.end()
             wait_for(page, "document.querySelector('#stage').textContent === 'the run is over'")
 
-        assert not [thread for thread in threading.enumerate() if "preview" in thread.name]
+        assert _page_threads() == []
         browser.close()
+
+
+def _page_threads() -> list[str]:
+    names = ("preview page", "process_request_thread")  # that which listens; one a connection
+    threads = threading.enumerate()
+    return [thread.name for thread in threads if any(name in thread.name for name in names)]
+
+
+@needs_chromium
+def test_a_browser_that_comes_before_the_recording_is_told_to_wait() -> None:
+    page = PreviewPage("0", BODY_PARTS, OverlayStyle(), Status())
+    with page, browser_page(page.url) as shown:
+        wait_for(
+            shown, "document.querySelector('#stage').textContent === 'waiting for a recording'"
+        )
+        assert shown.inner_text("#caption") == "no picture yet"
+        assert shown.inner_text("#number-latency-p50-ms") == "–"
+        assert set(shown.locator(".part .now").all_inner_texts()) == {"–"}
+
+
+def test_the_state_is_json_also_where_arrival_times_or_poses_are_unknown(run: LiveRun) -> None:
+    run.arrival_time_s = math.nan
+    run.publish(2, likelihood=math.nan)
+
+    state = json.loads(run.get("/state.json")[1], parse_constant=pytest.fail)
+
+    assert state["status"]["num_published"] == 2
+    assert state["status"]["latency_ms"] is None
 
 
 def test_the_state_is_json_also_while_nothing_is_known(run: LiveRun) -> None:
@@ -288,7 +319,7 @@ def test_too_many_connections_are_closed_and_the_others_do_not_keep_the_page_ope
         sockets[-1].sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert sockets[-1].recv(12) == b"HTTP/1.1 404"
 
-    assert not [thread for thread in threading.enumerate() if "preview" in thread.name]
+    assert _page_threads() == []
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
