@@ -114,7 +114,7 @@ def test_on_a_full_disk_the_last_one_stays_and_each_time_it_fills_is_warned_of(
 
     monkeypatch.setattr(Path, "replace", fill)
     seen = []
-    for second, is_full in enumerate([False, True, True, False, True]):
+    for second, is_full in enumerate([False, True, True, False, True]):  # noqa: B007 -- of fill
         file.show(replace(snapshot, time_s=1000.0 + second, num_arrived=second))
         seen.append(json.loads(path.read_text())["num_arrived"])
 

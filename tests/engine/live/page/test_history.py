@@ -81,3 +81,17 @@ def test_after_a_silence_the_old_is_gone() -> None:
     columns = history.columns(0, FIRST + 5 * NUM_COLUMNS)
 
     assert np.isnan(columns.likelihood_mean).all()
+
+
+def test_a_column_that_is_used_again_forgets_what_was_in_it() -> None:
+    history = History(1)
+    later_s = START_S + NUM_COLUMNS * COLUMN_S
+    history.add(published([[0.1]], START_S - 5), START_S)
+    history.add_backlog(9, START_S)
+    history.add(published([[0.8]], later_s - 1), later_s)
+
+    columns = history.columns(FIRST + NUM_COLUMNS, FIRST + NUM_COLUMNS + 1)
+
+    assert columns.likelihood_mean.tolist() == columns.likelihood_min.tolist() == [[0.8]]
+    assert columns.latency_max_s.tolist() == [1]
+    assert np.isnan(columns.backlog).all()
