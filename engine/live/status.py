@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.live.latency import Latency, LatencyPercentiles
 from engine.live.rates import Rate
-from engine.live.resident import resident_mib
+from engine.memory import resident_mib
 from readers import FrameStatus
 from readers.live import now_s
 from sinks import PoseBatch

@@ -7,13 +7,13 @@ import struct
 from pathlib import Path
 from typing import IO, Literal
 
+from readers.ebml import read_size, segment_place
 from readers.errors import MovieError
 from readers.isxb_layout import read_layout
 
 _MFRO = struct.Struct(">I4sII")
 _MOST_BOXES = 64
 """At the top of a plain .mp4, or before the index of a fragmented one."""
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _LARGEST_EBML_HEADER_BYTES = 4096
 
 
@@ -90,20 +90,12 @@ def is_matroska_closed(file: IO[bytes], size: int) -> bool:
     Until it is closed its size is the reserved value of ones (RFC 8794, 6.2).
     """
     head = _at(file, 0, _LARGEST_EBML_HEADER_BYTES)
-    start = 0
-    for identifier in (_EBML, _SEGMENT):
-        if not head.startswith(identifier, start):
-            return False
-        start += len(identifier)
-        length = 9 - head[start].bit_length() if start < len(head) and head[start] else 0
-        if not length or start + length > len(head):
-            return False
-        mark = 1 << 7 * length
-        content_size = int.from_bytes(head[start : start + length], "big") ^ mark
-        start += length
-        if identifier == _EBML:
-            start += content_size
-    return content_size != mark - 1 and start + content_size == size
+    place = segment_place(head)
+    segment = None if place is None else read_size(head, place)
+    if segment is None:
+        return False
+    content_size, start = segment
+    return content_size is not None and start + content_size == size
 
 
 def _at(file: IO[bytes], offset: int, size: int) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import memory
-from engine.memory import available_mib, peak_mib
+from engine.memory import available_mib, peak_mib, resident_mib
 
 STATUS, MEM_INFO = Path("/proc/self/status"), Path("/proc/meminfo")
 needs_linux = pytest.mark.skipif(not STATUS.exists(), reason="only Linux has /proc")
@@ -28,6 +28,29 @@ def numbers_of(code: str) -> list[float]:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     return [float(number) for number in done.stdout.split()]
+
+
+@needs_linux
+def test_what_is_resident_grows_and_shrinks_with_what_is_allocated() -> None:
+    before, held, freed = numbers_of(
+        "from engine.memory import resident_mib\n"
+        "print(resident_mib())\n"
+        "block = b'x' * (64 << 20)\n"
+        "print(resident_mib())\n"
+        "del block\n"
+        "print(resident_mib())"
+    )
+
+    assert held - before == pytest.approx(64, abs=4)
+    assert held - freed == pytest.approx(64, abs=4)
+
+
+def test_what_is_resident_is_not_known_where_the_system_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "_field", lambda *_: None)
+
+    assert math.isnan(resident_mib())
 
 
 def test_the_peak_grows_by_what_is_allocated_and_stays_when_that_is_freed() -> None:

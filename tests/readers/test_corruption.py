@@ -84,7 +84,7 @@ def test_frames_without_their_data_are_undecodable_in_their_place(
 @given(seed=st.integers(0, 10**6))
 @example(seed=46_636)  # the decoder gave a picture before the one that is shown before it
 @example(seed=51_872)  # a picture claims a size for which there is no memory
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_whatever_happens_to_pictures_no_row_is_lost_or_moved(
     movies: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
@@ -176,7 +176,7 @@ def movie_with_dropped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 @given(num_skipped=st.lists(st.integers(0, 9), max_size=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_follows_skipped_frames_of_an_isxb_is_what_follows_read_ones(
     movie_with_dropped: tuple[Path, FrameBatch], num_skipped: list[int]
 ) -> None:

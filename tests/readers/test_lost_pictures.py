@@ -126,7 +126,7 @@ def is_counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     seed=st.none() | st.integers(0, 10**6),
     num_skipped=st.integers(0, NUM_PICTURES),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_a_bad_sector_hides_other_frames_keep_their_rows(
     movies: list[Movie],
     tmp_path_factory: pytest.TempPathFactory,

@@ -174,7 +174,7 @@ def assert_is_part(batch: FrameBatch, whole: FrameBatch) -> None:
     steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=8),
     most_frames=st.none() | st.integers(1, NUM_FRAMES + 3),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_frames_behind_skipped_ones_are_those_of_the_whole_movie_up_to_a_limit(
     whole_movies: dict[str, tuple[MovieInfo, FrameBatch]],
     name: str,

@@ -111,7 +111,7 @@ def test_the_parts_together_are_the_annotations(
     pd.testing.assert_frame_equal(read(tmp_path / "parts", kind), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(steps_s=st.lists(st.sampled_from([0.0, 0.5, 2.5, 7.0]), min_size=1, max_size=40))
 def test_at_any_moment_all_rows_but_those_of_the_last_seconds_are_there(
     tmp_path_factory: pytest.TempPathFactory, steps_s: list[float]

@@ -94,7 +94,7 @@ class Movie:
         yield from pairwise(limits)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.differing_executors])
 @given(
     missing=st.sets(st.integers(0, NUM_FRAMES - 1)),
     stops=st.lists(st.integers(0, NUM_FRAMES), max_size=3),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import RunError
@@ -88,7 +88,6 @@ def check_rows(path: Path, sizes: list[int], reads: list[int]) -> None:
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, data=st.data())
 def test_rows_come_back_however_they_are_cut(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
@@ -104,7 +103,6 @@ def test_rows_come_back_however_they_are_cut(
     check_rows(path, sizes, [size for size in reads if size])
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, data=st.data())
 def test_a_torn_end_counts_as_not_written_and_is_written_over(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject

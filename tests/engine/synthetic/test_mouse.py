@@ -36,7 +36,7 @@ def test_body_parts_are_those_of_the_bottom_view_model_in_its_order() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 50), time_s=st.floats(0, 1e5))
 def test_body_keeps_to_the_floor_and_the_tail_to_the_picture(seed: int, time_s: float) -> None:
     points = mouse(seed).pose(time_s).key_points
@@ -48,7 +48,7 @@ def test_body_keeps_to_the_floor_and_the_tail_to_the_picture(seed: int, time_s: 
     assert np.all((points >= 0) & (points <= [639, 479]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 50), time_s=st.floats(0, 1e4))
 def test_two_paws_or_more_stand_still_on_the_glass(seed: int, time_s: float) -> None:
     animal = mouse(seed)

@@ -85,7 +85,7 @@ def assert_same_rows(batch: FrameBatch, expected: FrameBatch) -> None:
 
 
 @pytest.mark.parametrize(("kind", "codec"), KINDS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=20), capacity=st.integers(1, 40))
 def test_frames_are_those_of_the_finished_file_however_it_is_written(
     kind: str, codec: str, lengths: list[int], capacity: int

@@ -26,7 +26,7 @@ def test_up_to_the_columns_every_value_is_there() -> None:
     np.testing.assert_array_equal(points, values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     num_frames=st.integers(NUM_COLUMNS + 1, 20 * NUM_COLUMNS),
     cuts=st.lists(st.integers(0, 10**6), max_size=5),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -50,7 +50,6 @@ def test_every_frame_of_a_batch_has_a_line_of_its_own() -> None:
     assert [line.count(b"\n") for line in lines] == [1, 1, 1]
 
 
-@settings(deadline=None)
 @given(arrays(np.float64, (2, 2, 3), elements=st.floats()))
 def test_numbers_are_the_same_float64_when_read_back_and_null_where_they_are_not_finite(
     poses: NDArray[np.float64],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.publishing.outbox import Outbox
@@ -43,7 +43,6 @@ def whole_messages(received: bytes) -> list[int]:
     return numbers
 
 
-@settings(deadline=None)
 @given(rooms=st.lists(st.integers(0, 60), max_size=300), gone_after=st.none() | st.integers(0, 300))
 def test_what_arrives_is_whole_and_in_order_and_the_rest_is_counted(
     rooms: list[int], gone_after: int | None
@@ -62,7 +61,6 @@ def test_what_arrives_is_whole_and_in_order_and_the_rest_is_counted(
     assert outbox.is_gone == (gone_after is not None and gone_after < len(rooms))
 
 
-@settings(deadline=None)
 @given(num_messages=st.integers(LONGEST_QUEUE, 200), room=st.integers(0, 3))
 def test_the_newest_messages_wait_and_the_oldest_give_way(num_messages: int, room: int) -> None:
     subscriber = Subscriber()
