@@ -10,7 +10,7 @@ demo: $(READY)  ## run the built-in model on the built-in movie
 	$(BIN)/posestream demo
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

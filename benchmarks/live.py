@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.live_report import LiveReport, ratios_to_own_time
-from benchmarks.observation import Observation, Stop, cores, memory
+from benchmarks.live_report import LiveReport, quiet_minutes, ratios_to_own_time
+from benchmarks.observation import Observation, Stop, cores, memory, stolen_cores
 from benchmarks.processes import CommandError, in_a_child, measure
 from benchmarks.subscriber import Messages, Subscriber
 
@@ -98,6 +98,7 @@ class LiveBenchmark:
             "latency": report.latencies(),
             "stop": report.stop(),
             "memory": memory(observation.samples, report, float(written_s[-1])),
+            "stolen_cores": stolen_cores(observation.samples, report),
             "cores": cores(observation.samples, float(written_s[0]) + warm_up_s, written_s[-1]),
             "finishing_s": followed_s - float(written_s[-1]),
             "run_s": measured.wall_s,
@@ -233,6 +234,10 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"  p50 {ratios['p50']:.2f} ×, p99 {ratios['p99']:.2f} × one frame's cost")
         if latency["drift_of_p99"]:
             lines.append(f"  p99 of the last minute {latency['drift_of_p99']:.3f} × the first's")
+        quiet = quiet_minutes(latency["minutes_ms"], result["stolen_cores"])
+        if quiet:
+            values = ", ".join(f"{key} {value:.2f}" for key, value in quiet.items())
+            lines.append(f"  of the minutes without other machines of the host: {values}")
     counted = ("frames", "start", "stop", "memory", "cores", "finishing_s", "same_h5")
     return "\n".join([*lines, *(f"{name}: {result[name]}" for name in counted)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.subscriber import Messages
 
 MINUTE_S = 60.0
+_QUIET = 0.02
+"""Cores that a host may keep for others in a minute that is called quiet."""
 _PERCENTILES = (50, 95, 99, 100)
 
 
@@ -179,6 +181,40 @@ def _percentiles_ms(values_s: NDArray[np.float64]) -> dict[str, float] | None:
         return None
     p50, p95, p99, largest = (1000 * np.percentile(values_s, _PERCENTILES)).tolist()
     return {"p50": p50, "p95": p95, "p99": p99, "max": largest}
+
+
+def quiet_minutes(
+    minutes_ms: Sequence[Mapping[str, float] | None], stolen_cores: Sequence[float | None]
+) -> dict[str, Any] | None:
+    """Tell of the minutes in which the machine's host left the machine its processor.
+
+    In the others a frame may cost a hundred times as much, whatever program it is.
+
+    Parameters
+    ----------
+    minutes_ms
+        Percentiles of each minute.
+    stolen_cores
+        What the host kept for others in each minute, in cores.
+
+    Returns
+    -------
+    dict or None
+        How many such minutes there are, medians of their p50 and p99, the largest p99, and the last
+        p99 over the first. None where there are none.
+    """
+    pairs = zip(minutes_ms, stolen_cores, strict=True)
+    quiet = [minute for minute, cores in pairs if minute and cores is not None and cores < _QUIET]
+    if not quiet:
+        return None
+    p99 = [minute["p99"] for minute in quiet]
+    return {
+        "num_minutes": len(quiet),
+        "p50": float(np.median([minute["p50"] for minute in quiet])),
+        "p99": float(np.median(p99)),
+        "largest_p99": max(p99),
+        "drift_of_p99": p99[-1] / p99[0],
+    }
 
 
 def ratios_to_own_time(

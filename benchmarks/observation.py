@@ -37,11 +37,14 @@ class Sample:
         Memory that it has resident, as the system tells it.
     core_s
         Seconds of cores that it has used.
+    stolen_s
+        Seconds of cores that the host of a virtual machine has kept for others since it began.
     """
 
     time_s: float
     resident_mib: float
     core_s: float
+    stolen_s: float
 
 
 class Observation:
@@ -63,11 +66,13 @@ class Observation:
         clock: Callable[[], float] = time.monotonic,
         send: Callable[[int, int], None] = os.kill,
         look: Callable[[int], tuple[float, float] | None] | None = None,
+        stolen_s: Callable[[], float] | None = None,
     ) -> None:
         self._pid = pid
         self._stop = stop
         self._clock, self._send = clock, send
         self._look = look or resident_mib_and_core_s
+        self._stolen_s = stolen_s or host_stolen_s
         self._begun_s = self._sample_s = clock()
         self._stopped_s: float | None = None
         self.samples: list[Sample] = []
@@ -80,7 +85,7 @@ class Observation:
             self._sample_s += _SAMPLE_EVERY_S
             seen = self._look(self._pid)
             if seen is not None:
-                self.samples.append(Sample(now_s, *seen))
+                self.samples.append(Sample(now_s, *seen, self._stolen_s()))
         if self._stop is not None and self.pause is None:
             self._stop_or_continue(self._stop, now_s)
 
@@ -105,6 +110,25 @@ def resident_mib_and_core_s(pid: int) -> tuple[float, float] | None:
     if not resident_kib:  # it has ended, and nobody has asked for its exit code
         return None
     return int(resident_kib[0]) / 1024, (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def host_stolen_s() -> float:
+    """Tell how many seconds of cores the host has kept for others (``steal`` of /proc/stat)."""
+    total = Path("/proc/stat").read_text().split(maxsplit=9)
+    return int(total[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def stolen_cores(samples: Sequence[Sample], report: LiveReport) -> list[float | None]:
+    """Tell how many cores the host kept for others, on the mean of each minute."""
+
+    def mean(begun_s: float, ended_s: float) -> float | None:
+        between = [one for one in samples if begun_s <= one.time_s <= ended_s + _SAMPLE_EVERY_S]
+        if len(between) < 2:
+            return None
+        first, last = between[0], between[-1]
+        return (last.stolen_s - first.stolen_s) / (last.time_s - first.time_s)
+
+    return report.minutes(mean)
 
 
 def memory(samples: Sequence[Sample], report: LiveReport, recorded_s: float) -> dict[str, Any]:

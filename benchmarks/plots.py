@@ -113,14 +113,18 @@ def draw_live(path: Path, report: Mapping[str, Any]) -> None:
         f"live, .{report['kind']}, {report['width']} × {report['height']} pixels, "
         f"{report['frame_rate']:g} frames/s",
     )
-    times, memory = figure.subplots(1, 2)
+    times, host, memory = figure.subplots(1, 3)
     own_ms = report["own_time_ms"]["before"]["paced"]["sum"]["p50"]
     times.axhline(own_ms, color=_INK, linewidth=1, linestyle=":", label="decode and model alone")
     for name, color in (("p99", _GREY), ("p50", _BLUE)):
         _draw_minutes(times, [minute and minute[name] for minute in latency_ms], color, name)
     times.set_title("from written to published, ms", loc="left", fontsize=9, color=_INK)
-    times.set_ylim(0, 1.5 * times.get_ylim()[1])  # the legend stands above the lines
-    times.legend(loc="upper left", ncols=3, fontsize=8, frameon=False, labelcolor=_INK)
+    times.set_yscale("log")
+    bottom, top = times.get_ylim()
+    times.set_ylim(bottom, top * (top / bottom) ** 0.5)  # the legend stands above the lines
+    times.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=_INK)
+    _draw_minutes(host, report["stolen_cores"], _BLUE, "stolen")
+    host.set_title("cores that the host took away", loc="left", fontsize=9, color=_INK)
     _draw_minutes(memory, report["memory"]["minutes_mib"], _BLUE, "resident")
     memory.set_title("memory, MiB", loc="left", fontsize=9, color=_INK)
     memory.set_ylim(0, 1.15 * memory.get_ylim()[1])

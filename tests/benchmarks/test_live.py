@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 
 import benchmarks.live
 from benchmarks.live import LiveBenchmark, Scene, run_benchmark, table
-from benchmarks.live_report import LiveReport, Pause
-from benchmarks.observation import Observation, Sample, Stop, cores, resident_mib_and_core_s
+from benchmarks.live_report import LiveReport, Pause, quiet_minutes
+from benchmarks.observation import (
+    Observation,
+    Sample,
+    Stop,
+    cores,
+    host_stolen_s,
+    resident_mib_and_core_s,
+    stolen_cores,
+)
 from benchmarks.processes import CommandError
 from benchmarks.subscriber import Messages, Subscriber
 
@@ -149,6 +157,7 @@ def test_a_process_is_looked_at_every_five_seconds_and_stopped_once() -> None:
         clock=lambda: now_s,
         send=lambda pid, number: sent.append((now_s, pid, number)),
         look=lambda _: (200 + now_s, now_s / 2),
+        stolen_s=lambda: now_s / 10,
     )
     for tenth in range(2000):
         now_s = 100 + tenth / 10
@@ -158,8 +167,43 @@ def test_a_process_is_looked_at_every_five_seconds_and_stopped_once() -> None:
     assert {pid for _, pid, _ in sent} == {7}
     assert observation.pause == Pause(sent[0][0], sent[1][0])
     assert [one.time_s for one in observation.samples] == pytest.approx(range(100, 300, 5))
-    assert observation.samples[1] == Sample(105, 305, 52.5)
+    assert observation.samples[1] == Sample(105, 305, 52.5, 10.5)
     assert cores(observation.samples, 110, 150) == pytest.approx(0.5)
+
+
+def test_what_the_host_keeps_for_others_is_told_minute_by_minute() -> None:
+    written_s = recording(3)
+    report = LiveReport(written_s, messages(written_s, np.full(1800, 0.01)), warm_up_s=30)
+    # Nothing in the first minute, half a core in the second.
+    samples = [
+        Sample(time_s, 300, 0, max(0.0, (time_s - 5090) / 2))
+        for time_s in np.arange(5000.0, 5185, 5)
+    ]
+
+    first, second = stolen_cores(samples, report)
+
+    assert first == pytest.approx(0, abs=0.05)
+    assert second == pytest.approx(0.5)
+
+
+def test_minutes_are_quiet_in_which_the_host_left_the_processor_alone() -> None:
+    minutes_ms = [{"p50": p50, "p99": 10 * p50} for p50 in (5.0, 90.0, 6.0, 7.0)]
+
+    quiet = quiet_minutes([*minutes_ms, None], [0.0, 0.9, 0.01, None, 0.0])
+
+    assert quiet == {
+        "num_minutes": 2,
+        "p50": 5.5,
+        "p99": 55.0,
+        "largest_p99": 60.0,
+        "drift_of_p99": 1.2,
+    }
+    assert quiet_minutes(minutes_ms, [0.5] * 4) is None
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the system has no /proc")
+def test_what_the_host_keeps_only_grows() -> None:
+    assert 0 <= host_stolen_s() <= host_stolen_s()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system has no /proc")

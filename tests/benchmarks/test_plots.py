@@ -54,6 +54,7 @@ def live_report() -> dict[str, Any]:
         "frame_rate": 30.0,
         "own_time_ms": {"before": {"paced": {"sum": {"p50": 4.2}}}},
         "latency": {"writing_to_publication": {"minutes_ms": [*minutes[:5], None, *minutes[5:]]}},
+        "stolen_cores": [0.1] * 6 + [None] + [1.2] * 4,
         "memory": {"minutes_mib": [400.0] * 6 + [None] + [401.0] * 4},
     }
 
@@ -122,13 +123,14 @@ def test_minutes_of_a_live_run_are_drawn_with_a_gap_where_nothing_was_measured(
         "p50",
         "p99",
         "decode and model alone",
+        "cores that the host took away",
         "memory, MiB",
     } <= set(written)
-    assert written.count("minute") == 2
+    assert written.count("minute") == 3
     lines = re.findall(
         r'<path d="([^"]*)"[^>]*stroke-width: 1.5', (tmp_path / "live.svg").read_text()
     )
-    assert [line.count("M") for line in lines if line.count("L") > 5] == [2, 2, 2]
+    assert [line.count("M") for line in lines if line.count("L") > 5] == [2, 2, 2, 2]
 
 
 def test_a_live_run_of_less_than_a_minute_is_no_picture(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def test_a_series_that_was_killed_is_gone_on_with_by_a_run(
     tmp_path: Path, chunks: list[Path]
 ) -> None:
     job = live_job(tmp_path / "live")
-    first, rest = Loader(stop_after=18, error=PowerCut), Loader()
+    # Within the second chunk, of which the last batch has eight frames at the most.
+    first, rest = Loader(stop_after=14, error=PowerCut), Loader()
     with pytest.raises(PowerCut):
         follow(job, options(chunks), Watcher(), load=first)
 
