@@ -22,12 +22,16 @@ from readers.frames import FrameBatch, FrameStatus, MovieInfo
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """One frame as it comes from the decoder; `picture` is None unless it was decoded."""
+    """One frame as it comes from the decoder; `picture` is None unless it was decoded.
+
+    The tracker's box (left, top, right, bottom) is in pixels of the whole frame.
+    """
 
     picture: av.VideoFrame | None
     time_s: float
     hardware_counter_us: float = math.nan
     status: FrameStatus = FrameStatus.DECODED
+    tracker_box: tuple[float, float, float, float] | None = None
 
 
 class Converter(Protocol):
@@ -124,12 +128,17 @@ class MovieReader(ABC):
         time_s = np.empty(capacity)
         hardware_counter_us = np.empty(capacity)
         status = np.empty(capacity, np.uint8)
+        tracker_boxes = None
         count = 0
         with movie_errors(self.info.path):
             while count < capacity and (frame := next(self._frames, None)) is not None:
                 time_s[count] = frame.time_s
                 hardware_counter_us[count] = frame.hardware_counter_us
                 status[count] = self._fill(images[count], frame)
+                if frame.tracker_box is not None:
+                    if tracker_boxes is None:
+                        tracker_boxes = np.full((capacity, 4), np.nan)
+                    tracker_boxes[count] = self._in_images(frame.tracker_box)
                 count += 1
         if count == 0:
             return None
@@ -141,6 +150,7 @@ class MovieReader(ABC):
             time_s[:count],
             hardware_counter_us[:count],
             status[:count],
+            tracker_boxes=None if tracker_boxes is None else tracker_boxes[:count],
         )
 
     def skip(self, num_frames: int) -> int:
@@ -187,6 +197,10 @@ class MovieReader(ABC):
         if self.most_frames is None:
             return num_frames
         return min(num_frames, self.most_frames - self._next_frame_index)
+
+    def _in_images(self, box: tuple[float, float, float, float]) -> NDArray[np.float64]:
+        corner = (0, 0) if self.crop is None else (self.crop.left, self.crop.top)
+        return np.subtract(box, (*corner, *corner), dtype=np.float64)
 
     def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
         if fill_image(image, frame.picture, self._converter, self.info):

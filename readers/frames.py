@@ -99,6 +99,10 @@ class FrameBatch:
     arrival_time_s
         float64, shape (frames,): seconds since 1970-01-01 UTC when all that is needed to decode a
         frame was there, by `readers.live.now_s`. None but for movies that are being recorded.
+    tracker_boxes
+        float64, shape (frames, 4): left, top, right and bottom of the animal in pixels of the
+        images, as the recorder's own tracker saw it; NaN where it tells nothing. They may lie
+        outside the images. None where it tells nothing of any of these frames.
 
     Raises
     ------
@@ -112,6 +116,7 @@ class FrameBatch:
     hardware_counter_us: NDArray[np.float64]
     status: NDArray[np.uint8]
     arrival_time_s: NDArray[np.float64] | None = None
+    tracker_boxes: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         lengths = {
@@ -122,6 +127,8 @@ class FrameBatch:
         }
         if self.arrival_time_s is not None:
             lengths["arrival_time_s"] = len(self.arrival_time_s)
+        if self.tracker_boxes is not None:
+            lengths["tracker_boxes"] = len(self.tracker_boxes)
         if len(set(lengths.values())) != 1:
             raise ValueError(f"leading dimensions of a FrameBatch must agree, got {lengths}")
 

@@ -155,7 +155,9 @@ def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
     for sample in frame_samples(path, layout):
         counter_us = sample.hardware_counter_us
         first_us = counter_us if first_us is None else first_us
-        yield DecodedFrame(None, (counter_us - first_us) / 1e6, float(counter_us))
+        yield DecodedFrame(
+            None, (counter_us - first_us) / 1e6, float(counter_us), tracker_box=sample.tracker_box
+        )
 
 
 def _dropped(time_s: float) -> DecodedFrame:

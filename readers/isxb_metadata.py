@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +21,27 @@ from readers.shallow_json import ShallowJson
 
 _LARGEST_SESSION_BYTES = 8 * 2**20
 _LONGEST_REASON = 200
+TrackerBox = tuple[float, float, float, float]
+
 _INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """What the recorder noted about one recorded frame."""
+    """What the recorder noted about one recorded frame.
+
+    Attributes
+    ----------
+    frame_count, hardware_counter_us
+        Its counters.
+    tracker_box
+        Left, top, right and bottom of the animal in pixels of the whole frame, as the recorder's
+        own tracker saw it; None where it tells nothing of use.
+    """
 
     frame_count: int
     hardware_counter_us: int
+    tracker_box: TrackerBox | None = None
 
 
 @contextmanager
@@ -92,7 +105,7 @@ def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
     """
     for sample in _items(path, layout, "samples.item"):
         with _json_errors(path, "frame"):
-            yield FrameSample(_whole(sample["fc"]), _whole(sample["tsc"]))
+            yield FrameSample(_whole(sample["fc"]), _whole(sample["tsc"]), _box(sample))
 
 
 def dropped_frame_indices(path: Path, layout: IsxbLayout) -> Iterator[int]:
@@ -122,6 +135,18 @@ def _items(path: Path, layout: IsxbLayout, prefix: str) -> Iterator[Any]:
         except ijson.IncompleteJSONError:
             if part.is_whole:
                 raise
+
+
+def _box(sample: dict[str, Any]) -> TrackerBox | None:
+    """Read the tracker's box; what is no box of four finite numbers is none."""
+    tracker = sample.get("tracker")
+    box = tracker.get("box") if isinstance(tracker, dict) else None
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    if not all(type(side) in (int, float) and math.isfinite(side) for side in box):
+        return None
+    left, top, right, bottom = (float(side) for side in box)
+    return left, top, right, bottom
 
 
 def _whole(value: object) -> int:

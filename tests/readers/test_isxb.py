@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.synthetic import MouseMovie, write_isxb
-from readers import FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
+from readers import CropRectangle, FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
 
 SHARED_MOVIE = (
     Path(__file__).parents[2].parent
@@ -112,6 +112,59 @@ def test_newer_files_with_tracker_boxes_are_read(tmp_path: Path) -> None:
     path = record(tmp_path / "a.isxb", tracker_boxes=boxes)
 
     assert_equals_isx(path)
+
+
+def test_the_trackers_boxes_come_with_their_frames(tmp_path: Path) -> None:
+    boxes = [(index + 0.5, 2.0, 30.0, 4.0 + index, 0.9) for index in range(12)]
+    path = record(tmp_path / "a.isxb", tracker_boxes=boxes, dropped=(3,))
+
+    batch = read_whole(path)
+
+    assert batch.tracker_boxes is not None
+    assert np.isnan(batch.tracker_boxes[3]).all()
+    others = np.delete(np.arange(12), 3)
+    np.testing.assert_array_equal(batch.tracker_boxes[others], np.array(boxes)[others, :4])
+
+
+def test_a_crop_moves_the_trackers_boxes(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.isxb", tracker_boxes=[(40.0, 30.0, 60.0, 50.0, 0.9)] * 12)
+
+    with open_movie(inspect_movie(path), CropRectangle(8, 16, 64, 48)) as reader:
+        batch = reader.read(np.empty((5, *reader.image_shape), np.uint8))
+
+    assert batch is not None
+    assert batch.tracker_boxes is not None
+    assert batch.tracker_boxes.tolist() == [[32, 14, 52, 34]] * 5
+
+
+def test_a_movie_without_a_tracker_has_no_boxes(tmp_path: Path) -> None:
+    assert read_whole(record(tmp_path / "a.isxb")).tracker_boxes is None
+
+
+@pytest.mark.parametrize(
+    "tracker",
+    [
+        "7",
+        "null",
+        "{}",
+        '{"box":7}',
+        '{"box":[1,2,3]}',
+        '{"box":[1,2,3,"x"]}',
+        '{"box":[1,2,3,null]}',
+    ],
+)
+def test_what_is_no_box_is_none(tmp_path: Path, tracker: str) -> None:
+    path = record(tmp_path / "a.isxb", tracker_boxes=[(1.5, 2.5, 3.5, 4.5, 0.25)] * 12)
+    written = b'{"box":[1.5,2.5,3.5,4.5],"conf":0.25}'
+    data = path.read_bytes()
+    assert written in data
+    path.write_bytes(data.replace(written, tracker.encode().ljust(len(written)), 1))
+
+    batch = read_whole(path)
+
+    assert batch.tracker_boxes is not None
+    assert np.isnan(batch.tracker_boxes[0]).all()
+    assert batch.tracker_boxes[1:].tolist() == [[1.5, 2.5, 3.5, 4.5]] * 11
 
 
 def test_what_a_recording_says_about_itself(tmp_path: Path) -> None:
