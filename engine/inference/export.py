@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.inference.checking import check_graph
+from engine.inference.geometry import Geometry, find_geometry
 from engine.inference.graph import GraphNode, read_graph
 from engine.inference.graph_error import GraphError
 from engine.settings import SettingsError, read_yaml
@@ -64,6 +65,8 @@ class ModelExport:
         MobileNets that DeepLabCut 2.3 exports with batch normalisation in training mode.
     sha256
         Of the frozen graph.
+    geometry
+        How the network looks at a picture; None where its graph does not tell.
     """
 
     directory: Path
@@ -80,6 +83,7 @@ class ModelExport:
     predicts_poses: bool
     depends_on_batch: bool
     sha256: str
+    geometry: Geometry | None = None
 
     @property
     def scorer(self) -> str:
@@ -135,6 +139,7 @@ def read_export(directory: Path) -> ModelExport:
         predicts_poses=predicts_poses,
         depends_on_batch=any(node.is_training for node in nodes),
         sha256=sha256,
+        geometry=find_geometry(nodes),
     )
 
 

@@ -1,0 +1,186 @@
+"""How a network looks at a picture: found in its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from engine.inference.constant import Constant
+from engine.inference.graph import GraphNode
+
+_SAME_PLACE = {
+    *("Identity", "Sub", "AddV2", "Add", "BiasAdd", "Mul", "Relu", "Relu6", "Sigmoid", "Cast"),
+    *("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Pad", "BatchToSpaceND"),
+}
+"""Operations whose result at a place depends on their inputs at that place."""
+_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
+_POOLINGS = frozenset({"MaxPool", "AvgPool"})
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a network looks at a picture.
+
+    Attributes
+    ----------
+    stride_px
+        Pixels from one cell to the next where the network is coarsest. Pictures that are shifted
+        by a multiple of it give poses that are shifted by as much, but for what their edges do.
+    receptive_field_px
+        Side of the square of pixels that a cell depends on, at the most.
+    """
+
+    stride_px: int
+    receptive_field_px: int
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Cells of a layer: how far they are apart, what each sees, and how sparse its kernel is."""
+
+    stride_px: Fraction
+    field_px: Fraction
+    coarsest_px: Fraction
+    dilation: int = 1
+
+
+def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
+    """Find a network's geometry, from its input to its score maps.
+
+    Strides multiply from layer to layer, and a kernel of k cells adds k - 1 strides to what a
+    cell sees (Araujo, Norris & Sim, "Computing receptive fields", Distill 2019).
+
+    Parameters
+    ----------
+    nodes
+        The graph, in the order of its file: inputs of a node stand before it.
+
+    Returns
+    -------
+    Geometry or None
+        None where the way to the score maps has operations that say nothing of places, or whose
+        strides differ between height and width.
+    """
+    by_name = {node.name: node for node in nodes}
+    layers: dict[str, _Layer] = {}
+    for node in nodes:
+        if node.operation == "Placeholder":
+            layers[node.name] = _Layer(Fraction(1), Fraction(1), Fraction(1))
+            continue
+        layer = _layer(node, layers, by_name)
+        if layer is not None:
+            layers[node.name] = layer
+        if node.operation == "Sigmoid":
+            return None if layer is None else _geometry(layer)
+    return None
+
+
+def _geometry(layer: _Layer) -> Geometry | None:
+    coarsest = layer.coarsest_px
+    is_whole = coarsest.denominator == 1 and (coarsest / layer.stride_px).denominator == 1
+    return Geometry(int(coarsest), int(layer.field_px)) if is_whole else None
+
+
+def _layer(
+    node: GraphNode, layers: Mapping[str, _Layer], by_name: Mapping[str, GraphNode]
+) -> _Layer | None:
+    inputs = [layers[name] for text in node.inputs if (name := _plain(text)) in layers]
+    if not inputs:
+        return None
+    before = _joined(inputs)
+    if before is None:
+        return None
+    if node.operation in _SAME_PLACE:
+        return _at_same_place(node, before)
+    if node.operation == "SpaceToBatchND":
+        return _spread(node, before, by_name)
+    if node.operation in _CONVOLUTIONS:
+        return _narrowed(before, _step(node), _kernel_side(node, by_name))
+    if node.operation in _POOLINGS:
+        return _narrowed(before, _step(node), _square(node, "ksize"))
+    if node.operation == "Conv2DBackpropInput":
+        return _widened(before, _step(node), _kernel_side(node, by_name))
+    return None
+
+
+def _joined(inputs: Sequence[_Layer]) -> _Layer | None:
+    if len({layer.stride_px for layer in inputs}) > 1:
+        return None
+    return _Layer(
+        inputs[0].stride_px,
+        max(layer.field_px for layer in inputs),
+        max(layer.coarsest_px for layer in inputs),
+        max(layer.dilation for layer in inputs),
+    )
+
+
+def _at_same_place(node: GraphNode, before: _Layer) -> _Layer:
+    if node.operation == "BatchToSpaceND":
+        return _Layer(before.stride_px, before.field_px, before.coarsest_px)
+    return before
+
+
+def _spread(node: GraphNode, before: _Layer, by_name: Mapping[str, GraphNode]) -> _Layer | None:
+    """TensorFlow's way to a dilated convolution: cells far apart are put side by side."""
+    block = _constant(node.inputs[1], by_name)
+    if block is None or block.values is None or len(set(block.values.ravel())) != 1:
+        return None
+    dilation = int(block.values.ravel()[0])
+    return _Layer(before.stride_px, before.field_px, before.coarsest_px, dilation)
+
+
+def _narrowed(before: _Layer, step: int | None, side: int | None) -> _Layer | None:
+    if step is None or side is None:
+        return None
+    stride_px = before.stride_px * step
+    field_px = before.field_px + (side - 1) * before.dilation * before.stride_px
+    return _Layer(stride_px, field_px, max(before.coarsest_px, stride_px), before.dilation)
+
+
+def _widened(before: _Layer, step: int | None, side: int | None) -> _Layer | None:
+    if step is None or side is None:
+        return None
+    num_cells = -(-side // step)  # that reach a place from one side to the other
+    field_px = before.field_px + (num_cells - 1) * before.stride_px
+    return _Layer(before.stride_px / step, field_px, before.coarsest_px)
+
+
+def _step(node: GraphNode) -> int | None:
+    dilations = _numbers(node, "dilations")
+    if dilations is not None and set(dilations) != {1}:
+        return None
+    return _square(node, "strides")
+
+
+def _square(node: GraphNode, name: str) -> int | None:
+    """Read a number that is the same for height and width, of (batch, height, width, channels)."""
+    numbers = _numbers(node, name)
+    if numbers is None or len(numbers) != 4 or numbers[1] != numbers[2] or numbers[1] < 1:
+        return None
+    return numbers[1]
+
+
+def _numbers(node: GraphNode, name: str) -> list[int] | None:
+    kind, value = node.attributes.get(name, ("", None))
+    return [int(number) for number in value.i] if kind == "list" and value is not None else None
+
+
+def _kernel_side(node: GraphNode, by_name: Mapping[str, GraphNode]) -> int | None:
+    """Side of a square kernel, of shape (height, width, channels, channels)."""
+    kernel = _constant(node.inputs[1], by_name)
+    if kernel is None or len(kernel.shape) != 4 or kernel.shape[0] != kernel.shape[1]:
+        return None
+    return kernel.shape[0]
+
+
+def _constant(text: str, by_name: Mapping[str, GraphNode]) -> Constant | None:
+    node = by_name.get(_plain(text))
+    while node is not None and node.operation == "Identity" and node.inputs:
+        node = by_name.get(_plain(node.inputs[0]))
+    return None if node is None else node.constant
+
+
+def _plain(text: str) -> str:
+    """Name of the node that an input comes from."""
+    return text.removeprefix("^").split(":")[0]
