@@ -223,6 +223,13 @@ def _add_analysis(group: Any) -> None:
         "fastest; changes speed and memory, not results (default: 1 to 8, by frame size)",
     )
     group.add_argument(
+        "--follow",
+        metavar="off|poses|tracker|auto",
+        help="look at a window around the animal rather than at whole frames, and at whole frames "
+        "where in doubt: poses (led by the poses so far), tracker (by the boxes of an .isxb), or "
+        "auto (both, with a short calibration); poses may move by some 0.1 px (default: off)",
+    )
+    group.add_argument(
         "--runtime",
         metavar="NAME",
         help="what runs the model: tensorflow, openvino, or auto for TensorFlow on a GPU and "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.disk_space import space_warning
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
+from engine.follow.settings import follow_settings, num_sizes
 from engine.identity import identify
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.job import Job
@@ -25,7 +27,7 @@ def run(
     job: Job,
     progress: Progress | None = None,
     *,
-    load: Callable[[ModelExport, str], PoseModel] = load_model,
+    load: Callable[[ModelExport, str], PoseModel] | None = None,
     most_frames: int | None = None,
 ) -> RunResult:
     """Run a job: every movie is decoded once, and all outputs are written as its frames come.
@@ -41,7 +43,7 @@ def run(
     progress
         Is told how far the run is; None for nobody.
     load
-        Loads an export on a runtime.
+        Loads an export on a runtime; None for the usual way.
     most_frames
         Every movie is taken to end after as many frames.
 
@@ -54,6 +56,7 @@ def run(
     Interrupted
         After an interrupt, when what the model had in hand is safe.
     """
+    load = load or partial(load_model, num_sizes=num_sizes(job))
     return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
 
@@ -75,6 +78,7 @@ class _Run:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
         self._export = read_export(job.model or MODEL_DIR)
+        follow = follow_settings(job, self._export)
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
         self._production = Production(
@@ -85,6 +89,7 @@ class _Run:
             folder=self._place.folder,
             progress=progress,
             most_frames=most_frames,
+            follow=follow,
         )
         self._place.check(self._movies)
 

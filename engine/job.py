@@ -15,6 +15,7 @@ from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
 COORDINATES = ("crop", "movie")
+FOLLOW = ("off", "poses", "tracker", "auto")
 _LARGEST_COUNT = 1_000_000
 """The highest count of frames or pixels that is taken for meant."""
 _LONGEST_S = 3600
@@ -76,6 +77,11 @@ class Job:
     coordinates
         ``crop``: saved poses are relative to the crop rectangle, as in the reference tool;
         ``movie``: they are pixels of the whole frame.
+    follow
+        ``off``: the model looks at whole frames. ``poses``: at a window around the animal, which
+        the poses so far lead to, and at whole frames where these are in doubt. ``tracker``: led
+        by the recorder's own tracker, where the movie has its boxes. ``auto``: as ``tracker``,
+        with windows as large as they must be by what is measured on the movie.
 
     Raises
     ------
@@ -105,6 +111,7 @@ class Job:
     durable_every_s: float = 30.0
     durable_every_frames: int = 2000
     coordinates: str = "crop"
+    follow: str = "off"
 
     def __post_init__(self) -> None:
         self._check_paths()
@@ -143,6 +150,7 @@ class Job:
             "experiment_annotations_format": ANNOTATION_FORMATS,
             "runtime": RUNTIMES,
             "coordinates": COORDINATES,
+            "follow": FOLLOW,
         }
         for name, allowed in choices.items():
             value = getattr(self, name)

@@ -6,6 +6,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from engine.fan_out import FanOut
+from engine.follow.calibration import (
+    Calibration,
+    calibrate,
+    calibrated,
+    read_calibration,
+    write_calibration,
+)
+from engine.follow.settings import FOLLOWED_BATCH_SIZE, FollowSettings
+from engine.follow.stage import make_prediction
+from engine.follow.tally import FollowTally
 from engine.inference import PoseModel, usual_batch_size
 from engine.job import Job
 from engine.journal import Journal, JournalContent, JournalCursor, new_journal, read_journal
@@ -13,7 +23,6 @@ from engine.live.live_poses import LivePoses
 from engine.median import MedianFilter
 from engine.movie_progress import MovieProgress
 from engine.pipeline import Lane, Pipeline
-from engine.prediction import Prediction
 from engine.probe import probe_batch_size
 from engine.progress import Progress
 from engine.provenance import MovieResult
@@ -45,6 +54,8 @@ class MovieRun:
         Is told how far the movie is.
     most_frames
         The movie is taken to end after as many frames; None for where it ends.
+    follow
+        How the animal is followed; None for whole frames.
     """
 
     job: Job
@@ -56,6 +67,7 @@ class MovieRun:
     folder: UnfinishedRun
     progress: Progress
     most_frames: int | None
+    follow: FollowSettings | None
 
     def run(self, annotations: ExperimentAnnotations) -> MovieResult:
         """Take the movie through, with `annotations` open for it."""
@@ -69,7 +81,11 @@ class MovieRun:
                 stack.enter_context(reader)
             journal = stack.enter_context(self._journal(content, reader))
             frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
-            prediction = Prediction(self.model, stack.enter_context(self._live_poses(content)))
+            live_poses = stack.enter_context(self._live_poses(content))
+            calibration = self._calibration()
+            follow = calibrated(self.follow, calibration)
+            prediction = make_prediction(self.model, follow, live_poses)
+            tally = FollowTally(follow, calibration)
             median = MedianFilter(max(1, self.job.window_length))
             progress = stack.enter_context(
                 MovieProgress(self.progress, self.movie, content.num_frames)
@@ -77,7 +93,7 @@ class MovieRun:
             Pipeline(
                 reader=ReplayedReader(replay, frames, reader),
                 predict=ReplayedPrediction(prediction, poses, content.num_frames),
-                stages=[journal, median],
+                stages=[journal, tally, median],
                 lanes=self._lanes(reader, counts, annotations),
                 batch_size=content.batch_size,
                 num_held_batches=prediction.num_held_batches(content.batch_size, reader.image_shape)
@@ -87,17 +103,35 @@ class MovieRun:
                 cancel_work=self.model.close,
             ).run()
         damage = content.damage if content.is_ended else reader.damage
-        return MovieResult(self.movie, counts, damage)
+        return MovieResult(self.movie, counts, damage, None if self.follow is None else tally)
 
     def _new_journal(self, reader: MovieReader) -> JournalContent:
-        return new_journal(len(self.model.body_parts), self._batch_size(reader.image_shape))
+        return new_journal(
+            len(self.model.body_parts),
+            self._batch_size(reader.image_shape),
+            has_looks=self.follow is not None,
+        )
 
     def _batch_size(self, image_shape: tuple[int, ...]) -> int:
         if isinstance(self.job.batch_size, int):
             return self.job.batch_size
+        if self.follow is not None:
+            return FOLLOWED_BATCH_SIZE
         if self.job.batch_size is None or self.depends_on_batch:
             return usual_batch_size(image_shape)
         return probe_batch_size(self.model, image_shape)
+
+    def _calibration(self) -> Calibration | None:
+        """Measure what following needs, once, or read what was measured before."""
+        if self.follow is None or not self.follow.is_calibrated:
+            return None
+        path = self.folder.calibration(self.number)
+        found = read_calibration(path)
+        if found is None:
+            with open_movie(self.movie, self.job.crop_rect) as reader:
+                found = calibrate(reader, self.model, self.follow)
+            write_calibration(path, found)
+        return found
 
     def _live_poses(self, content: JournalContent) -> LivePoses:
         path = self.folder.journal(self.number)

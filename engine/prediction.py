@@ -40,6 +40,9 @@ class Prediction:
         """Tell how many batches are held back at the most, where only the last one is shorter."""
         return math.ceil(self._model.images_ahead(image_shape) / batch_size)
 
+    def recall(self, batch: PoseBatch) -> None:
+        """Pass over a batch that an earlier run has done: no pose depends on others."""
+
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
         self._begun.append(self._begin(batch))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.builtin import DEMO_MOVIE
 from engine.fan_out import FanOut
+from engine.follow.settings import FollowSettings, follow_warnings
 from engine.identity import digest
 from engine.inference import ModelExport, PoseModel
 from engine.job import Job
@@ -34,7 +35,7 @@ def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -
             f"{export.directory}: this model's predictions depend on which frames share a batch "
             "(its batch normalisation is in training mode); it runs one frame at a time"
         )
-    return warnings
+    return warnings + follow_warnings(job, export)
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Production:
         Is told how far the run is.
     most_frames
         Every movie is taken to end after as many frames; None for where they end.
+    follow
+        How the animal is followed; None for whole frames.
     has_told_of_model
         Whether the user has heard of `model_warnings` already.
     results
@@ -72,6 +75,7 @@ class Production:
     folder: UnfinishedRun
     progress: Progress
     most_frames: int | None = None
+    follow: FollowSettings | None = None
     has_told_of_model: bool = False
     results: list[MovieResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -102,8 +106,10 @@ class Production:
                     folder=self.folder,
                     progress=self.progress,
                     most_frames=self.most_frames,
+                    follow=self.follow,
                 )
                 self.results.append(movie_run.run(annotations))
+                self._tell_of_following(self.results[-1])
                 self._warn_of_frames(self.results[-1])
         self._write_metadata(model.runtime, record)
         self.folder.write_record(replace(record, is_finished=True))
@@ -120,6 +126,10 @@ class Production:
         """Tell the user at once, and keep it for the metadata."""
         self.warnings.append(message)
         self.progress.warn(message)
+
+    def _tell_of_following(self, result: MovieResult) -> None:
+        if result.follow is not None:
+            self.progress.note(f"{result.movie.path.name}: {result.follow.as_text()}")
 
     def _warn_of_frames(self, result: MovieResult) -> None:
         movie, counts = result.movie, result.counts

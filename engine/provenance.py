@@ -6,6 +6,7 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
+from engine.follow.tally import FollowTally
 from engine.inference import ModelExport
 from engine.job import Job
 from readers import CropRectangle, MovieInfo
@@ -30,11 +31,14 @@ class MovieResult:
         Its frames, and which of them had no picture.
     damage
         What is wrong with its file as a whole, in one line; None for nothing.
+    follow
+        How its frames were looked at; None where all were looked at whole.
     """
 
     movie: MovieInfo
     counts: FrameCounts
     damage: str | None
+    follow: FollowTally | None = None
 
     @property
     def num_frames(self) -> int:
@@ -86,6 +90,7 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "not_decodable_frames": _ranges_as_json(counts.undecodable),
         "skipped_frames": _ranges_as_json(counts.skipped),
         "damage": result.damage,
+        "follow": None if result.follow is None else result.follow.as_json(),
     }
 
 

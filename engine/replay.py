@@ -179,11 +179,18 @@ def _agree(batch: FrameBatch, rows: JournalRows) -> bool:
     return has_same_status and np.array_equal(batch.time_s, rows.time_s, equal_nan=True)
 
 
+class RecallingStage(PredictionStage, Protocol):
+    """A prediction for which the poses so far may matter."""
+
+    def recall(self, batch: PoseBatch) -> None:
+        """Learn from the next batch, which an earlier run has done."""
+
+
 class ReplayedPrediction:
     """Gives the journal's poses to the frames that it holds, and the model's to the others."""
 
     def __init__(
-        self, prediction: PredictionStage, cursor: JournalCursor, num_known_frames: int
+        self, prediction: RecallingStage, cursor: JournalCursor, num_known_frames: int
     ) -> None:
         self._prediction = prediction
         self._cursor = cursor
@@ -192,7 +199,9 @@ class ReplayedPrediction:
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
         if batch.first_frame_index < self._num_known_frames:
-            return [PoseBatch(batch, self._cursor.read(len(batch)).poses)]
+            known = self._cursor.read(len(batch)).batch(batch)
+            self._prediction.recall(known)
+            return [known]
         return self._prediction.push(batch)
 
     def flush(self) -> list[PoseBatch]:

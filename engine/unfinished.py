@@ -78,6 +78,10 @@ class UnfinishedRun:
         """Path of the journal of one movie that was followed while it was recorded."""
         return self.path / f"live.{movie_number}.journal"
 
+    def calibration(self, movie_number: int) -> Path:
+        """Path of what was measured for following the animal of one movie."""
+        return self.path / f"calibration.{movie_number}.json"
+
     @property
     def num_frames(self) -> int:
         """Frames that are in its journals."""

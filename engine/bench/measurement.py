@@ -20,6 +20,7 @@ from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.builtin import MODEL_DIR
 from engine.drawing import overlay_style
 from engine.errors import RunError
+from engine.follow.settings import follow_settings
 from engine.inference import RUNTIMES, read_export, usual_batch_size
 from engine.job import Job
 from engine.probe import best_batch_size
@@ -74,6 +75,8 @@ class _Measurement:
         self._image_shape = open_movie(self._movie, job.crop_rect).image_shape
         self._export = read_export(job.model or MODEL_DIR)
         overlay_style(job, self._export.body_parts)
+        follow_settings(job, self._export)
+        self._given_batch_size = job.batch_size
         self._most_frames = most_frames
         self._notes: list[str] = []
         self._inference: list[InferenceCost] = []
@@ -89,7 +92,11 @@ class _Measurement:
         chosen = self._choose()
         if chosen is not None:
             self._job = replace(self._job, runtime=chosen.runtime, batch_size=chosen.batch_size)
-        whole_job = self._measure_whole_job(self._whole_job_length(stages, chosen))
+        length = self._whole_job_length(stages, chosen)
+        whole_job = self._measure_whole_job("whole job", replace(self._job, follow="off"), length)
+        followed = None
+        if self._job.follow != "off" and not self._is_null:
+            followed = self._measure_whole_job("followed", self._followed_job(), length)
         return Report(
             movie=self._movie,
             image_shape=self._image_shape,
@@ -99,6 +106,7 @@ class _Measurement:
             inference=self._inference,
             chosen=chosen,
             whole_job=whole_job,
+            followed=followed,
             notes=self._notes,
         )
 
@@ -173,12 +181,15 @@ class _Measurement:
         least = 2 * (batch_size(self._job, self._image_shape) + self._job.window_length)
         return max(math.ceil(WHOLE_JOB_S * num_cores() / core_s), least)
 
-    def _measure_whole_job(self, most_frames: int) -> WholeJob | None:
-        with self._told("whole job", self._expected_frames(most_frames)):
+    def _followed_job(self) -> Job:
+        return replace(self._job, batch_size=self._given_batch_size)
+
+    def _measure_whole_job(self, name: str, job: Job, most_frames: int) -> WholeJob | None:
+        with self._told(name, self._expected_frames(most_frames)):
             try:
                 whole_job: WholeJob = run_in_child(
                     measure_whole_job,
-                    self._job,
+                    job,
                     most_frames,
                     self._is_null,
                     time.time(),
@@ -186,7 +197,7 @@ class _Measurement:
                 )
             except ChildDiedError:
                 self._notes.append(
-                    "whole job: the process was stopped, most likely for lack of memory; "
+                    f"{name}: the process was stopped, most likely for lack of memory; "
                     "predictions are by the stages alone"
                 )
                 return None

@@ -42,7 +42,9 @@ class Report:
     chosen
         Runtime and batch size of the whole job; None for the null model.
     whole_job
-        Cost of the whole job; None if the system stopped it.
+        Cost of the whole job on whole frames; None if the system stopped it.
+    followed
+        Cost of the whole job where the animal is followed; None where it is not.
     notes
         What could not be measured, a line each.
     """
@@ -56,6 +58,7 @@ class Report:
     chosen: InferenceCost | None
     whole_job: WholeJob | None
     notes: Sequence[str]
+    followed: WholeJob | None = None
 
     @property
     def by_stage(self) -> Mapping[str, Cost]:
@@ -149,10 +152,29 @@ class Report:
             "stages": [{"name": name, **_cost(cost)} for name, cost in self.by_stage.items()],
             "inference": [_inference(cost) for cost in self.inference],
             "whole_job": None if job is None else self._whole_job_as_json(job),
+            "followed": self._followed_as_json(),
             "bound": self.bound(),
             "predicted_s": {"1 h": self.seconds_for(3600), "24 h": self.seconds_for(86400)},
             "recommended": None if self.chosen is None else _inference(self.chosen),
             "notes": list(self.notes),
+        }
+
+    def gain(self, followed: WholeJob) -> float | None:
+        """Speed of a followed job over that of whole frames, once it runs."""
+        if self.whole_job is None:
+            return None
+        return followed.steady.frames_per_s / self.whole_job.steady.frames_per_s
+
+    def _followed_as_json(self) -> dict[str, object] | None:
+        job = self.followed
+        if job is None:
+            return None
+        return {
+            **_cost(job.total),
+            "steady_frames_per_s": job.steady.frames_per_s,
+            "peak_mib": job.peak_mib,
+            "over_whole_frames": self.gain(job),
+            "follow": job.follow,
         }
 
     def _whole_job_as_json(self, job: WholeJob) -> dict[str, object]:

@@ -19,6 +19,7 @@ def as_text(report: Report) -> str:
             "",
             *_inference(report),
             *([] if report.whole_job is None else _whole_job(report, report.whole_job)),
+            *([] if report.followed is None else _followed(report, report.followed)),
             *_conclusions(report),
         ]
     )
@@ -67,6 +68,17 @@ def _whole_job(report: Report, job: WholeJob) -> Iterator[str]:
     yield f"  peak memory           {job.peak_mib:.0f} MiB"
     yield f"  wall time x cores     {overhead:.2f} of the stages' own, with start and end"
     yield f"  wall time a frame     {over_codec:.2f} of the slower of reading and encoding"
+    yield ""
+
+
+def _followed(report: Report, job: WholeJob) -> Iterator[str]:
+    yield f"the same, following the animal, {job.total.num_frames} frames"
+    gain = report.gain(job)
+    over = "" if gain is None else f", {gain:.2f} times that of whole frames"
+    yield f"  speed once it runs    {three_digits(job.steady.frames_per_s)} frames/s{over}"
+    yield f"  peak memory           {job.peak_mib:.0f} MiB"
+    if job.follow is not None:
+        yield f"  {job.follow}"
     yield ""
 
 

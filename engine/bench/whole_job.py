@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from engine.bench.null_model import load_null_model
 from engine.composition import run
 from engine.cost import Cost
-from engine.inference import load_model
 from engine.job import Job
 from engine.memory import peak_mib
 
@@ -30,6 +29,8 @@ class WholeJob:
         Seconds from the start of the process until the first poses had gone to every output.
     peak_mib
         The most memory that the process has held.
+    follow
+        What following the animal came to, in one line; None where it was not followed.
     """
 
     total: Cost
@@ -37,6 +38,7 @@ class WholeJob:
     startup: Cost
     first_pose_s: float
     peak_mib: float
+    follow: str | None = None
 
 
 def measure_whole_job(
@@ -58,9 +60,9 @@ def measure_whole_job(
         When this process was started, by ``time.time``.
     """
     progress = _Diary(tell, started_s)
-    load = load_null_model if is_null else load_model
+    load = load_null_model if is_null else None
     result = run(job, progress, load=load, most_frames=most_frames)
-    num_frames = result.movies[0].num_frames
+    num_frames, follow = result.movies[0].num_frames, result.movies[0].follow
     first, last = progress.first, progress.last
     steady = Cost(
         max(last.num_frames - first.num_frames, 1),
@@ -73,6 +75,7 @@ def measure_whole_job(
         startup=replace(progress.opened, num_frames=num_frames),
         first_pose_s=first.wall_s,
         peak_mib=peak_mib(),
+        follow=None if follow is None else follow.as_text(),
     )
 
 

@@ -17,7 +17,9 @@ _LONGEST_REASON = 200
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL
 
 
-def load_model(export: ModelExport, runtime: str = "auto", *, is_prompt: bool = False) -> PoseModel:
+def load_model(
+    export: ModelExport, runtime: str = "auto", *, is_prompt: bool = False, num_sizes: int = 1
+) -> PoseModel:
     """Load a model and try it once.
 
     Parameters
@@ -28,6 +30,8 @@ def load_model(export: ModelExport, runtime: str = "auto", *, is_prompt: bool = 
         One of `RUNTIMES`. ``auto`` takes TensorFlow where it sees a GPU, and OpenVINO elsewhere.
     is_prompt
         Whether one image should be done as soon as can be, rather than many in the least time.
+    num_sizes
+        How many sizes of images the model stays ready for; each may take memory of its own.
 
     Raises
     ------
@@ -36,7 +40,7 @@ def load_model(export: ModelExport, runtime: str = "auto", *, is_prompt: bool = 
     """
     chosen = _chosen(runtime)
     try:
-        model = _load(export, chosen, is_prompt=is_prompt)
+        model = _load(export, chosen, is_prompt=is_prompt, num_sizes=num_sizes)
         shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
     except (ModelError, ImportError):
         raise
@@ -51,7 +55,7 @@ def load_model(export: ModelExport, runtime: str = "auto", *, is_prompt: bool = 
     return model
 
 
-def _load(export: ModelExport, runtime: str, *, is_prompt: bool) -> PoseModel:
+def _load(export: ModelExport, runtime: str, *, is_prompt: bool, num_sizes: int) -> PoseModel:
     # Either import takes long, and a run needs only one of them.
     if runtime == "tensorflow":
         from engine.inference.tensorflow_model import TensorFlowModel
@@ -60,7 +64,7 @@ def _load(export: ModelExport, runtime: str, *, is_prompt: bool) -> PoseModel:
         return FrameByFrame(model) if export.depends_on_batch else model
     from engine.inference.openvino_model import OpenVinoModel
 
-    return OpenVinoModel(export, is_prompt=is_prompt)
+    return OpenVinoModel(export, is_prompt=is_prompt, num_sizes=num_sizes)
 
 
 def _chosen(runtime: str) -> str:

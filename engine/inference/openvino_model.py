@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,15 +37,17 @@ class OpenVinoModel(PoseModel):
     is_prompt
         Let all cores work on one image at a time: on two of them each is done in two thirds of
         the time, and a third fewer are done in a second. Poses are the same.
+    num_sizes
+        How many sizes of images the network stays compiled for; each holds the weights once more.
     """
 
-    def __init__(self, export: ModelExport, *, is_prompt: bool = False) -> None:
+    def __init__(self, export: ModelExport, *, is_prompt: bool = False, num_sizes: int = 1) -> None:
         self._export = export
+        self._num_sizes = num_sizes
         self._is_prompt = is_prompt
         self._core = ov.Core()
         self._network = _read_network(self._core, export)
-        self._shape: tuple[int, ...] | None = None
-        self._queue: Any = None
+        self._queues: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._closed = threading.Event()
 
     @property
@@ -63,8 +66,7 @@ class OpenVinoModel(PoseModel):
 
     def start(self, images: NDArray[np.uint8]) -> _Requests:
         """Begin with images; returns when the last of them has been begun."""
-        if images.shape[1:] != self._shape:
-            self._compile(images.shape[1:])
+        queue = self._queue(images.shape[1:])
         requests = _Requests(len(images), self.check)
         try:
             for index in range(len(images)):
@@ -72,7 +74,7 @@ class OpenVinoModel(PoseModel):
                     break
                 # OpenVINO copies the image (0.05 ms at 640 x 480): a request that is cancelled may
                 # go on for a while, when nobody keeps the caller's images any more.
-                self._queue.start_async({0: images[index : index + 1]}, (requests, index))
+                queue.start_async({0: images[index : index + 1]}, (requests, index))
         except RuntimeError:
             if not self._closed.is_set():
                 raise
@@ -96,17 +98,28 @@ class OpenVinoModel(PoseModel):
         """
         if self._closed.is_set():
             raise Cancelled
-        for request in self._queue:
-            request.wait_for(0)
+        for queue in list(self._queues.values()):
+            for request in queue:
+                request.wait_for(0)
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
         self._closed.set()
-        for request in self._queue or ():
-            request.cancel()
+        for queue in list(self._queues.values()):
+            for request in queue:
+                request.cancel()
 
-    def _compile(self, image_shape: tuple[int, ...]) -> None:
-        self._queue = None  # frees what was compiled for images of another shape
+    def _queue(self, image_shape: tuple[int, ...]) -> Any:
+        """Give what runs images of a shape, compiled now unless it was used lately."""
+        if image_shape in self._queues:
+            self._queues.move_to_end(image_shape)
+        else:
+            while len(self._queues) >= self._num_sizes:
+                self._queues.popitem(last=False)
+            self._queues[image_shape] = self._compile(image_shape)
+        return self._queues[image_shape]
+
+    def _compile(self, image_shape: tuple[int, ...]) -> Any:
         network = self._network.clone()
         network.reshape([1, *image_shape])
         merge_heads(network)
@@ -122,9 +135,9 @@ class OpenVinoModel(PoseModel):
         # asked for the next one, may first have to wait for its lock (2 % of two cores' time).
         # Each takes memory of its own, 10 MiB for a MobileNet at 640 x 480.
         num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._queue = ov.AsyncInferQueue(compiled, num_running + 1)
-        self._queue.set_callback(partial(_collect, _Poses(self._export)))
-        self._shape = image_shape
+        queue = ov.AsyncInferQueue(compiled, num_running + 1)
+        queue.set_callback(partial(_collect, _Poses(self._export)))
+        return queue
 
 
 class _Poses:

@@ -1,6 +1,7 @@
 """The bytes of a journal.
 
-Its start names the format, the number of body parts and the frames a batch, with a checksum.
+Its start names the format, the number of body parts, the frames a batch and whether rows tell how
+their frames were looked at, with a checksum.
 Blocks follow, each with a head (number of rows, number of bytes, checksum) and its bytes. What a
 crash has torn has another checksum, and counts as not written.
 """
@@ -12,27 +13,27 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-_MAGIC = b"posestream journal 1\n"
-_START = struct.Struct(f"<{len(_MAGIC)}sII")
+_MAGIC = b"posestream journal 2\n"
+_START = struct.Struct(f"<{len(_MAGIC)}sII?")
 _CHECKSUM = struct.Struct("<I")
 _HEAD = struct.Struct("<III")
 _LARGEST_BLOCK_BYTES = 2**30
 
 
-def start_bytes(num_body_parts: int, batch_size: int) -> bytes:
+def start_bytes(num_body_parts: int, batch_size: int, has_looks: bool) -> bytes:
     """Give the start of a journal."""
-    start = _START.pack(_MAGIC, num_body_parts, batch_size)
+    start = _START.pack(_MAGIC, num_body_parts, batch_size, has_looks)
     return start + _CHECKSUM.pack(zlib.crc32(start))
 
 
-def read_start(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read number of body parts and frames a batch; None where the file has no whole start."""
+def read_start(file: IO[bytes]) -> tuple[int, int, bool] | None:
+    """Read what `start_bytes` was given; None where the file has no whole start."""
     data = file.read(_START.size + _CHECKSUM.size)
     start = data[: _START.size]
     if not start.startswith(_MAGIC) or data[_START.size :] != _CHECKSUM.pack(zlib.crc32(start)):
         return None
-    _, num_body_parts, batch_size = _START.unpack(start)
-    return num_body_parts, batch_size
+    _, num_body_parts, batch_size, has_looks = _START.unpack(start)
+    return num_body_parts, batch_size, has_looks
 
 
 def block_bytes(num_rows: int, data: bytes) -> bytes:

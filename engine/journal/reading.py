@@ -24,6 +24,8 @@ class JournalContent:
         Body parts of each pose.
     batch_size
         Frames a batch of the run that wrote it.
+    has_looks
+        Whether rows tell how their frames were looked at.
     num_frames
         Rows that are whole.
     num_bytes
@@ -36,15 +38,16 @@ class JournalContent:
 
     num_body_parts: int
     batch_size: int
+    has_looks: bool
     num_frames: int
     num_bytes: int
     is_ended: bool
     damage: str | None
 
 
-def new_journal(num_body_parts: int, batch_size: int) -> JournalContent:
+def new_journal(num_body_parts: int, batch_size: int, *, has_looks: bool = False) -> JournalContent:
     """Describe a journal that is yet to be written."""
-    return JournalContent(num_body_parts, batch_size, 0, 0, is_ended=False, damage=None)
+    return JournalContent(num_body_parts, batch_size, has_looks, 0, 0, is_ended=False, damage=None)
 
 
 def read_journal(path: Path) -> JournalContent | None:
@@ -77,7 +80,7 @@ class JournalCursor(ResourceHolder):
         """Open the file."""
         file = resources.enter_context(self._path.open("rb"))
         start = read_start(file)
-        self._num_body_parts = 0 if start is None else start[0]
+        self._num_body_parts, _, self._has_looks = start or (0, 0, False)
         self._blocks = read_blocks(file)
 
     def read(self, num_rows: int) -> JournalRows:
@@ -107,4 +110,6 @@ class JournalCursor(ResourceHolder):
         num_rows, data = next(self._blocks, (0, b""))
         if num_rows == 0:
             raise RunError(f"{self._path}: has lost frames since this run began to read it")
-        return JournalRows.from_bytes(data, num_rows, self._num_body_parts)
+        return JournalRows.from_bytes(
+            data, num_rows, self._num_body_parts, has_looks=self._has_looks
+        )

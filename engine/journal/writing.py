@@ -65,7 +65,9 @@ class Journal(ResourceHolder):
             self._file.truncate(content.num_bytes)
             self._file.seek(content.num_bytes)
             if not content.num_bytes:
-                self._write(start_bytes(content.num_body_parts, content.batch_size))
+                self._write(
+                    start_bytes(content.num_body_parts, content.batch_size, content.has_looks)
+                )
             self._make_durable()
             flush_folder(self._path.parent)
         resources.enter_context(closed_at_end(self._make_durable, self._path))
@@ -73,12 +75,8 @@ class Journal(ResourceHolder):
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Write the batch, unless the journal holds it; return it."""
         if batch.frames.first_frame_index >= self._num_frames:
-            frames = batch.frames
-            rows = JournalRows(
-                frames.time_s, frames.hardware_counter_us, frames.status, batch.poses
-            )
             with output_errors(self._path):
-                self._append(len(batch), rows.as_bytes())
+                self._append(len(batch), JournalRows.of(batch).as_bytes())
                 self._num_frames += len(batch)
                 self._num_waiting += len(batch)
                 is_due = self._clock_s() - self._durable_s >= self._every_s

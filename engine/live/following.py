@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import RunError
 from engine.fan_out import FanOut
+from engine.follow.settings import FollowSettings
 from engine.identity import first_picture
 from engine.inference import PoseModel
 from engine.job import Job
@@ -66,6 +67,8 @@ class Following:
         Is told of everything at once; open.
     record
         What the run is; it learns how each movie begins.
+    follow
+        How the animal is followed; None for whole frames.
     """
 
     job: Job
@@ -76,6 +79,7 @@ class Following:
     folder: UnfinishedRun
     audience: Audience
     record: RunRecord
+    follow: FollowSettings | None
     _problem: MovieError | None = field(default=None, init=False)
 
     def run(self) -> list[Followed]:
@@ -150,6 +154,7 @@ class Following:
             on_first_picture=lambda digest: self._note_first_picture(number, digest),
             on_progress=_Watch(movie, self.audience).look,
             on_stop=self._tell_of_stop,
+            follow=self.follow,
         ).run(parts)
         self.audience.end_movie()
 

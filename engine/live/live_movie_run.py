@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from engine.fan_out import FanOut
+from engine.follow.settings import FollowSettings
+from engine.follow.stage import make_prediction
 from engine.inference import PoseModel, usual_batch_size
 from engine.job import Job
 from engine.journal import Journal, JournalContent, JournalCursor, new_journal, read_journal
@@ -14,7 +16,6 @@ from engine.live.first_picture import FirstPicture
 from engine.live.publication import Publication
 from engine.median import MedianFilter
 from engine.pipeline import Lane, Live, Pipeline
-from engine.prediction import Prediction
 from engine.replay import ReplayedPrediction, ReplayedReader, plan_replay
 from engine.unfinished import UnfinishedRun
 from readers.live import LiveMovie
@@ -53,6 +54,8 @@ class LiveMovieRun:
         Called several times a second.
     on_stop
         Called when an interrupt has ended the recording.
+    follow
+        How the animal is followed; None for whole frames.
     """
 
     job: Job
@@ -67,17 +70,18 @@ class LiveMovieRun:
     on_first_picture: Callable[[dict[str, str]], None]
     on_progress: Callable[[], None]
     on_stop: Callable[[], None]
+    follow: FollowSettings | None
 
     def run(self, parts: AnnotationParts) -> None:
         """Follow the movie to its end, with `parts` open for it."""
         path = self.folder.live_journal(self.number)
         shape = self.movie.image_shape
-        content = read_journal(path) or new_journal(len(self.model.body_parts), self._batch_size())
+        content = read_journal(path) or self._new_journal()
         replay = plan_replay(path, content, self.fan_out.num_drawn_frames(self.number))
         with ExitStack() as stack:
             journal = stack.enter_context(self._journal(content))
             frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
-            prediction = Prediction(self.model)
+            prediction = make_prediction(self.model, self.follow)
             median = MedianFilter(max(1, self.job.window_length))
             num_known = content.num_frames
             Pipeline(
@@ -104,6 +108,11 @@ class LiveMovieRun:
     def _cancel(self) -> None:
         self.movie.cancel()
         self.model.close()
+
+    def _new_journal(self) -> JournalContent:
+        return new_journal(
+            len(self.model.body_parts), self._batch_size(), has_looks=self.follow is not None
+        )
 
     def _batch_size(self) -> int:
         if isinstance(self.job.batch_size, int):

@@ -11,6 +11,7 @@ from typing import Any
 from engine.builtin import MODEL_DIR
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
+from engine.follow.settings import follow_settings, num_sizes
 from engine.identity import identify
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.job import Job
@@ -61,7 +62,8 @@ def follow(
     Interrupted
         After a second interrupt.
     """
-    return _LiveRun(job, options, progress, load or partial(load_model, is_prompt=True)).run()
+    load = load or partial(load_model, is_prompt=True, num_sizes=num_sizes(job))
+    return _LiveRun(job, options, progress, load).run()
 
 
 class _LiveRun:
@@ -85,6 +87,7 @@ class _LiveRun:
         )
         self._source.check()
         self._export = read_export(job.model or MODEL_DIR)
+        self._follow = follow_settings(job, self._export)
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
         self._place.check([])
@@ -115,6 +118,7 @@ class _LiveRun:
             folder=self._place.folder,
             audience=self._audience,
             record=record,
+            follow=self._follow,
         )
         followed = following.run()
         return self._finish(model, following.record, followed)
@@ -133,6 +137,7 @@ class _LiveRun:
             folder=folder,
             progress=self._progress,
             has_told_of_model=True,
+            follow=self._follow,
         )
         production.make(model, record)
         self._place.move_outputs(production.written(outputs))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.follow.looks import Look, new_looks
 from engine.journal import (
     Journal,
     JournalContent,
@@ -122,7 +123,7 @@ def settle(
         rows = _SettledRows(cursor, live, times, ends_at_skipped=ends_at_skipped)
         with Journal(
             temporary,
-            new_journal(live.num_body_parts, live.batch_size),
+            new_journal(live.num_body_parts, live.batch_size, has_looks=live.has_looks),
             durable_every_s=math.inf,
             durable_every_frames=_DURABLE_EVERY_FRAMES,
             damage=lambda: damage,
@@ -185,15 +186,19 @@ class _SettledRows:
         poses = np.full((len(frames), self.live.num_body_parts, 3), np.nan)
         poses[..., 2] = 0
         status = np.full(len(frames), FrameStatus.DROPPED, np.uint8)
+        looks = new_looks(len(frames), Look.NOTHING) if self.live.has_looks else None
         if not is_dropped.all():
             rows = self._read(int((~is_dropped).sum()))
             poses[~is_dropped] = rows.poses
             status[~is_dropped] = rows.status
+            if looks is not None:
+                looks[~is_dropped] = rows.looks
         return JournalRows(
             np.array([frame.time_s for frame in frames], np.float64),
             np.array([frame.hardware_counter_us for frame in frames], np.float64),
             status,
             poses,
+            looks,
         )
 
     def _read(self, num_rows: int) -> JournalRows:
@@ -211,4 +216,4 @@ def _batch(rows: JournalRows, first_frame_index: int) -> PoseBatch:
     frames = FrameBatch(
         first_frame_index, images, rows.time_s, rows.hardware_counter_us, rows.status
     )
-    return PoseBatch(frames, rows.poses)
+    return rows.batch(frames)

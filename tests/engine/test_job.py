@@ -47,6 +47,7 @@ def test_defaults_are_the_reference_tools() -> None:
         "durable_every_s": 30.0,
         "durable_every_frames": 2000,
         "coordinates": "crop",
+        "follow": "off",
     }
 
 

@@ -193,3 +193,21 @@ def test_what_is_measured_fits_together(
     assert report.whole_job.total.num_frames == 12
     assert "recommended" in report.as_json()
     assert list(temporary.iterdir()) == []
+
+
+# Following the animal
+
+
+def test_the_whole_job_runs_whole_and_then_followed(children: Children, movie: Path) -> None:
+    report = measured(movie, follow="poses")
+
+    whole, followed = (job for job, *_ in children.given["measure_whole_job"])
+    assert (whole.follow, whole.batch_size) == ("off", 8)
+    assert (followed.follow, followed.batch_size) == ("poses", None)
+    assert followed.runtime == whole.runtime
+    assert report.followed is not None
+
+
+def test_nothing_is_followed_unless_it_is_asked_for(children: Children, movie: Path) -> None:
+    assert measured(movie).followed is None
+    assert len(children.given["measure_whole_job"]) == 1

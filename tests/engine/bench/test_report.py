@@ -123,7 +123,7 @@ def test_all_numbers_are_plain_json() -> None:
     assert json.loads(json.dumps(content)) == content
     assert list(content) == [
         *("movie", "model", "stages", "inference", "whole_job"),
-        *("bound", "predicted_s", "recommended", "notes"),
+        *("followed", "bound", "predicted_s", "recommended", "notes"),
     ]
     assert content["movie"] == {
         "name": "mouse.mp4",
@@ -158,6 +158,25 @@ def test_json_has_the_cost_of_every_stage_and_batch_size() -> None:
         "peak_mib": 950.5,
     }
     assert content["recommended"] == content["inference"][3]
+
+
+def test_json_has_what_following_the_animal_gains() -> None:
+    followed = replace(WHOLE_JOB, steady=Cost(900, wall_s=3.0, core_s=6.0), follow="followed: all")
+
+    assert report().as_json()["followed"] is None
+    assert report(followed=followed).as_json()["followed"] == {
+        "num_frames": 1000,
+        "frames_per_s": 50.0,
+        "core_ms_per_frame": 30.0,
+        "steady_frames_per_s": 300.0,
+        "peak_mib": 512.4,
+        "over_whole_frames": 3.0,
+        "follow": "followed: all",
+    }
+
+
+def test_what_following_gains_is_not_known_where_the_whole_job_was_stopped() -> None:
+    assert report(whole_job=None, followed=WHOLE_JOB).gain(WHOLE_JOB) is None
 
 
 def test_json_has_the_whole_job() -> None:

@@ -96,3 +96,22 @@ def test_a_whole_job_that_was_stopped_is_left_out() -> None:
     assert "peak memory" not in text
     assert "bound by: " in text
     assert text.endswith("note: whole job: the process was stopped")
+
+
+def test_what_following_the_animal_gains_stands_behind_the_whole_job() -> None:
+    followed = replace(WHOLE_JOB, steady=Cost(900, wall_s=3.0, core_s=6.0), follow="followed: all")
+
+    text = as_text(report(followed=followed))
+
+    assert (
+        """
+  wall time a frame     2.50 of the slower of reading and encoding
+
+the same, following the animal, 1000 frames
+  speed once it runs    300 frames/s, 3.00 times that of whole frames
+  peak memory           512 MiB
+  followed: all
+
+bound by:"""
+        in text
+    )

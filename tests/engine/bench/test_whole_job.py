@@ -12,7 +12,6 @@ from engine.bench import whole_job
 from engine.bench.null_model import load_null_model
 from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.cost import Cost
-from engine.inference import load_model
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import small_movie
 
@@ -41,7 +40,8 @@ def made_up(
             progress.advance(num_frames)
         clock.s = 1020.0
         progress.end()
-        return SimpleNamespace(movies=[SimpleNamespace(num_frames=max(frames_at_s.values()))])
+        num_frames = max(frames_at_s.values())
+        return SimpleNamespace(movies=[SimpleNamespace(num_frames=num_frames, follow=None)])
 
     clocks = SimpleNamespace(time=lambda: clock.s, process_time=lambda: (clock.s - 1000) / 2)
     monkeypatch.setattr(whole_job, "time", clocks)
@@ -76,7 +76,7 @@ def test_where_all_frames_came_at_once_the_speed_is_the_whole_jobs(
     assert measured.steady == measured.total == Cost(10, wall_s=20.0, core_s=10.0)
 
 
-@pytest.mark.parametrize(("is_null", "load"), [(True, load_null_model), (False, load_model)])
+@pytest.mark.parametrize(("is_null", "load"), [(True, load_null_model), (False, None)])
 def test_it_is_the_run_that_was_asked_for(
     job: Job, monkeypatch: pytest.MonkeyPatch, is_null: bool, load: Any
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import RunError
+from engine.follow.looks import FollowedBatch, Look, Looks, new_looks
 from engine.journal import Journal, JournalContent, JournalCursor, new_journal, read_journal
 from readers import FrameBatch, FrameStatus
 from sinks import OutputError, PoseBatch
@@ -88,6 +89,40 @@ def check_rows(path: Path, sizes: list[int], reads: list[int]) -> None:
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
 
+def test_rows_tell_how_their_frames_were_looked_at_where_somebody_did(tmp_path: Path) -> None:
+    path = tmp_path / "poses.0.journal"
+    written = [
+        FollowedBatch(batch.frames, batch.poses, looks_of(len(batch)))
+        for batch in batches([3, 2, 4])
+    ]
+    with journal(path, new_journal(NUM_BODY_PARTS, 4, has_looks=True)) as writer:
+        for batch in written:
+            writer.push(batch)
+        writer.flush()
+
+    content = read_journal(path)
+    assert content is not None
+    assert (content.has_looks, content.num_frames, content.is_ended) == (True, 9, True)
+    with JournalCursor(path) as cursor:
+        rows = cursor.read(5)
+        rest = cursor.read(4)
+    looks = np.concatenate([batch.looks for batch in written])
+    assert rows.looks is not None
+    assert rest.looks is not None
+    assert np.concatenate([rows.looks, rest.looks]).tobytes() == looks.tobytes()
+    read = rows.part(3, 5).batch(written[1].frames)
+    assert isinstance(read, FollowedBatch)
+    assert read.looks.tobytes() == written[1].looks.tobytes()
+    np.testing.assert_array_equal(read.poses, written[1].poses)
+
+
+def looks_of(num_frames: int) -> Looks:
+    looks = new_looks(num_frames, Look.WINDOW)
+    looks["width"] = np.arange(num_frames) + 100
+    looks["check_error_px"] = np.arange(num_frames) / 3
+    return looks
+
+
 @given(sizes=SIZES, data=st.data())
 def test_rows_come_back_however_they_are_cut(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
@@ -96,7 +131,7 @@ def test_rows_come_back_however_they_are_cut(
     write(path, sizes)
     content = read_journal(path)
     assert content == JournalContent(
-        NUM_BODY_PARTS, 4, sum(sizes), path.stat().st_size, is_ended=False, damage=None
+        NUM_BODY_PARTS, 4, False, sum(sizes), path.stat().st_size, is_ended=False, damage=None
     )
     cuts = data.draw(st.lists(st.integers(0, sum(sizes)), max_size=5).map(sorted))
     reads = [end - start for start, end in zip([0, *cuts], [*cuts, sum(sizes)], strict=True)]

@@ -1,0 +1,205 @@
+"""What is known of the animal: where it was last seen, how it moves, how far its parts reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.follow.looks import Look
+from engine.follow.window import Region
+
+LIKELY = 0.6
+"""A body part of at least this likelihood is seen."""
+_FOUND_SHARE = 0.5
+"""Of the parts that are usually seen: with fewer, the animal is lost."""
+_STILL_USUAL = 0.999
+"""How fast is forgotten, from frame to frame, how many parts were seen."""
+_STILL_FAST = 0.9
+_FASTEST_GROWTH = 1.05
+"""Of a reach from frame to frame: one wrong pose does not make a giant."""
+_STILL_REACHED = 0.9998
+_REACH_SPARE = 1.25
+_SLACK_PX = 4.0
+_SLACK_SHARE = 0.35
+"""Of the way that the fastest part may take until a frame is looked at."""
+_LARGEST_STEP_SHARE = 0.35
+"""Of the animal's size, from one frame to the next."""
+
+
+@dataclass
+class Animal:
+    """The animal, as the poses so far tell of it.
+
+    Attributes
+    ----------
+    position
+        float64, shape (body parts, 2): x and y in pixels of the picture where each part was last
+        seen; NaN where it never was.
+    age
+        int64, shape (body parts,): frames since then; 0 for those seen in the newest frame.
+    velocity
+        float64, shape (2,): pixels from one frame to the next, of the mean part.
+    speed
+        Pixels from one frame to the next of the fastest part, of late.
+    reach
+        float64, shape (body parts, body parts): how far any two were apart; NaN where they were
+        never seen together.
+    usual_num_seen
+        How many parts are seen when the animal is.
+    """
+
+    position: NDArray[np.float64]
+    age: NDArray[np.int64]
+    velocity: NDArray[np.float64]
+    speed: float
+    reach: NDArray[np.float64]
+    usual_num_seen: float
+
+    @classmethod
+    def unknown(cls, num_body_parts: int) -> Animal:
+        """Before the first frame."""
+        return cls(
+            position=np.full((num_body_parts, 2), np.nan),
+            age=np.ones(num_body_parts, np.int64),
+            velocity=np.zeros(2),
+            speed=0.0,
+            reach=np.full((num_body_parts, num_body_parts), np.nan),
+            usual_num_seen=0.0,
+        )
+
+    @property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Which parts are likely in the newest frame."""
+        return np.asarray(self.age == 0)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether enough of it is seen to follow it."""
+        return _is_found(int(self.is_seen.sum()), self.usual_num_seen)
+
+    @property
+    def size_px(self) -> float:
+        """The farthest that two parts were apart; 0 where none were seen together."""
+        return float(np.fmax.reduce(self.reach, axis=None, initial=0.0))
+
+    def after(self, pose: NDArray[np.float64]) -> Animal:
+        """Tell what is known after the next frame with a picture.
+
+        Parameters
+        ----------
+        pose
+            float64, shape (body parts, 3): x, y, likelihood.
+        """
+        is_seen = pose[:, 2] >= LIKELY
+        is_both = is_seen & self.is_seen
+        velocity, speed = np.zeros(2), _STILL_FAST * self.speed
+        if is_both.any():
+            steps = pose[is_both, :2] - self.position[is_both]
+            velocity = steps.mean(axis=0)
+            speed = max(speed, float(np.hypot(*steps.T).max()))
+        return Animal(
+            position=np.where(is_seen[:, np.newaxis], pose[:, :2], self.position),
+            age=np.where(is_seen, 0, self.age + 1),
+            velocity=velocity,
+            speed=min(speed, _LARGEST_STEP_SHARE * self.size_px) if self.size_px else speed,
+            reach=_stretched(self.reach, pose[:, :2], is_seen),
+            usual_num_seen=max(float(is_seen.sum()), _STILL_USUAL * self.usual_num_seen),
+        )
+
+    def region(self, num_frames: int) -> Region | None:
+        """Tell where the animal may be in one of the next frames.
+
+        Parameters
+        ----------
+        num_frames
+            How many frames ahead the last of them is.
+
+        Returns
+        -------
+        Region or None
+            None where it may be anywhere.
+        """
+        places = self.places_of_unseen(num_frames)
+        if not self.is_found or places is None:
+            return None
+        seen = self.position[self.is_seen]
+        low, high = np.minimum(places[0], seen.min(axis=0)), np.maximum(places[1], seen.max(axis=0))
+        way = num_frames * self.velocity
+        low, high = np.minimum(low, low + way), np.maximum(high, high + way)
+        slack = _SLACK_PX + _SLACK_SHARE * num_frames * self.speed
+        return Region(*(low - slack), *(high + slack))
+
+    def places_of_unseen(
+        self, num_frames: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Tell where the parts can be that are not seen.
+
+        No farther from those that are seen than they ever were, and no farther from where they were
+        last seen than the fastest part would have come.
+
+        Parameters
+        ----------
+        num_frames
+            How many frames ahead of the newest.
+
+        Returns
+        -------
+        tuple of float64 arrays of shape (2,), or None
+            The least and the greatest x and y of all of them; infinities the wrong way round
+            where all are seen. None where they may be anywhere.
+        """
+        unseen = ~self.is_seen
+        if not unseen.any():
+            return np.full(2, np.inf), np.full(2, -np.inf)
+        if not self.is_seen.any() or not self.size_px:
+            return None
+        reach = np.where(np.isnan(self.reach), self.size_px, self.reach)
+        radius = _SLACK_PX + _REACH_SPARE * reach[np.ix_(unseen, self.is_seen)]
+        seen = self.position[self.is_seen]
+        # Each is in the square around every part that is seen, and around its own last place.
+        low = (seen - radius[..., np.newaxis]).max(axis=1)
+        high = (seen + radius[..., np.newaxis]).min(axis=1)
+        way = _SLACK_PX + (self.age[unseen, np.newaxis] + num_frames) * self.speed
+        low = np.fmax(low, self.position[unseen] - way)  # NaN: it was never seen
+        high = np.fmin(high, self.position[unseen] + way)
+        # Squares that do not meet leave it open which of them is wrong.
+        return np.minimum(low, high).min(axis=0), np.maximum(low, high).max(axis=0)
+
+    def doubt(self, after: Animal) -> Look | None:
+        """Tell why the next frame's pose is not to be believed; None for no reason.
+
+        Parameters
+        ----------
+        after
+            What would be known after it.
+        """
+        if not _is_found(int(after.is_seen.sum()), self.usual_num_seen):
+            return Look.LOST
+        is_both = self.is_seen & after.is_seen
+        steps = np.hypot(*(after.position[is_both] - self.position[is_both]).T)
+        if self.size_px and np.any(steps > _SLACK_PX + _LARGEST_STEP_SHARE * self.size_px):
+            return Look.JUMP
+        seen = after.is_seen
+        distance = _distances(after.position[seen])
+        allowed = _SLACK_PX + _REACH_SPARE * self.reach[np.ix_(seen, seen)]
+        return Look.JUMP if np.any(distance > allowed) else None  # NaN: nobody knows, and it passes
+
+
+def _is_found(num_seen: int, usual_num_seen: float) -> bool:
+    return num_seen >= max(1.0, _FOUND_SHARE * usual_num_seen)
+
+
+def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    steps = points[:, np.newaxis] - points
+    return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
+
+
+def _stretched(
+    reach: NDArray[np.float64], points: NDArray[np.float64], is_seen: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Give the reach after a frame; it grows slowly, and is forgotten more slowly."""
+    distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(points), np.nan)
+    grown = np.minimum(np.maximum(distance, _STILL_REACHED * reach), _FASTEST_GROWTH * reach)
+    return np.where(np.isnan(distance), reach, np.where(np.isnan(reach), distance, grown))

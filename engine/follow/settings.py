@@ -1,0 +1,90 @@
+"""How an animal is to be followed, and whether that is possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.follow.window import MOST_SIZES
+from engine.inference import ModelExport
+from engine.job import Job
+from readers import InputError
+
+_USUAL_CONTEXT = 7
+"""In strides: what points of DeepLabCut's MobileNet needed to move by 0.04 px at the median."""
+
+
+FOLLOWED_BATCH_SIZE = 4
+"""Frames that share a window: enough for the cores to be busy, few for the animal to go far.
+
+It is the same on all machines, since poses may depend on it."""
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """How an animal is followed.
+
+    Attributes
+    ----------
+    stride_px
+        The network's coarsest stride.
+    context_px
+        Pixels that the network needs around a point to place it as in the whole frame.
+    uses_tracker
+        Whether the boxes of the recorder's tracker are looked at, where there are some.
+    is_calibrated
+        Whether `context_px` is measured on each movie.
+    """
+
+    stride_px: int
+    context_px: int
+    uses_tracker: bool
+    is_calibrated: bool
+
+
+def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
+    """Choose how to follow; None for whole frames.
+
+    Raises
+    ------
+    InputError
+        If the model's poses of a window are not those of the frame, and the job insists.
+    """
+    if job.follow == "off":
+        return None
+    hindrance = _hindrance(export)
+    if hindrance is not None and job.follow == "auto":
+        return None
+    if hindrance is not None or export.geometry is None:
+        raise InputError(f"follow {job.follow}: {hindrance}; only off and auto are possible")
+    return FollowSettings(
+        stride_px=export.geometry.stride_px,
+        context_px=min(
+            _USUAL_CONTEXT * export.geometry.stride_px, export.geometry.receptive_field_px // 2
+        ),
+        uses_tracker=job.follow in ("tracker", "auto"),
+        is_calibrated=job.follow == "auto",
+    )
+
+
+def num_sizes(job: Job) -> int:
+    """Tell how many sizes of images the model should stay ready for."""
+    return 1 if job.follow == "off" else 1 + MOST_SIZES
+
+
+def follow_warnings(job: Job, export: ModelExport) -> list[str]:
+    """Say why an animal is not followed where it could have been, a line each."""
+    hindrance = _hindrance(export)
+    if job.follow != "auto" or hindrance is None:
+        return []
+    return [f"follow auto: {hindrance}; all frames are looked at whole"]
+
+
+def _hindrance(export: ModelExport) -> str | None:
+    if export.depends_on_batch:
+        return (
+            f"{export.directory}: this model normalises each picture by itself, so its poses in a "
+            "window are not those of the frame"
+        )
+    if export.geometry is None:
+        return f"{export.directory}: the stride of this model cannot be found in its graph"
+    return None

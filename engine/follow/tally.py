@@ -1,0 +1,132 @@
+"""What following came to: counted as it goes, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+
+import numpy as np
+
+from engine.follow.calibration import Calibration
+from engine.follow.looks import FollowedBatch, Look, Looks
+from engine.follow.settings import FollowSettings
+from engine.follow.work import LARGEST_ERROR_PX
+from sinks import PoseBatch
+
+_MOST_SIZES = 64
+"""Different sizes of windows that are counted one by one."""
+_BINS_PX = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 281)])
+"""Forty a factor of ten: a percentile is told up to 6 % too high."""
+_WORDS = {
+    Look.CHECK: "as checks",
+    Look.LOST: "the animal was not found",
+    Look.LARGE: "a window would have been as large",
+    Look.EDGE: "near the window's edge",
+    Look.UNSEEN: "a part may have been outside",
+    Look.JUMP: "the pose had jumped",
+    Look.DISTRUST: "beside a failed check",
+}
+
+
+class FollowTally:
+    """Counts how frames were looked at; a stage that leaves every batch as it is.
+
+    Parameters
+    ----------
+    follow
+        How the animal is followed; None where it is not.
+    calibration
+        What was measured for it, if anything was.
+    """
+
+    def __init__(self, follow: FollowSettings | None, calibration: Calibration | None) -> None:
+        self._follow = follow
+        self._calibration = calibration
+        self._num_frames = np.zeros(len(Look), np.int64)
+        self._num_tracked = 0
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._num_errors = np.zeros(len(_BINS_PX), np.int64)
+        self._num_failed = 0
+        self._largest_error_px = 0.0
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        """Count a batch; return it."""
+        if isinstance(batch, FollowedBatch):
+            self._count(batch.looks)
+        return [batch]
+
+    def flush(self) -> list[PoseBatch]:
+        """Return nothing: nothing is held back."""
+        return []
+
+    @property
+    def share_whole(self) -> float:
+        """Share of the frames the model looked at as a whole, of those it looked at."""
+        num_whole = sum(self._num_looked_at(look) for look in _WORDS)
+        return num_whole / max(1, num_whole + self._num_looked_at(Look.WINDOW))
+
+    def as_json(self) -> dict[str, object]:
+        """Tell it by number."""
+        return {
+            **({} if self._follow is None else asdict(self._follow)),
+            "calibration": None if self._calibration is None else asdict(self._calibration),
+            "num_frames": {look.name.lower(): self._num_looked_at(look) for look in Look},
+            "share_whole": round(self.share_whole, 6),
+            "num_tracked_frames": self._num_tracked,
+            "windows": [
+                {"width": width, "height": height, "num_frames": count}
+                for (width, height), count in self._sizes.most_common()
+            ],
+            "checks": {
+                "num_frames": int(self._num_errors.sum()),
+                "num_failed": self._num_failed,
+                "median_error_px": self._percentile_px(50),
+                "p99_error_px": self._percentile_px(99),
+                "largest_error_px": round(self._largest_error_px, 4),
+            },
+        }
+
+    def as_text(self) -> str:
+        """Tell it in one line."""
+        reasons = [
+            f"{self._num_looked_at(look)} {words}"
+            for look, words in _WORDS.items()
+            if self._num_looked_at(look)
+        ]
+        text = f"followed: {100 * self.share_whole:.1f} % of frames whole"
+        if reasons:
+            text += f" ({', '.join(reasons)})"
+        if self._sizes:
+            (width, height), _ = self._sizes.most_common(1)[0]
+            text += f"; windows of {width} x {height}, most often"
+        num_checks = int(self._num_errors.sum())
+        if num_checks:
+            text += (
+                f"; of {num_checks} checks half within {self._percentile_px(50):.2g} px, "
+                f"99 % within {self._percentile_px(99):.2g} px, {self._num_failed} failed"
+            )
+        return text
+
+    def _num_looked_at(self, look: Look) -> int:
+        return int(self._num_frames[look])
+
+    def _count(self, looks: Looks) -> None:
+        self._num_frames += np.bincount(looks["look"], minlength=len(Look))
+        self._num_tracked += int(looks["is_tracked"].sum())
+        in_window = looks[looks["width"] > 0]
+        for size in zip(in_window["width"].tolist(), in_window["height"].tolist(), strict=True):
+            if size in self._sizes or len(self._sizes) < _MOST_SIZES:
+                self._sizes[size] += 1
+        errors_px = looks["check_error_px"][~np.isnan(looks["check_error_px"])]
+        if len(errors_px):
+            np.add.at(self._num_errors, np.searchsorted(_BINS_PX[1:], errors_px), 1)
+            self._num_failed += int((errors_px > LARGEST_ERROR_PX).sum())
+            self._largest_error_px = max(self._largest_error_px, float(errors_px.max()))
+
+    def _percentile_px(self, percent: float) -> float | None:
+        num_errors = self._num_errors.sum()
+        if not num_errors:
+            return None
+        place = np.searchsorted(np.cumsum(self._num_errors), np.ceil(percent / 100 * num_errors))
+        edge_px = float(np.append(_BINS_PX[1:], np.inf)[place])
+        return round(min(edge_px, self._largest_error_px), 4)

@@ -1,0 +1,71 @@
+"""Whether an animal can be followed is known before any work starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import InputError, Job
+from engine.builtin import MODEL_DIR
+from engine.follow.settings import FollowSettings, follow_settings, follow_warnings, num_sizes
+from engine.inference import ModelExport, read_export
+
+EXPORT = read_export(MODEL_DIR)
+OF_BATCH = replace(EXPORT, depends_on_batch=True)
+WITHOUT_STRIDE = replace(EXPORT, geometry=None)
+
+
+def job(follow: str) -> Job:
+    return Job([Path("movie.mp4")], Path("output"), follow=follow)
+
+
+def test_nothing_is_followed_unless_it_is_asked_for() -> None:
+    assert follow_settings(Job([Path("movie.mp4")], Path("output")), EXPORT) is None
+    assert num_sizes(job("off")) == 1
+
+
+@pytest.mark.parametrize(
+    ("follow", "uses_tracker", "is_calibrated"),
+    [("poses", False, False), ("tracker", True, False), ("auto", True, True)],
+)
+def test_ways_to_follow(follow: str, uses_tracker: bool, is_calibrated: bool) -> None:
+    settings = follow_settings(job(follow), EXPORT)
+
+    assert settings == FollowSettings(
+        16, 112, uses_tracker=uses_tracker, is_calibrated=is_calibrated
+    )
+    assert num_sizes(job(follow)) == 5
+
+
+@pytest.mark.parametrize("follow", ["poses", "tracker"])
+@pytest.mark.parametrize(
+    ("export", "problem"),
+    [
+        (OF_BATCH, "normalises each picture by itself"),
+        (WITHOUT_STRIDE, "stride .* cannot"),
+    ],
+)
+def test_a_model_whose_windows_would_mislead_is_refused(
+    follow: str, export: ModelExport, problem: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^follow {follow}: .*{problem}.*; only off and auto"):
+        follow_settings(job(follow), export)
+
+
+@pytest.mark.parametrize("export", [OF_BATCH, WITHOUT_STRIDE])
+def test_auto_goes_back_to_whole_frames_and_says_so(export: ModelExport) -> None:
+    assert follow_settings(job("auto"), export) is None
+    (warning,) = follow_warnings(job("auto"), export)
+    assert warning.endswith("; all frames are looked at whole")
+
+
+@pytest.mark.parametrize("follow", ["off", "poses", "tracker", "auto"])
+def test_there_is_nothing_to_warn_of_where_it_can_be_followed(follow: str) -> None:
+    assert follow_warnings(job(follow), EXPORT) == []
+
+
+def test_another_way_is_refused() -> None:
+    with pytest.raises(InputError, match="follow 'mouse': allowed are off, poses, tracker, auto"):
+        job("mouse")

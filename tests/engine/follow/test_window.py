@@ -1,0 +1,129 @@
+"""Windows hold what they must, lie on the network's grid, and never leave the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.follow.window import Grid, Region, Size, Window, around
+
+lengths = st.integers(64, 2000)
+grids = st.builds(Grid, lengths, lengths, st.sampled_from([8, 16, 32]))
+numbers = st.floats(-300, 2300)
+
+
+@st.composite
+def regions(draw: st.DrawFn) -> Region:
+    left, right = sorted((draw(numbers), draw(numbers)))
+    top, bottom = sorted((draw(numbers), draw(numbers)))
+    return Region(left, top, right, bottom)
+
+
+sizes = st.lists(st.tuples(lengths, lengths), max_size=4)
+
+
+def sizes_on(grid: Grid, sizes: list[Size]) -> list[Size]:
+    """Give sizes that windows of the grid can have had."""
+    width_rest, height_rest = grid.width % grid.stride_px, grid.height % grid.stride_px
+    return [
+        (
+            min(grid.width, width - width % grid.stride_px + width_rest),
+            min(grid.height, height - height % grid.stride_px + height_rest),
+        )
+        for width, height in sizes
+    ]
+
+
+@given(grid=grids, region=regions(), ready=sizes)
+def test_a_window_holds_what_is_inside_the_picture_and_is_inside_itself(
+    grid: Grid, region: Region, ready: list[Size]
+) -> None:
+    window = grid.window(region, sizes_on(grid, ready))
+
+    if window is None:
+        return
+    inside = region.within(grid.width, grid.height)
+    assert 0 <= window.left <= inside.left
+    assert 0 <= window.top <= inside.top
+    assert inside.right <= window.left + window.width - 1 <= grid.width - 1
+    assert inside.bottom <= window.top + window.height - 1 <= grid.height - 1
+
+
+@given(grid=grids, region=regions(), ready=sizes)
+def test_the_network_finds_the_same_cells_in_a_window_as_in_the_picture(
+    grid: Grid, region: Region, ready: list[Size]
+) -> None:
+    window = grid.window(region, sizes_on(grid, ready))
+
+    if window is None:
+        return
+    assert window.left % grid.stride_px == window.top % grid.stride_px == 0
+    assert (grid.width - window.width) % grid.stride_px == 0
+    assert (grid.height - window.height) % grid.stride_px == 0
+
+
+@given(grid=grids, region=regions())
+def test_a_window_is_at_most_three_strides_larger_than_what_it_must_hold(
+    grid: Grid, region: Region
+) -> None:
+    window = grid.window(region, [])
+
+    inside = region.within(grid.width, grid.height)
+    if window is not None and window.width < grid.width:
+        assert window.width <= inside.right - inside.left + 4 * grid.stride_px
+
+
+@given(grid=grids, region=regions())
+def test_a_window_inside_the_picture_is_as_far_beyond_one_end_as_beyond_the_other(
+    grid: Grid, region: Region
+) -> None:
+    window = grid.window(region, [])
+
+    if window is None or window.left == 0 or window.left + window.width == grid.width:
+        return
+    before, behind = region.left - window.left, window.left + window.width - 1 - region.right
+    assert abs(before - behind) <= 2 * grid.stride_px + 1
+
+
+def test_a_size_that_the_runtime_is_ready_for_is_kept_while_it_is_not_much_too_large() -> None:
+    grid = Grid(640, 480, 16)
+    needed = Region(100, 100, 250, 250)
+
+    assert grid.window(needed, [(192, 160)]) == Window(80, 96, 192, 160)
+    assert grid.window(needed, [(320, 320)]) == grid.window(needed, [])
+    assert grid.window(needed, [(96, 320)]) == grid.window(needed, [])
+
+
+def test_with_four_sizes_ready_one_of_them_is_taken_while_any_is_large_enough() -> None:
+    grid = Grid(640, 480, 16)
+    needed = Region(100, 100, 250, 250)
+    small: list[Size] = [(96, 96), (96, 128), (128, 96)]
+
+    large = grid.window(needed, [*small, (320, 320)])
+
+    assert large is not None
+    assert large.size == (320, 320)
+    assert grid.window(needed, [*small, (128, 128)]) == grid.window(needed, [])
+
+
+@pytest.mark.parametrize("region", [Region(0, 0, 639, 479), Region(-900, -900, 9000, 9000)])
+def test_there_is_no_window_where_it_would_be_nearly_the_picture(region: Region) -> None:
+    assert Grid(640, 480, 16).window(region, []) is None
+
+
+def test_what_is_near_the_windows_edge_is_not_trusted_unless_it_is_the_pictures() -> None:
+    grid = Grid(640, 480, 16)
+
+    corner = grid.trusted(Window(0, 0, 160, 160), 32)
+    middle = grid.trusted(Window(160, 160, 160, 160), 32)
+
+    assert corner.holds(np.array([[0.0, 0.0], [127.0, 127.0]]))
+    assert not corner.holds(np.array([[127.5, 0.0]]))
+    assert middle.holds(np.array([[192.0, 192.0], [287.0, 287.0]]))
+    assert not middle.holds(np.array([[191.0, 200.0]]))
+
+
+def test_a_region_around_others_holds_them() -> None:
+    assert around(Region(1, 2, 3, 4), Region(0, 3, 2, 9)) == Region(0, 2, 3, 9)
