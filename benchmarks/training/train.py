@@ -3,8 +3,8 @@
     PYTHONPATH=. PEER/bin/python -m benchmarks.training.train DEST
 
 PEER is an environment with DeepLabCut 2.3.11 on TensorFlow. The network is DeepLabCut's own
-MobileNetV2-0.35 with its own heads and losses, from random weights. DEST gets `pose_cfg.yaml` and
-`snapshot-<iterations>.pb`.
+MobileNetV2-0.35 (or ResNet-50) with its own heads and losses, from random weights. DEST gets
+`pose_cfg.yaml` and `snapshot-<iterations>.pb`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DLC = "deeplabcut.pose_estimation_tensorflow"  # not installed beside posestream
 TASK, DATE = "BottomViewSynthetic", "Nov22"
+NETWORKS = ("mobilenet_v2_0.35", "resnet_50")
 CROP_PX = 256
 FULL_FRAME = (480, 640)
 BATCH_NORM_DECAY = 0.98
@@ -49,7 +50,7 @@ SEED = 20
 log = logging.getLogger(__name__)
 
 
-def pose_cfg() -> dict[str, Any]:
+def pose_cfg(network: str) -> dict[str, Any]:
     """Give what DeepLabCut's `export_model` writes beside the graph, less the augmentation."""
     return {
         "all_joints": [[i] for i in range(len(BODY_PARTS))],
@@ -76,7 +77,7 @@ def pose_cfg() -> dict[str, Any]:
         "min_input_size": 64,
         "mirror": False,
         "multi_stage": False,
-        "net_type": "mobilenet_v2_0.35",
+        "net_type": network,
         "num_joints": len(BODY_PARTS),
         "num_outputs": 1,
         "optimizer": "adam",
@@ -97,12 +98,31 @@ def pose_cfg() -> dict[str, Any]:
     }
 
 
-def build_network_with(*, is_training: bool) -> None:
-    """Make DeepLabCut build its MobileNetV2-0.35 with batch normalisation in this mode.
+def build_networks_with(*, is_training: bool) -> None:
+    """Make DeepLabCut build its networks with batch normalisation in this mode.
 
-    Its own moving averages would need ten times the steps; and in its exports it leaves batch
-    normalisation in training mode, so that a pose depends on which frames share the batch.
+    Its own moving averages would need ten times the steps. It leaves batch normalisation of
+    MobileNets in training mode, so that a pose depends on which frames share the batch, and that
+    of ResNets in the other one, in which they cannot learn from random weights.
     """
+    _build_mobilenet_with(is_training=is_training)
+    _build_resnet_with(is_training=is_training)
+
+
+def _build_resnet_with(*, is_training: bool) -> None:
+    resnet = import_module(f"{DLC}.nnets.resnet")
+    resnet_v1 = resnet.resnet_v1
+    resnet_v1.resnet_arg_scope = partial(
+        resnet_v1.resnet_arg_scope, batch_norm_decay=BATCH_NORM_DECAY
+    )
+
+    def network(inputs: Any, **settings: Any) -> Any:
+        return resnet_v1.resnet_v1_50(inputs, **(settings | {"is_training": is_training}))
+
+    resnet.net_funcs["resnet_50"] = network
+
+
+def _build_mobilenet_with(*, is_training: bool) -> None:
     mobilenet_v2 = import_module(f"{DLC}.backbones.mobilenet_v2")
     mobilenet = import_module(f"{DLC}.nnets.mobilenet")
     base = mobilenet.wrapper(
@@ -181,7 +201,7 @@ class TrainingGraph:
         names = import_module(f"{DLC}.datasets").Batch
         tf1 = tf.compat.v1
         tf1.set_random_seed(SEED)
-        build_network_with(is_training=True)
+        build_networks_with(is_training=True)
         channels = {
             names.inputs: 3,
             names.part_score_targets: len(BODY_PARTS),
@@ -232,7 +252,7 @@ def export(folder: Path, iterations: int) -> Path:
 
     tf1 = tf.compat.v1
     tf1.reset_default_graph()
-    build_network_with(is_training=False)
+    build_networks_with(is_training=False)
     pose_network(folder).inference(tf1.placeholder(tf.float32, [None, None, None, 3]))
     with tf1.Session() as session:
         tf1.train.Saver().restore(session, str(folder / "variables"))
@@ -252,12 +272,13 @@ def main() -> None:
     parser.add_argument("dest", type=Path)
     parser.add_argument("--minutes", type=float, default=20.0, help="of training alone")
     parser.add_argument("--movies", type=int, default=400)
+    parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0])
     parser.add_argument("--frames-per-movie", type=int, default=10)
     parser.add_argument("--done", type=int, default=0, help="iterations that DEST stands at")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     args.dest.mkdir(parents=True, exist_ok=True)
-    (args.dest / "pose_cfg.yaml").write_text(yaml.safe_dump(pose_cfg()))
+    (args.dest / "pose_cfg.yaml").write_text(yaml.safe_dump(pose_cfg(args.network)))
 
     import tensorflow as tf
 
