@@ -130,6 +130,11 @@ class Production:
     def _tell_of_following(self, result: MovieResult) -> None:
         if result.follow is not None:
             self.progress.note(f"{result.movie.path.name}: {result.follow.as_text()}")
+            if self.job.follow == "tracker" and result.follow.lacks_tracker:
+                self.warn(
+                    f"{result.movie.path}: no frame that was followed has a box of a tracker; the "
+                    "poses led to the windows"
+                )
 
     def _warn_of_frames(self, result: MovieResult) -> None:
         movie, counts = result.movie, result.counts

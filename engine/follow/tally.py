@@ -18,12 +18,12 @@ _MOST_SIZES = 64
 _BINS_PX = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 281)])
 """Forty a factor of ten: a percentile is told up to 6 % too high."""
 _WORDS = {
-    Look.CHECK: "as checks",
-    Look.LOST: "the animal was not found",
-    Look.LARGE: "a window would have been as large",
+    Look.CHECK: "check",
+    Look.LOST: "animal not found",
+    Look.LARGE: "window nearly as large",
     Look.EDGE: "near the window's edge",
-    Look.UNSEEN: "a part may have been outside",
-    Look.JUMP: "the pose had jumped",
+    Look.UNSEEN: "part perhaps outside",
+    Look.JUMP: "jump",
     Look.DISTRUST: "beside a failed check",
 }
 
@@ -65,6 +65,12 @@ class FollowTally:
         num_whole = sum(self._num_looked_at(look) for look in _WORDS)
         return num_whole / max(1, num_whole + self._num_looked_at(Look.WINDOW))
 
+    @property
+    def lacks_tracker(self) -> bool:
+        """Whether windows were to be led by a tracker, and none was."""
+        wants_tracker = self._follow is not None and self._follow.uses_tracker
+        return wants_tracker and bool(self._sizes) and not self._num_tracked
+
     def as_json(self) -> dict[str, object]:
         """Tell it by number."""
         return {
@@ -89,7 +95,7 @@ class FollowTally:
     def as_text(self) -> str:
         """Tell it in one line."""
         reasons = [
-            f"{self._num_looked_at(look)} {words}"
+            f"{words}: {self._num_looked_at(look)}"
             for look, words in _WORDS.items()
             if self._num_looked_at(look)
         ]

@@ -166,6 +166,15 @@ def test_the_end_of_the_run_tells_what_was_spared(
     assert "mouse.isxb: followed: " in capsys.readouterr().err
 
 
+def test_a_movie_without_a_tracker_is_told_of(tmp_path: Path) -> None:
+    made = MouseMovie(6, *SIZE, num_frames=8, look="infrared", body_length=0.14)
+    write_isxb(tmp_path / "mouse.isxb", made.images(), 25)
+
+    result = run(job(tmp_path / "mouse.isxb", tmp_path / "output", follow="tracker"))
+
+    assert any("no frame that was followed has a box" in warning for warning in result.warnings)
+
+
 def test_a_movie_no_larger_than_a_window_is_looked_at_whole(tmp_path: Path) -> None:
     small = MouseMovie(1, 192, 160, num_frames=6)
     write_isxb(tmp_path / "small.isxb", small.images(), 25)

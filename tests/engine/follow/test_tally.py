@@ -110,10 +110,19 @@ def test_it_is_told_in_one_line() -> None:
     text = tally_of(followed(looks, sizes, errors_px)).as_text()
 
     assert text == (
-        "followed: 6.0 % of frames whole (1 as checks, 4 the animal was not found, 1 near the "
-        "window's edge); windows of 304 x 272, most often; of 1 checks half within 0.5 px, "
-        "99 % within 0.5 px, 0 failed"
+        "followed: 6.0 % of frames whole (check: 1, animal not found: 4, near the window's edge: "
+        "1); windows of 304 x 272, most often; of 1 checks half within 0.5 px, 99 % within 0.5 px, "
+        "0 failed"
     )
+
+
+def test_a_tracker_that_told_nothing_is_told() -> None:
+    batch = followed([Look.WINDOW] * 2, [(64, 64)] * 2)
+
+    assert tally_of(batch).lacks_tracker
+    assert not tally_of(followed([Look.LOST] * 2)).lacks_tracker
+    batch.looks["is_tracked"][1] = True
+    assert not tally_of(batch).lacks_tracker
 
 
 def test_of_a_movie_without_frames_little_is_told() -> None:
