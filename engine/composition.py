@@ -19,6 +19,7 @@ from engine.live.settling import settle_movies
 from engine.production import Production
 from engine.progress import Progress, SilentProgress
 from engine.run_result import RunResult, run_result
+from engine.undisturbed import undisturbed
 from engine.workplace import Workplace
 from readers import inspect_movies
 
@@ -73,7 +74,7 @@ class _Run:
         self._job = job
         self._progress = progress
         self._load = load
-        self._movies = inspect_movies(job.movies)
+        self._movies = undisturbed(inspect_movies, job.movies)
         if job.crop_rect is not None:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
@@ -105,7 +106,8 @@ class _Run:
 
     def _identity(self, runtime: str) -> dict[str, Any]:
         most_frames = self._production.most_frames
-        return identify(
+        return undisturbed(
+            identify,
             self._job,
             self._export,
             runtime,
@@ -122,7 +124,9 @@ class _Run:
             record = record or self._place.begin(identity)
             if not record.is_finished:
                 if record.is_live:
-                    settle_movies(self._place.folder, self._movies, ends_at_skipped=True)
+                    undisturbed(
+                        settle_movies, self._place.folder, self._movies, ends_at_skipped=True
+                    )
                 self._production.make(model, record)
             self._place.move_outputs(self._production.written(self._place.outputs))
             self._place.folder.remove()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.inference import ModelExport, read_export
+from engine.undisturbed import undisturbed
 from readers import InputError, MovieInfo, inspect_movie
 
 
@@ -23,7 +24,7 @@ def inspect(path: Path) -> dict[str, object]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if is_directory:
         return _describe_export(read_export(path))
-    return _describe_movie(inspect_movie(path))
+    return _describe_movie(undisturbed(inspect_movie, path))
 
 
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:

@@ -27,6 +27,7 @@ from engine.probe import probe_batch_size
 from engine.progress import Progress
 from engine.provenance import MovieResult
 from engine.replay import ReplayedPrediction, ReplayedReader, plan_replay
+from engine.undisturbed import undisturbed
 from engine.unfinished import UnfinishedRun
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import ExperimentAnnotations, FrameCounts
@@ -128,10 +129,13 @@ class MovieRun:
         path = self.folder.calibration(self.number)
         found = read_calibration(path)
         if found is None:
-            with open_movie(self.movie, self.job.crop_rect) as reader:
-                found = calibrate(reader, self.model, self.follow)
+            found = undisturbed(self._calibrate, self.follow)
             write_calibration(path, found)
         return found
+
+    def _calibrate(self, follow: FollowSettings) -> Calibration:
+        with open_movie(self.movie, self.job.crop_rect) as reader:
+            return calibrate(reader, self.model, follow)
 
     def _live_poses(self, content: JournalContent) -> LivePoses:
         path = self.folder.journal(self.number)

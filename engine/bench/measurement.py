@@ -25,6 +25,7 @@ from engine.inference import RUNTIMES, read_export, usual_batch_size
 from engine.job import Job
 from engine.probe import best_batch_size
 from engine.progress import Progress
+from engine.undisturbed import undisturbed
 from readers import InputError, inspect_movie, open_movie
 
 STAGES_S = 8.0
@@ -71,7 +72,7 @@ class _Measurement:
         if len(job.movies) != 1:
             raise InputError(f"{len(job.movies)} movies: a benchmark takes exactly one")
         self._job, self._progress, self._is_null = job, progress, is_null
-        self._movie = inspect_movie(job.movies[0])
+        self._movie = undisturbed(inspect_movie, job.movies[0])
         self._image_shape = open_movie(self._movie, job.crop_rect).image_shape
         self._export = read_export(job.model or MODEL_DIR)
         overlay_style(job, self._export.body_parts)

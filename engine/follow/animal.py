@@ -21,6 +21,8 @@ _FASTEST_GROWTH = 1.05
 """Of a reach from frame to frame: one wrong pose does not make a giant."""
 _STILL_REACHED = 0.9998
 _REACH_SPARE = 1.25
+_ANY_REACH_SHARE = 0.5
+"""Of the animal's size, that any two parts may be apart."""
 _SLACK_PX = 4.0
 _SLACK_SHARE = 0.35
 """Of the way that the fastest part may take until a frame is looked at."""
@@ -183,8 +185,10 @@ class Animal:
             return Look.JUMP
         seen = after.is_seen
         distance = _distances(after.position[seen])
-        allowed = _SLACK_PX + _REACH_SPARE * self.reach[np.ix_(seen, seen)]
-        return Look.JUMP if np.any(distance > allowed) else None  # NaN: nobody knows, and it passes
+        # Parts that were only seen near each other may go far apart: a hind paw and a fore paw.
+        reach = np.maximum(self.reach[np.ix_(seen, seen)], _ANY_REACH_SHARE * self.size_px)
+        is_torn = distance > _SLACK_PX + _REACH_SPARE * reach  # False where nobody knows (NaN)
+        return Look.JUMP if is_torn.any() else None
 
 
 def _is_found(num_seen: int, usual_num_seen: float) -> bool:

@@ -17,6 +17,7 @@ from engine.journal import read_journal
 from engine.live.audience import Audience
 from engine.live.live_movie_run import LiveMovieRun
 from engine.live.options import LiveOptions
+from engine.undisturbed import undisturbed
 from engine.unfinished import RunRecord, UnfinishedRun
 from readers import MovieError, MovieInfo, inspect_movie
 from readers.live import LiveMovie, LiveSource
@@ -44,7 +45,7 @@ class Followed:
         if self.ended_by == "damaged":
             return self.info
         try:
-            recorded = inspect_movie(self.info.path)
+            recorded = undisturbed(inspect_movie, self.info.path)
         except MovieError:
             return self.info
         # That there is more, or will be, is no damage of what was asked for.
@@ -138,7 +139,8 @@ class Following:
             self.job.crop_rect.check_inside(movie.info)
         known = read_journal(self.folder.live_journal(number))
         if known is not None and known.num_frames:
-            picture = first_picture(inspect_movie(movie.path), self.job.crop_rect)
+            begun = undisturbed(inspect_movie, movie.path)
+            picture = undisturbed(first_picture, begun, self.job.crop_rect)
             self._note_first_picture(number, picture)
         self.audience.begin_movie(movie, number, 0 if known is None else known.num_frames)
         LiveMovieRun(

@@ -22,6 +22,7 @@ from engine.live.settling import settle_movies
 from engine.live.status_line import LiveProgress
 from engine.production import Production, model_warnings
 from engine.run_result import RunResult, run_result
+from engine.undisturbed import undisturbed
 from engine.unfinished import RunRecord
 from engine.workplace import Workplace
 from readers import InputError
@@ -128,7 +129,7 @@ class _LiveRun:
         self._audience.note("the recording has ended; making the outputs")
         movies = [movie.as_recorded() for movie in followed]
         folder, outputs = self._place.folder, self._place.outputs
-        settle_movies(folder, movies, ends_at_skipped=False)
+        undisturbed(settle_movies, folder, movies, ends_at_skipped=False)
         production = Production(
             job=replace(self._job, movies=[movie.path for movie in movies]),
             export=self._export,
