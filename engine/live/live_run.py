@@ -11,7 +11,7 @@ from typing import Any
 from engine.builtin import MODEL_DIR
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
-from engine.follow.settings import follow_settings, num_sizes
+from engine.follow.settings import FollowSettings, follow_settings, num_sizes
 from engine.identity import identify
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.job import Job
@@ -88,7 +88,7 @@ class _LiveRun:
         )
         self._source.check()
         self._export = read_export(job.model or MODEL_DIR)
-        self._follow = follow_settings(job, self._export)
+        self._follow = _uncalibrated(follow_settings(job, self._export))
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
         self._place.check([])
@@ -162,3 +162,8 @@ class _LiveRun:
             f"output directory {self._job.output_dir}: its recording has ended; "
             "go on with posestream run MOVIE --resume"
         )
+
+
+def _uncalibrated(follow: FollowSettings | None) -> FollowSettings | None:
+    """Do without a calibration: of a recording that begins there are no frames to look at first."""
+    return None if follow is None else replace(follow, is_calibrated=False)

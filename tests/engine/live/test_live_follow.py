@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 
 from engine import run
@@ -43,7 +44,8 @@ def spots() -> list[NDArray[np.uint8]]:
     return list(pictures)
 
 
-def test_it_gives_the_poses_of_whole_frames(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["poses", "auto"])
+def test_it_gives_the_poses_of_whole_frames(tmp_path: Path, way: str) -> None:
     write_isxb(tmp_path / "spot.isxb", spots(), 30, dropped=(4, 19))
     models: list[SpotModel] = []
 
@@ -51,7 +53,7 @@ def test_it_gives_the_poses_of_whole_frames(tmp_path: Path) -> None:
         models.append(SpotModel())
         return models[-1]
 
-    job = live_job(tmp_path / "live", follow="poses", window_length=1)
+    job = live_job(tmp_path / "live", follow=way, window_length=1)
     options = LiveOptions(str(tmp_path / "spot.isxb"), end_after_s=1)
     follow(job, options, Watcher(), load=load)
     whole = replace(job, movies=[tmp_path / "spot.isxb"], output_dir=tmp_path / "run", follow="off")
@@ -63,7 +65,9 @@ def test_it_gives_the_poses_of_whole_frames(tmp_path: Path) -> None:
     np.testing.assert_array_equal(live.to_numpy(), run_whole.to_numpy())
     assert min(models[0].sizes) < SIZE
     metadata = json.loads((tmp_path / "live" / "output_metadata.json").read_text())
-    told = metadata["posestream"]["movies"][0]["follow"]["num_frames"]
+    result = metadata["posestream"]["movies"][0]["follow"]
+    assert (result["context_px"], result["calibration"]) == (112, None)
+    told = result["num_frames"]
     assert told["nothing"] == 2
     assert told["window"] > NUM_FRAMES / 2
     assert sum(told.values()) == NUM_FRAMES
