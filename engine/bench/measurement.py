@@ -197,9 +197,10 @@ class _Measurement:
                     tell=self._progress.advance,
                 )
             except ChildDiedError:
+                note = f"{name}: the process was stopped, most likely for lack of memory"
+                predicts = job.follow == "off"
                 self._notes.append(
-                    f"{name}: the process was stopped, most likely for lack of memory; "
-                    "predictions are by the stages alone"
+                    f"{note}; predictions are by the stages alone" if predicts else note
                 )
                 return None
         num_frames = whole_job.total.num_frames

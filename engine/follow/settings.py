@@ -11,8 +11,6 @@ from readers import InputError
 
 _USUAL_CONTEXT = 7
 """In strides: what points of DeepLabCut's MobileNet needed to move by 0.04 px at the median."""
-
-
 FOLLOWED_BATCH_SIZE = 4
 """Frames that share a window: enough for the cores to be busy, few for the animal to go far.
 
