@@ -85,7 +85,7 @@ class MovieRun:
             live_poses = stack.enter_context(self._live_poses(content))
             calibration = self._calibration()
             follow = calibrated(self.follow, calibration)
-            prediction = make_prediction(self.model, follow, live_poses)
+            prediction = make_prediction(self.model, follow, live_poses, content.batch_size)
             tally = FollowTally(follow, calibration)
             median = MedianFilter(max(1, self.job.window_length))
             progress = stack.enter_context(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,19 +12,21 @@ from numpy.typing import NDArray
 
 from engine.follow.animal import LIKELY, Animal
 from engine.follow.settings import FollowSettings
-from engine.follow.window import Grid, Region, Window
+from engine.follow.window import Grid, Region
 from engine.inference import PoseModel
 from readers import FrameBatch, FrameStatus
 from sinks import whole_file
 
-_NUM_FRAMES = 8
 _EVERY_FRAMES = 15
 _MOST_TRIED = 32
-_CONTEXTS = (2, 3, 4, 5, 6, 8, 10)
+_ENOUGH_POINTS = 100
+_MOST_BYTES = 64 * 2**20
+"""Of images that are kept to compare."""
+_FEWEST_IMAGES = 4
+_CONTEXTS = (2, 3, 4, 5, 6, 7, 8, 10)
 """In strides."""
-_LARGEST_MEDIAN_PX, _LARGEST_PX = 0.05, 0.5
-"""Half of what a followed run promises at the median, and for nearly all points."""
-_FEWEST_POINTS = 10
+_LARGEST_MEDIAN_PX = 0.05
+_LARGEST_PX, _SHARE_WITHIN = 1.0, 0.99
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Calibration:
     num_frames
         Frames that it was measured on; 0 where no animal was found, and the usual was taken.
     num_points
-        Points in windows, at least so far from the edge, that were compared with whole frames.
-    median_error_px, largest_error_px
+        Points in windows that were compared with whole frames.
+    median_error_px, p99_error_px
         How far they were off.
     """
 
@@ -48,7 +49,7 @@ class Calibration:
     num_frames: int
     num_points: int = 0
     median_error_px: float = 0.0
-    largest_error_px: float = 0.0
+    p99_error_px: float = 0.0
 
 
 class Frames(Protocol):
@@ -68,9 +69,10 @@ class Frames(Protocol):
 def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calibration:
     """Measure how near to a window's edge points still are where they are in the whole frame.
 
-    On eight frames in which the animal is found, of the first 480, windows of several sizes are
-    compared with the whole. The least distance is taken at which half of the points are within
-    0.05 px and all within 0.5 px; the largest that was tried where none is.
+    Of the first 480 frames, some in which the animal is found are looked at in windows that are
+    larger and larger, and as tight on one side as any in a followed run. The first context is taken
+    with which half of the points are within 0.05 px, and 99 % within 1 px; the largest where none
+    is good enough.
 
     Parameters
     ----------
@@ -79,20 +81,30 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
     model
         The model.
     follow
-        How the animal is followed; tells the stride, and the usual distance.
+        How the animal is followed; tells the stride, and the usual context.
     """
-    points = _Points()
-    num_frames = 0
+    seen = _seen(frames, model)
+    if not seen:
+        return Calibration(follow.context_px, 0)
     height, width, _ = frames.image_shape
     grid = Grid(width, height, follow.stride_px)
-    for image, whole in _found(frames, model):
-        points.compare(image, whole, model, grid)
-        num_frames += 1
-        if num_frames == _NUM_FRAMES:
+    found = Calibration(_CONTEXTS[-1] * follow.stride_px, len(seen))
+    for context in _CONTEXTS:
+        context_px = context * follow.stride_px
+        error_px = _errors_px(seen, context_px, model, grid)
+        if error_px is None:  # where nothing tighter is good enough, a run takes whole frames
+            return Calibration(context_px, len(seen))
+        found = Calibration(
+            context_px,
+            len(seen),
+            len(error_px),
+            round(float(np.median(error_px)), 4),
+            round(float(np.percentile(error_px, 99)), 4),
+        )
+        is_exact = found.median_error_px <= _LARGEST_MEDIAN_PX
+        if is_exact and np.mean(error_px <= _LARGEST_PX) >= _SHARE_WITHIN:
             break
-    if not num_frames:
-        return Calibration(follow.context_px, 0)
-    return points.calibration(follow.stride_px, num_frames)
+    return found
 
 
 def calibrated(follow: FollowSettings | None, found: Calibration | None) -> FollowSettings | None:
@@ -102,75 +114,73 @@ def calibrated(follow: FollowSettings | None, found: Calibration | None) -> Foll
     return replace(follow, context_px=found.context_px)
 
 
-def _found(
-    frames: Frames, model: PoseModel
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
-    """Give images, shape (1, height, width, 3), and their poses, where the animal is found."""
-    animal = Animal.unknown(len(model.body_parts))
+@dataclass(frozen=True)
+class _Seen:
+    """A frame in which the animal is found.
+
+    Attributes
+    ----------
+    image
+        uint8, shape (1, height, width, 3).
+    pose
+        float64, shape (body parts, 3): the pose of the whole frame.
+    """
+
+    image: NDArray[np.uint8]
+    pose: NDArray[np.float64]
+
+    @property
+    def is_likely(self) -> NDArray[np.bool_]:
+        return np.asarray(self.pose[:, 2] >= LIKELY)
+
+    @property
+    def region(self) -> Region:
+        likely = self.pose[self.is_likely, :2]
+        return Region(*likely.min(axis=0), *likely.max(axis=0))
+
+
+def _seen(frames: Frames, model: PoseModel) -> list[_Seen]:
+    """Look at whole frames until there are enough with points to compare."""
     images = np.empty((1, *frames.image_shape), np.uint8)
+    most_images = max(_FEWEST_IMAGES, _MOST_BYTES // images.nbytes)
+    animal = Animal.unknown(len(model.body_parts))
+    seen: list[_Seen] = []
+    num_points = 0
     for _ in range(_MOST_TRIED):
         batch = frames.read(images)
-        if batch is None:
-            return
+        if batch is None or num_points >= _ENOUGH_POINTS or len(seen) == most_images:
+            break
         if batch.status[0] == FrameStatus.DECODED:
-            whole = model.predict(images)
-            animal = animal.after(whole[0])
+            (pose,) = model.predict(images)
+            animal = animal.after(pose)
             if animal.is_found:
-                yield images, whole[0]
+                seen.append(_Seen(images.copy(), pose))
+                num_points += int(animal.is_seen.sum())
         frames.skip(_EVERY_FRAMES - 1)
+    return seen
 
 
-@dataclass
-class _Points:
-    """Points in windows: how far they are from the edge, and from where they should be."""
+def _errors_px(
+    seen: list[_Seen], context_px: int, model: PoseModel, grid: Grid
+) -> NDArray[np.float64] | None:
+    """Compare likely points in windows with those of whole frames; None if these are as good.
 
-    distance_px: list[float] = field(default_factory=list)
-    error_px: list[float] = field(default_factory=list)
-
-    def compare(
-        self, image: NDArray[np.uint8], whole: NDArray[np.float64], model: PoseModel, grid: Grid
-    ) -> None:
-        """Look at windows of several sizes."""
-        likely = whole[whole[:, 2] >= LIKELY, :2]
-        region = Region(*likely.min(axis=0), *likely.max(axis=0))
-        for context in _CONTEXTS:
-            window = grid.window(region.widened(context * grid.stride_px), [])
-            if window is None:
-                break
-            (pose,) = model.predict(np.ascontiguousarray(window.cut(image)))
-            points = pose[whole[:, 2] >= LIKELY, :2] + (window.left, window.top)
-            self.error_px += np.hypot(*(points - likely).T).tolist()
-            self.distance_px += _distances_to_edge(likely, window, grid).tolist()
-
-    def calibration(self, stride_px: int, num_frames: int) -> Calibration:
-        """Choose the least distance at which points can be trusted."""
-        distance, error = np.array(self.distance_px), np.array(self.error_px)
-        for context in _CONTEXTS:
-            beyond = error[distance >= context * stride_px]
-            if len(beyond) < _FEWEST_POINTS:
-                break
-            found = Calibration(
-                context * stride_px,
-                num_frames,
-                len(beyond),
-                round(float(np.median(beyond)), 4),
-                round(float(beyond.max()), 4),
-            )
-            if (
-                found.median_error_px <= _LARGEST_MEDIAN_PX
-                and found.largest_error_px <= _LARGEST_PX
-            ):
-                return found
-        return Calibration(_CONTEXTS[-1] * stride_px, num_frames)
-
-
-def _distances_to_edge(
-    points: NDArray[np.float64], window: Window, grid: Grid
-) -> NDArray[np.float64]:
-    """Distance of points from the nearest edge of a window that is none of the picture's."""
-    inside = grid.trusted(window, 0.0)
-    low, high = (inside.left, inside.top), (inside.right, inside.bottom)
-    return np.asarray(np.minimum(points - low, high - points).min(axis=1))
+    All windows have one size, for which a runtime gets ready once. By turns, they are tight on the
+    left and above, and on the right and below.
+    """
+    regions = [frame.region.widened(context_px) for frame in seen]
+    windows = [grid.window(region, []) for region in regions]
+    needed = [window.size for window in windows if window is not None]
+    if len(needed) < len(windows):
+        return None
+    size = max(width for width, _ in needed), max(height for _, height in needed)
+    errors_px: list[float] = []
+    for number, (frame, region) in enumerate(zip(seen, regions, strict=True)):
+        window = grid.tight(region, size, at_end=number % 2 == 1)
+        (pose,) = model.predict(np.ascontiguousarray(window.cut(frame.image)))
+        points = pose[frame.is_likely, :2] + (window.left, window.top)
+        errors_px += np.hypot(*(points - frame.pose[frame.is_likely, :2]).T).tolist()
+    return np.array(errors_px)
 
 
 def read_calibration(path: Path) -> Calibration | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import groupby
 from typing import Literal
 
@@ -25,9 +26,10 @@ _BOX_SPARE = 0.5
 class FollowingPrediction:
     """Runs the model on windows around the animal, and on whole frames where these are in doubt.
 
-    All frames of a batch share a window, to which the poses before them lead, or the recorder's
-    tracker. Each frame's pose is verified; what is in doubt is estimated anew from the whole frame.
-    Nothing but the frames, their batches and the model has an influence on what is done.
+    All frames of a batch share a window, to which the poses until `lag` frames before them lead, or
+    the recorder's tracker. Each frame's pose is verified; what is in doubt is estimated anew from
+    the whole frame. Nothing but the frames, their batches and the model has an influence on what is
+    done.
 
     Parameters
     ----------
@@ -37,94 +39,120 @@ class FollowingPrediction:
         How to follow.
     known
         Poses from elsewhere; None for none.
+    lag
+        How many frames lie between the poses that lead to a window and the first frame in it. As
+        many as a batch has let the model work on one batch while the one before is verified; with
+        0, each waits for the one before.
     """
 
     def __init__(
-        self, model: PoseModel, settings: FollowSettings, known: KnownPoses | None = None
+        self,
+        model: PoseModel,
+        settings: FollowSettings,
+        known: KnownPoses | None = None,
+        lag: int = 0,
     ) -> None:
         self._model = model
         self._settings = settings
         self._known = known
-        self._animal = Animal.unknown(len(model.body_parts))
+        self._lag = lag
+        # After each of the latest frames: the newest last.
+        self._animals = deque([Animal.unknown(len(model.body_parts))] * (lag + 1), lag + 1)
+        self._begun: Work | None = None
         self._ready: list[Size] = []
 
     def num_held_batches(self, batch_size: int, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- as of `Prediction`
-        """Tell how many batches are held back: none, since each leads to the next one's window."""
-        return 0
+        """Tell how many batches are held back: one, unless each leads to the next one's window."""
+        return min(self._lag, 1)
 
     def recall(self, batch: PoseBatch) -> None:
         """Learn from the next batch, which an earlier run has done."""
         if isinstance(batch, FollowedBatch):
-            self._animal = self._after(batch.poses, batch.looks)
+            self._learn(batch.poses, batch.looks)
             self._note_sizes(batch.looks)
 
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
-        """Take the next batch; return it with its poses."""
-        work = Work.begin(batch, len(self._model.body_parts), self._known)
-        animal = self._look_at_window(work) if work.is_wanted.any() else None
-        self._animal = animal or self._after(work.poses, work.looks)
+        """Take the next batch; return those whose poses are there, in order."""
+        is_begun_too_long = self._begun is not None and len(self._begun.batch) > self._lag
+        ready = self.flush() if is_begun_too_long else []
+        work = Work(batch, len(self._model.body_parts), self._known)
+        if work.is_wanted.any():
+            self._begin(work)
         self._note_sizes(work.looks)
-        return [FollowedBatch(batch, work.poses, work.looks)]
+        ready += self.flush()
+        self._begun = work
+        return ready if self._lag else self.flush()
 
     def flush(self) -> list[PoseBatch]:
-        """Return nothing: nothing is held back."""
-        return []
+        """Return the batch that is held back, if there is one."""
+        if self._begun is None:
+            return []
+        work, self._begun = self._begun, None
+        self._finish(work)
+        return [FollowedBatch(work.batch, work.poses, work.looks)]
 
-    def _look_at_window(self, work: Work) -> Animal | None:
-        """Look at a window, and at whole frames where it is in doubt; or only at whole frames.
-
-        Gives what is known of the animal then, where that had to be found out.
-        """
+    def _begin(self, work: Work) -> None:
+        """Begin with a window, or with whole frames where there can be none."""
         images = work.batch.images
         grid = Grid(images.shape[2], images.shape[1], self._settings.stride_px)
         region, is_tracked = self._region(work)
         if region is None:
-            work.look_at_whole(self._model, work.is_wanted, Look.LOST)
-            return None
+            work.begin_whole(self._model, work.is_wanted, Look.LOST)
+            return
         window = grid.window(region.widened(self._settings.context_px), self._ready)
         if window is None:
-            work.look_at_whole(self._model, work.is_wanted, Look.LARGE)
-            return None
-        work.look_at_window(self._model, window, is_tracked=is_tracked)
-        work.check(self._model)
+            work.begin_whole(self._model, work.is_wanted, Look.LARGE)
+            return
         trusted = grid.trusted(window, self._settings.context_px)
-        while True:
-            doubts, animal = self._doubts(work, trusted)
+        work.begin_window(self._model, window, trusted, is_tracked=is_tracked)
+
+    def _finish(self, work: Work) -> None:
+        """Wait for the poses of a batch, and look at whole frames where they are in doubt."""
+        work.collect(self._model)
+        while work.trusted is not None:
+            doubts, animals = self._doubts(work, work.trusted)
             if not doubts.any():
-                return animal
-            work.look_at_whole(self._model, doubts > 0, doubts)
+                self._animals.extend(animals)
+                return
+            work.begin_whole(self._model, doubts > 0, doubts)
+            work.collect(self._model)
+        self._learn(work.poses, work.looks)
 
     def _region(self, work: Work) -> tuple[Region | None, bool]:
         """Tell where the animal may be in the frames to look at, and whether a tracker says so."""
-        region = self._animal.region(len(work.batch))
+        num_begun_frames = 0 if self._begun is None else len(self._begun.batch)
+        animal = self._animals[num_begun_frames]
+        region = animal.region(self._lag + len(work.batch))
         boxes = _boxes(work) if self._settings.uses_tracker else None
         if boxes is None:
             return region, False
         if region is None:
-            return boxes.widened(_BOX_SPARE * max(self._animal.size_px, boxes.longer_side)), True
+            return boxes.widened(_BOX_SPARE * max(animal.size_px, boxes.longer_side)), True
         return around(boxes, region), True
 
-    def _doubts(self, work: Work, trusted: Region) -> tuple[NDArray[np.uint8], Animal]:
+    def _doubts(self, work: Work, trusted: Region) -> tuple[NDArray[np.uint8], list[Animal]]:
         """Tell which poses of a window are in doubt, and why: a `Look` for each frame, or 0.
 
-        And what is known of the animal from the others.
+        And what is known of the animal after each frame, from those that are not.
         """
         doubts = np.zeros(len(work.batch), np.uint8)
-        animal = self._animal
-        for index in np.flatnonzero(work.has_pose):
-            after = animal.after(work.poses[index])
-            if work.looks["look"][index] == Look.WINDOW:
-                doubts[index] = _doubt(animal, after, trusted)
-            if not doubts[index]:
-                animal = after
-        return doubts, animal
+        animal, animals = self._animals[-1], []
+        for index, look in enumerate(work.looks):
+            if look["look"] != Look.NOTHING:
+                after = animal.after(work.poses[index])
+                if look["look"] == Look.WINDOW:
+                    is_led = animal.is_found or bool(look["is_tracked"])
+                    doubts[index] = _doubt(animal, after, trusted) if is_led else Look.LOST
+                if not doubts[index]:
+                    animal = after
+            animals.append(animal)
+        return doubts, animals
 
-    def _after(self, poses: NDArray[np.float64], looks: Looks) -> Animal:
-        """Tell what is known of the animal after a batch."""
-        animal = self._animal
-        for index in np.flatnonzero(looks["look"] != Look.NOTHING):
-            animal = animal.after(poses[index])
-        return animal
+    def _learn(self, poses: NDArray[np.float64], looks: Looks) -> None:
+        """Learn where the animal is after each frame of a batch."""
+        for pose, has_none in zip(poses, looks["look"] == Look.NOTHING, strict=True):
+            animal = self._animals[-1]
+            self._animals.append(animal if has_none else animal.after(pose))
 
     def _note_sizes(self, looks: Looks) -> None:
         """Note which sizes the runtime is ready for, and forget those used longest ago."""
@@ -136,12 +164,15 @@ class FollowingPrediction:
 
 
 def make_prediction(
-    model: PoseModel, follow: FollowSettings | None, known: KnownPoses | None = None
+    model: PoseModel,
+    follow: FollowSettings | None,
+    known: KnownPoses | None = None,
+    lag: int = 0,
 ) -> Prediction | FollowingPrediction:
     """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
     if follow is None:
         return Prediction(model, known)
-    return FollowingPrediction(model, follow, known)
+    return FollowingPrediction(model, follow, known, lag)
 
 
 def _doubt(before: Animal, after: Animal, trusted: Region) -> Look | Literal[0]:

@@ -144,6 +144,29 @@ class Grid:
             *size,
         )
 
+    def tight(self, region: Region, size: Size, *, at_end: bool) -> Window:
+        """Place a window so that it begins, or ends, as near to a region as it can.
+
+        Parameters
+        ----------
+        region
+            What it must hold; what is outside the picture does not count.
+        size
+            Its width and height in pixels: sides that `window` gave, for this region or a larger.
+        at_end
+            Whether it ends near the region's right and bottom, or begins near its left and top.
+        """
+        inside = region.within(self.width, self.height)
+        (width, height), stride = size, self.stride_px
+        if at_end:
+            left = -(-(int(np.ceil(inside.right)) + 1 - width) // stride) * stride
+            top = -(-(int(np.ceil(inside.bottom)) + 1 - height) // stride) * stride
+        else:
+            left, top = (int(start // stride) * stride for start in (inside.left, inside.top))
+        return Window(
+            min(max(left, 0), self.width - width), min(max(top, 0), self.height - height), *size
+        )
+
     def trusted(self, window: Window, margin_px: float) -> Region:
         """Tell where in a window the network sees what it sees in the picture.
 

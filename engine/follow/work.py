@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.follow.animal import LIKELY
-from engine.follow.looks import Look, Looks, new_looks
-from engine.follow.window import Window
-from engine.inference import PoseModel
+from engine.follow.looks import Look, new_looks
+from engine.follow.window import Region, Window
+from engine.inference import PendingPoses, PoseModel
 from engine.prediction import KnownPoses
 from readers import FrameBatch, FrameStatus
 
@@ -19,7 +19,6 @@ LARGEST_ERROR_PX = 1.0
 """A window with a likely point that is farther off than that has failed its check."""
 
 
-@dataclass(frozen=True)
 class Work:
     """Frames, their poses so far, and how they were looked at.
 
@@ -29,77 +28,100 @@ class Work:
         The frames.
     poses
         float64, shape (frames, body parts, 3), in pixels of the whole frame; x and y NaN and
-        likelihood 0 where there is no picture.
+        likelihood 0 where there is no picture. Those that were begun with come with `collect`.
     looks
         How each frame was looked at.
     is_wanted
         bool, shape (frames,): which frames the model has to look at.
+    trusted
+        Where in the window poses can be believed; None where there is no window.
     """
 
-    batch: FrameBatch
-    poses: NDArray[np.float64]
-    looks: Looks
-    is_wanted: NDArray[np.bool_]
-
-    @classmethod
-    def begin(cls, batch: FrameBatch, num_body_parts: int, known: KnownPoses | None) -> Work:
+    def __init__(self, batch: FrameBatch, num_body_parts: int, known: KnownPoses | None) -> None:
         """Begin with what is known of a batch without looking at it."""
-        poses = np.full((len(batch), num_body_parts, 3), np.nan)
-        poses[..., 2] = 0  # where nothing was seen, nothing is likely
-        looks = new_looks(len(batch), Look.NOTHING)
-        is_wanted = batch.status == FrameStatus.DECODED
+        self.batch = batch
+        self.poses = np.full((len(batch), num_body_parts, 3), np.nan)
+        self.poses[..., 2] = 0  # where nothing was seen, nothing is likely
+        self.looks = new_looks(len(batch), Look.NOTHING)
+        self.is_wanted = batch.status == FrameStatus.DECODED
+        self.trusted: Region | None = None
+        self._begun: list[_Begun] = []
+        self._check: _Begun | None = None
         if known is not None:
-            is_known = known.fill(batch, poses)
-            looks["look"][is_known] = Look.KNOWN
-            is_wanted &= ~is_known
-        return cls(batch, poses, looks, is_wanted)
+            is_known = known.fill(batch, self.poses)
+            self.looks["look"][is_known] = Look.KNOWN
+            self.is_wanted &= ~is_known
 
-    @property
-    def has_pose(self) -> NDArray[np.bool_]:
-        """Which frames have a pose by now."""
-        return np.asarray(self.looks["look"] != Look.NOTHING)
-
-    def look_at_whole(
+    def begin_whole(
         self, model: PoseModel, chosen: NDArray[np.bool_], look: Look | NDArray[np.uint8]
     ) -> None:
-        """Estimate poses from whole frames.
+        """Begin with whole frames.
 
         Parameters
         ----------
         model
             The model.
         chosen
-            bool, shape (frames,): of which frames.
+            bool, shape (frames,): with which frames.
         look
             Why, for all of them or for each frame of the batch.
         """
-        self.poses[chosen] = model.predict(self.batch.images[chosen])
+        if not chosen.any():
+            return
+        self._begun.append(_Begun(chosen, model.start(_chosen(self.batch.images, chosen))))
         self.looks["look"][chosen] = look if isinstance(look, Look) else look[chosen]
 
-    def look_at_window(self, model: PoseModel, window: Window, *, is_tracked: bool) -> None:
-        """Estimate the poses of all frames that are wanted from a window."""
-        images = np.ascontiguousarray(window.cut(self.batch.images)[self.is_wanted])
-        poses = model.predict(images)
-        poses[..., :2] += (window.left, window.top)
-        self.poses[self.is_wanted] = poses
+    def begin_window(
+        self, model: PoseModel, window: Window, trusted: Region, *, is_tracked: bool
+    ) -> None:
+        """Begin with a window of all frames that are wanted, and with the whole of those to check.
+
+        One frame in `CHECK_EVERY_FRAMES` is checked.
+        """
+        self.trusted = trusted
+        images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), self.is_wanted))
+        self._begun.append(_Begun(self.is_wanted, model.start(images), window.left, window.top))
         of_frames = self.looks
         of_frames["look"][self.is_wanted] = Look.WINDOW
         of_frames["is_tracked"][self.is_wanted] = is_tracked
         of_frames["width"][self.is_wanted], of_frames["height"][self.is_wanted] = window.size
-
-    def check(self, model: PoseModel) -> None:
-        """Compare one frame in `CHECK_EVERY_FRAMES` with its whole; if it fails, believe none."""
         index = self.batch.first_frame_index + np.arange(len(self.batch))
         is_due = self.is_wanted & (index % CHECK_EVERY_FRAMES == 0)
-        if not is_due.any():
+        if is_due.any():
+            self._check = _Begun(is_due, model.start(_chosen(self.batch.images, is_due)))
+
+    def collect(self, model: PoseModel) -> None:
+        """Wait for the poses; if a check fails, believe no window, and look at whole frames."""
+        for begun in self._begun:
+            self.poses[begun.chosen] = begun.result()
+        self._begun.clear()
+        if self._check is None:
             return
-        in_window = self.poses[is_due]
-        self.look_at_whole(model, is_due, Look.CHECK)
-        error_px = errors_px(in_window, self.poses[is_due])
-        self.looks["check_error_px"][is_due] = error_px
-        is_other = self.is_wanted & ~is_due
-        if is_other.any() and np.any(error_px > LARGEST_ERROR_PX):
-            self.look_at_whole(model, is_other, Look.DISTRUST)
+        check, self._check = self._check, None
+        whole = check.result()
+        error_px = errors_px(self.poses[check.chosen], whole)
+        self.poses[check.chosen] = whole
+        self.looks["look"][check.chosen] = Look.CHECK
+        self.looks["check_error_px"][check.chosen] = error_px
+        if np.any(error_px > LARGEST_ERROR_PX):
+            self.begin_whole(model, self.is_wanted & ~check.chosen, Look.DISTRUST)
+            self.collect(model)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Images that a model has begun with: of which frames, and where in them they lie."""
+
+    chosen: NDArray[np.bool_]
+    pending: PendingPoses
+    left: int = 0
+    top: int = 0
+
+    def result(self) -> NDArray[np.float64]:
+        """Wait for the poses, in pixels of the whole frame."""
+        poses = self.pending.result()
+        poses[..., :2] += (self.left, self.top)
+        return poses
 
 
 def errors_px(poses: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,3 +140,7 @@ def errors_px(poses: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray
     distance = np.hypot(*np.moveaxis(poses[..., :2] - whole[..., :2], -1, 0))
     distance[whole[..., 2] < LIKELY] = np.nan
     return np.asarray(np.fmax.reduce(distance, axis=1))
+
+
+def _chosen(images: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return images if chosen.all() else images[chosen]

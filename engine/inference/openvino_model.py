@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,6 @@ from engine.inference.heads import merge_heads
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import images_at_a_time
-
-_POLL_S = 0.1
-"""How often waiting looks whether there is still something to wait for."""
 
 
 class OpenVinoModel(PoseModel):
@@ -47,7 +43,7 @@ class OpenVinoModel(PoseModel):
         self._is_prompt = is_prompt
         self._core = ov.Core()
         self._network = _read_network(self._core, export)
-        self._queues: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._requests: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
         self._closed = threading.Event()
 
     @property
@@ -64,62 +60,35 @@ class OpenVinoModel(PoseModel):
         """Estimate poses; see `PoseModel.predict`."""
         return self.start(images).result()
 
-    def start(self, images: NDArray[np.uint8]) -> _Requests:
+    def start(self, images: NDArray[np.uint8]) -> _BegunImages:
         """Begin with images; returns when the last of them has been begun."""
-        queue = self._queue(images.shape[1:])
-        requests = _Requests(len(images), self.check)
-        try:
-            for index in range(len(images)):
-                if self._closed.is_set():
-                    break
-                # OpenVINO copies the image (0.05 ms at 640 x 480): a request that is cancelled may
-                # go on for a while, when nobody keeps the caller's images any more.
-                queue.start_async({0: images[index : index + 1]}, (requests, index))
-        except RuntimeError:
-            if not self._closed.is_set():
-                raise
-        if self._closed.is_set():
-            raise Cancelled
-        return requests
+        requests = self._requests_for(images.shape[1:])
+        begun = _BegunImages(self._closed)
+        for index in range(len(images)):
+            begun.add(requests, images[index : index + 1])
+        return begun
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """As many as run at a time, so that a core finds the next one when it has done its own."""
         return 1 if self._is_prompt else images_at_a_time(image_shape)
 
-    def check(self) -> None:
-        """Raise what ended a request before its time.
-
-        Raises
-        ------
-        Cancelled
-            If the model was closed.
-        RuntimeError
-            If a request failed.
-        """
-        if self._closed.is_set():
-            raise Cancelled
-        for queue in list(self._queues.values()):
-            for request in queue:
-                request.wait_for(0)
-
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
         self._closed.set()
-        for queue in list(self._queues.values()):
-            for request in queue:
-                request.cancel()
+        for requests in list(self._requests.values()):
+            requests.cancel()
 
-    def _queue(self, image_shape: tuple[int, ...]) -> Any:
+    def _requests_for(self, image_shape: tuple[int, ...]) -> _Requests:
         """Give what runs images of a shape, compiled now unless it was used lately."""
-        if image_shape in self._queues:
-            self._queues.move_to_end(image_shape)
+        if image_shape in self._requests:
+            self._requests.move_to_end(image_shape)
         else:
-            while len(self._queues) >= self._num_sizes:
-                self._queues.popitem(last=False)
-            self._queues[image_shape] = self._compile(image_shape)
-        return self._queues[image_shape]
+            while len(self._requests) >= self._num_sizes:
+                self._requests.popitem(last=False)
+            self._requests[image_shape] = self._compile(image_shape)
+        return self._requests[image_shape]
 
-    def _compile(self, image_shape: tuple[int, ...]) -> Any:
+    def _compile(self, image_shape: tuple[int, ...]) -> _Requests:
         network = self._network.clone()
         network.reshape([1, *image_shape])
         merge_heads(network)
@@ -135,9 +104,8 @@ class OpenVinoModel(PoseModel):
         # asked for the next one, may first have to wait for its lock (2 % of two cores' time).
         # Each takes memory of its own, 10 MiB for a MobileNet at 640 x 480.
         num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        queue = ov.AsyncInferQueue(compiled, num_running + 1)
-        queue.set_callback(partial(_collect, _Poses(self._export)))
-        return queue
+        requests = [compiled.create_infer_request() for _ in range(num_running + 1)]
+        return _Requests(requests, _Poses(self._export))
 
 
 class _Poses:
@@ -156,56 +124,101 @@ class _Poses:
         )
 
 
-def _collect(poses_of: _Poses, request: Any, place: tuple[_Requests, int]) -> None:
-    # Nothing here may lead to the model: the queue keeps it, and Python's garbage collector does
-    # not see into queues. A model that held one that held the model would never be freed.
-    requests, index = place
-    outputs = [tensor.data for tensor in request.output_tensors]
-    try:
-        requests.collect(index, poses_of(*outputs)[0])
-    except ValueError as error:  # outputs of other shapes than a DeepLabCut model's
-        requests.fail(error)
-
-
 class _Requests:
-    """The requests of one batch of images, and the poses that have come of them."""
+    """Requests for images of one size, used in turns.
 
-    def __init__(self, num_images: int, check: Callable[[], None]) -> None:
-        self._poses: list[NDArray[np.float64]] = [np.empty((0, 3))] * num_images
-        self._num_missing = num_images
-        self._check = weakref.WeakMethod(check)
-        self._error: Exception | None = None
-        self._changed = threading.Condition()
+    Nothing of Python runs on OpenVINO's threads, as its callbacks would: they would stand still
+    whenever another thread holds Python's lock.
+    """
 
-    def collect(self, index: int, poses: NDArray[np.float64]) -> None:
-        """Take the poses of an image, from whichever thread."""
-        with self._changed:
-            self._poses[index] = poses
-            self._num_missing -= 1
-            self._changed.notify_all()
+    def __init__(self, requests: list[Any], poses_of: _Poses) -> None:
+        self._requests = requests
+        self._poses_of = poses_of
+        self._begun: deque[_BegunImage] = deque()
 
-    def fail(self, error: Exception) -> None:
-        """Give the batch up."""
-        with self._changed:
-            self._error = error
-            self._changed.notify_all()
+    def start(self, image: NDArray[np.uint8]) -> _BegunImage:
+        """Begin with an image, shape (1, height, width, 3), as soon as there is a request for it.
+
+        OpenVINO copies it (0.05 ms at 640 x 480): a request that is cancelled may go on for a
+        while, when nobody keeps the caller's images any more.
+        """
+        if len(self._begun) < len(self._requests):
+            request = self._requests[len(self._begun)]
+        else:
+            request = self._begun[0].collect()
+            self._begun.popleft()
+        request.start_async({0: image})
+        begun = _BegunImage(request, self._poses_of)
+        self._begun.append(begun)
+        return begun
+
+    def cancel(self) -> None:
+        """Cancel what is running; whoever waits for it gets a `RuntimeError`."""
+        for request in self._requests:
+            request.cancel()
+
+
+class _BegunImage:
+    """An image that was begun with, and its poses once they have been collected."""
+
+    def __init__(self, request: Any, poses_of: _Poses) -> None:
+        self._request = request
+        self._poses_of = poses_of
+        self._poses: NDArray[np.float64] | None = None
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is nothing left to wait for."""
-        return self._num_missing == 0 or self._error is not None
+        """Whether there is nothing to wait for."""
+        return self._poses is not None or bool(self._request.wait_for(0))
+
+    def collect(self) -> Any:
+        """Wait for the poses and keep them; give the request, which is free then."""
+        self.poses()
+        return self._request
+
+    def poses(self) -> NDArray[np.float64]:
+        """Wait for the poses, shape (body parts, 3)."""
+        if self._poses is None:
+            self._request.wait()
+            outputs = [tensor.data for tensor in self._request.output_tensors]
+            self._poses = self._poses_of(*outputs)[0]
+        return self._poses
+
+
+class _BegunImages:
+    """The images of one batch; see `PendingPoses`."""
+
+    def __init__(self, closed: threading.Event) -> None:
+        self._closed = closed
+        self._images: list[_BegunImage] = []
+
+    def add(self, requests: _Requests, image: NDArray[np.uint8]) -> None:
+        """Begin with another image."""
+        with self._unless_closed():
+            self._images.append(requests.start(image))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for."""
+        with self._unless_closed():
+            return all(image.is_ready for image in self._images)
 
     def result(self) -> NDArray[np.float64]:
         """Wait for the poses; see `PoseModel.predict`."""
-        with self._changed:
-            while not self._changed.wait_for(lambda: self.is_ready, _POLL_S):
-                check = self._check()
-                if check is None:
-                    raise Cancelled
-                check()  # a request that fails or is cancelled does not call back
-        if self._error is not None:
-            raise self._error
-        return np.stack(self._poses)
+        with self._unless_closed():
+            return np.stack([image.poses() for image in self._images])
+
+    @contextmanager
+    def _unless_closed(self) -> Iterator[None]:
+        """Raise `Cancelled` where the model was closed before or meanwhile."""
+        try:
+            if not self._closed.is_set():
+                yield
+        except RuntimeError:
+            if not self._closed.is_set():
+                raise
+        if self._closed.is_set():
+            raise Cancelled
 
 
 def _read_network(core: Any, export: ModelExport) -> Any:

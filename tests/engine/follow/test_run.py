@@ -167,7 +167,7 @@ def test_the_end_of_the_run_tells_what_was_spared(
 
 
 def test_a_movie_without_a_tracker_is_told_of(tmp_path: Path) -> None:
-    made = MouseMovie(6, *SIZE, num_frames=8, look="infrared", body_length=0.14)
+    made = MouseMovie(6, *SIZE, num_frames=12, look="infrared", body_length=0.14)
     write_isxb(tmp_path / "mouse.isxb", made.images(), 25)
 
     result = run(job(tmp_path / "mouse.isxb", tmp_path / "output", follow="tracker"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from engine.follow.looks import FollowedBatch, Look
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import FollowingPrediction
+from engine.inference import PendingPoses
 from readers import FrameBatch, FrameStatus
+from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames
 
 SETTINGS = FollowSettings(STRIDE_PX, 16, uses_tracker=False, is_calibrated=False)
@@ -34,17 +36,20 @@ def follow(
     batch_size: int = 4,
     settings: FollowSettings = SETTINGS,
     boxes: NDArray[np.float64] | None = None,
+    lag: int = 0,
 ) -> tuple[list[FollowedBatch], MarkerModel]:
     """Run a movie of points through the stage."""
     model = MarkerModel()
-    stage = FollowingPrediction(model, settings)
-    followed: list[FollowedBatch] = []
+    stage = FollowingPrediction(model, settings, lag=lag)
+    done: list[PoseBatch] = []
     for first in range(0, len(points), batch_size):
         part = slice(first, first + batch_size)
         batch = frames(points[part], first, tracker_boxes=None if boxes is None else boxes[part])
-        followed += [done for done in stage.push(batch) if isinstance(done, FollowedBatch)]
+        done += stage.push(batch)
+        assert len(done) == first // batch_size + (0 if lag else 1)
+    done += stage.flush()
     assert stage.flush() == []
-    return followed, model
+    return [batch for batch in done if isinstance(batch, FollowedBatch)], model
 
 
 def looks_of(followed: list[FollowedBatch]) -> list[Look]:
@@ -92,9 +97,13 @@ steps = st.tuples(st.integers(-12, 12), st.integers(-12, 12))
         max_size=4,
     ),
     batch_size=st.integers(1, 7),
+    is_overlapped=st.booleans(),
 )
 def test_every_frame_has_the_pose_of_the_whole_frame_whatever_happens(
-    walks: list[tuple[tuple[int, int], int]], events: list[tuple[int, str, int]], batch_size: int
+    walks: list[tuple[tuple[int, int], int]],
+    events: list[tuple[int, str, int]],
+    batch_size: int,
+    is_overlapped: bool,
 ) -> None:
     moves = np.concatenate([np.tile(step, (length, 1)) for step, length in walks])
     place = np.clip(START + np.cumsum(moves, axis=0), (5, 10), (WIDTH - 30, HEIGHT - 10))
@@ -106,7 +115,7 @@ def test_every_frame_has_the_pose_of_the_whole_frame_whatever_happens(
         hidden = {"jump": [], "gone": [0, 1, 2], "hidden part": [0], "hidden body": [1, 2]}[event]
         points[frame : frame + length, hidden] = np.nan
 
-    followed, _ = follow(points, batch_size)
+    followed, _ = follow(points, batch_size, lag=batch_size if is_overlapped else 0)
 
     assert_as_whole(followed, points)
 
@@ -222,22 +231,91 @@ def test_a_movie_in_which_nothing_is_seen_is_looked_at_whole() -> None:
     assert set(model.sizes) == {(WIDTH, HEIGHT)}
 
 
-def test_what_was_done_before_leads_to_the_same_windows_as_in_one_go() -> None:
+@given(
+    num_known=st.integers(0, 11).map(lambda num_batches: 4 * num_batches),
+    recalled_at_a_time=st.integers(1, 50),
+    lag=st.sampled_from([0, 4]),
+)
+def test_what_was_done_before_leads_to_the_same_windows_as_in_one_go(
+    num_known: int, recalled_at_a_time: int, lag: int
+) -> None:
     points = walk(48, (3, 1))
-    at_once, whole_model = follow(points)
-    model = MarkerModel()
-    stage = FollowingPrediction(model, SETTINGS)
-    for batch in at_once[:6]:
-        stage.recall(batch)
+    points[14:20] = np.nan
+    points[30:] -= (50, 20)
+    at_once, _ = follow(points, lag=lag)
+    stage = FollowingPrediction(MarkerModel(), SETTINGS, lag=lag)
+    poses, looks = poses_of(at_once), np.concatenate([batch.looks for batch in at_once])
+    for first in range(0, num_known, recalled_at_a_time):
+        part = slice(first, min(first + recalled_at_a_time, num_known))
+        stage.recall(FollowedBatch(frames(points[part], first), poses[part], looks[part]))
 
-    rest = [frames(points[first : first + 4], first) for first in range(24, 48, 4)]
-    resumed = [done for batch in rest for done in stage.push(batch)]
+    rest = [frames(points[first : first + 4], first) for first in range(num_known, 48, 4)]
+    resumed = [done for batch in rest for done in stage.push(batch)] + stage.flush()
 
-    for again, before in zip(resumed, at_once[6:], strict=True):
+    for again, before in zip(resumed, at_once[num_known // 4 :], strict=True):
         assert isinstance(again, FollowedBatch)
         assert again.poses.tobytes() == before.poses.tobytes()
         assert again.looks.tobytes() == before.looks.tobytes()
-    assert model.sizes == whole_model.sizes[24:]
+
+
+class SlowModel(MarkerModel):
+    """Notes which images were begun with before the poses of others were waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+        self.events.append("begin")
+        return NotedPoses(self.predict(images), self.events)
+
+
+@dataclass
+class NotedPoses:
+    """Poses that note when they are waited for."""
+
+    poses: NDArray[np.float64]
+    events: list[str]
+    is_ready = True
+
+    def result(self) -> NDArray[np.float64]:
+        self.events.append("wait")
+        return self.poses
+
+
+def test_with_a_lag_a_batch_is_begun_before_the_one_before_is_waited_for() -> None:
+    points = walk(16, (0, 0))
+    events = {}
+    for lag in (0, 4):
+        model = SlowModel()
+        stage = FollowingPrediction(model, SETTINGS, lag=lag)
+        for first in range(0, 16, 4):
+            stage.push(frames(points[first : first + 4], first))
+        events[lag] = model.events
+
+    assert events[0] == ["begin", "wait"] * 4
+    assert events[4] == ["begin"] + ["begin", "wait"] * 3
+
+
+def test_a_mouse_that_was_lost_in_the_batch_before_is_looked_for_in_whole_frames() -> None:
+    points = walk(24, (0, 0))
+    points[11] = np.nan  # the window of frame 12 was begun before
+
+    followed, _ = follow(points, lag=4)
+
+    looks = looks_of(followed)
+    assert looks[8:11] == [Look.WINDOW] * 3
+    assert looks[11:16] == [Look.LOST] * 5
+    assert_as_whole(followed, points)
+
+
+def test_a_batch_longer_than_the_lag_is_not_lost() -> None:
+    points = walk(24)
+    stage = FollowingPrediction(MarkerModel(), SETTINGS, lag=2)
+    done = [stage.push(frames(points[first : first + 4], first)) for first in range(0, 24, 4)]
+
+    followed = [batch for batches in [*done, stage.flush()] for batch in batches]
+    assert [batch.frames.first_frame_index for batch in followed] == list(range(0, 24, 4))
 
 
 class Known:

@@ -60,7 +60,7 @@ def test_frames_are_counted_by_how_they_were_looked_at() -> None:
         "num_frames": 8,
         "num_points": 100,
         "median_error_px": 0.02,
-        "largest_error_px": 0.4,
+        "p99_error_px": 0.4,
     }
 
 

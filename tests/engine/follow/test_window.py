@@ -87,6 +87,29 @@ def test_a_window_inside_the_picture_is_as_far_beyond_one_end_as_beyond_the_othe
     assert abs(before - behind) <= 2 * grid.stride_px + 1
 
 
+@given(grid=grids, region=regions(), at_end=st.booleans())
+def test_a_tight_window_holds_its_region_too_and_is_near_it_on_one_side(
+    grid: Grid, region: Region, at_end: bool
+) -> None:
+    placed = grid.window(region, [])
+    if placed is None:
+        return
+
+    window = grid.tight(region, placed.size, at_end=at_end)
+
+    inside = region.within(grid.width, grid.height)
+    right, bottom = window.left + window.width - 1, window.top + window.height - 1
+    assert 0 <= window.left <= inside.left
+    assert 0 <= window.top <= inside.top
+    assert inside.right <= right < grid.width
+    assert inside.bottom <= bottom < grid.height
+    assert window.left % grid.stride_px == window.top % grid.stride_px == 0
+    if at_end:
+        assert right - inside.right < grid.stride_px or right == grid.width - 1 or window.left == 0
+    else:
+        assert inside.left - window.left < grid.stride_px or right == grid.width - 1
+
+
 def test_a_size_that_the_runtime_is_ready_for_is_kept_while_it_is_not_much_too_large() -> None:
     grid = Grid(640, 480, 16)
     needed = Region(100, 100, 250, 250)
