@@ -1,10 +1,11 @@
-"""How far the poses of a followed animal are from those of whole frames, and how much is spared.
+"""How far the poses of a followed animal are from those of whole frames.
 
     python -m benchmarks.follow --model EXPORT_DIR [--movie MOVIE ...] [--size 1280x1024]
-        [--body-length 0.13] [--frames 400] [--json follow.json]
+        [--body-length 0.13] [--frames 400] [--follow auto] [--json follow.json]
 
 Without movies, on generated ones that make it hard (see `benchmarks.hard_movies`). Each frame is
-estimated twice, in turns: whole and followed. A point counts where it is likely in the whole one.
+estimated twice: whole and followed. A point counts where it is likely in the whole one. How much is
+spared is what `posestream bench --follow` tells.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,15 @@ from numpy.typing import NDArray
 
 from benchmarks.hard_movies import HARD_MOVIES, Stage
 from engine.follow.animal import LIKELY
-from engine.follow.settings import FOLLOWED_BATCH_SIZE, FollowSettings
+from engine.follow.calibration import calibrate
+from engine.follow.settings import FollowSettings, follow_settings
 from engine.follow.stage import FollowingPrediction
 from engine.follow.tally import FollowTally
+from engine.follow.window import MOST_SIZES
 from engine.inference import PoseModel, load_model, read_export
+from engine.job import Job
 from readers import FrameBatch, FrameStatus, inspect_movie, open_movie
+from sinks import PoseBatch
 
 SEED = 500_100
 
@@ -45,14 +51,10 @@ class Comparison:
         Of every point that is likely in the whole frame.
     longest_loss
         Most consecutive frames in which a point was more than a pixel off.
-    whole_s, followed_s
-        Time that the model took.
     """
 
     errors_px: list[float] = field(default_factory=list)
     longest_loss: int = 0
-    whole_s: float = 0.0
-    followed_s: float = 0.0
     num_frames: int = 0
     _loss: int = 0
 
@@ -76,7 +78,6 @@ class Comparison:
             "p99_px": float(np.percentile(errors_px, 99)),
             "share_within_1_px": float(np.mean(errors_px <= 1)),
             "longest_loss_frames": self.longest_loss,
-            "model_speed_up": self.whole_s / self.followed_s,
         }
 
 
@@ -84,22 +85,54 @@ def compare(
     pictures: Iterable[NDArray[np.uint8]], model: PoseModel, follow: FollowSettings
 ) -> tuple[Comparison, FollowTally]:
     """Estimate pictures, shape (height, width, 3), both ways."""
-    stage = FollowingPrediction(model, follow)
+    stage = FollowingPrediction(model, follow, lag=follow.lag(follow.batch_size))
     tally, found = FollowTally(follow, None), Comparison()
     remaining = iter(pictures)
+    whole: deque[NDArray[np.float64]] = deque()
     first = 0
-    while images := list(islice(remaining, FOLLOWED_BATCH_SIZE)):
+    while images := list(islice(remaining, follow.batch_size)):
         batch = _batch(np.stack(images), first)
-        started_s = time.perf_counter()
-        (followed,) = stage.push(batch)
-        followed_s = time.perf_counter()
-        whole = model.predict(batch.images)
-        found.whole_s += time.perf_counter() - followed_s
-        found.followed_s += followed_s - started_s
-        found.add(followed.poses, whole)
-        tally.push(followed)
+        whole.append(model.predict(batch.images))
+        _add(found, tally, stage.push(batch), whole)
         first += len(images)
+    _add(found, tally, stage.flush(), whole)
     return found, tally
+
+
+def _add(
+    found: Comparison,
+    tally: FollowTally,
+    followed: list[PoseBatch],
+    whole: deque[NDArray[np.float64]],
+) -> None:
+    for batch in followed:
+        found.add(batch.poses, whole.popleft())
+        tally.push(batch)
+
+
+class Pictures:
+    """Gives pictures, shape (height, width, 3), one at a time, as a reader gives a movie's."""
+
+    def __init__(self, pictures: Iterator[NDArray[np.uint8]]) -> None:
+        first = next(pictures)
+        self._pictures = chain([first], pictures)
+        self.image_shape = (first.shape[0], first.shape[1], first.shape[2])
+        self._num_read = 0
+
+    def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
+        """Fill `images`, which has room for one, with the next picture."""
+        picture = next(self._pictures, None)
+        if picture is None:
+            return None
+        images[0] = picture
+        self._num_read += 1
+        return _batch(images, self._num_read - 1)
+
+    def skip(self, num_frames: int) -> int:
+        """Pass over the next pictures."""
+        num_skipped = sum(1 for _ in islice(self._pictures, num_frames))
+        self._num_read += num_skipped
+        return num_skipped
 
 
 def _batch(images: NDArray[np.uint8], first: int) -> FrameBatch:
@@ -127,35 +160,39 @@ def main() -> None:
     parser.add_argument("--body-length", type=float)
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--context-px", type=int)
+    parser.add_argument("--follow", choices=("poses", "auto"), default="poses")
     parser.add_argument("--only", action="append", choices=HARD_MOVIES)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     export = read_export(args.model)
-    if export.geometry is None:
-        raise SystemExit("the model's stride cannot be found")
-    stride_px = export.geometry.stride_px
-    follow = FollowSettings(
-        stride_px, args.context_px or 7 * stride_px, uses_tracker=False, is_calibrated=False
-    )
-    model = load_model(export, num_sizes=5)
+    follow = follow_settings(Job([Path("movie.mp4")], Path("outputs"), follow=args.follow), export)
+    if follow is None:
+        raise SystemExit(f"{args.model}: this model cannot be followed")
+    if args.context_px:
+        follow = replace(follow, context_px=args.context_px)
+    model = load_model(export, num_sizes=1 + MOST_SIZES)
     width, height = (int(side) for side in args.size.split("x"))
     stage = Stage(SEED, width, height, args.body_length)
-    sources = {path.name: recorded(path) for path in args.movie} or {
-        name: make(stage)
+    sources = {path.name: partial(recorded, path) for path in args.movie} or {
+        name: partial(make, stage)
         for name, make in HARD_MOVIES.items()
         if not args.only or name in args.only
     }
     told: dict[str, Any] = {"model": str(args.model), "follow": asdict(follow), "movies": {}}
-    log.info(f"{'movie':>12} {'median':>8} {'99 %':>8} {'<= 1 px':>8} {'loss':>5} {'faster':>7}")
+    log.info(f"{'movie':>12} {'median':>8} {'99 %':>8} {'<= 1 px':>8} {'loss':>5}")
     for name, pictures in sources.items():
-        found, tally = compare(islice(pictures, args.frames), model, follow)
+        used = follow
+        if args.follow == "auto":
+            frames = Pictures(islice(pictures(), args.frames))
+            used = replace(follow, context_px=calibrate(frames, model, follow).context_px)
+        found, tally = compare(islice(pictures(), args.frames), model, used)
         row = found.as_json()
         told["movies"][name] = row | {"follow": tally.as_json()}
         log.info(
             f"{name[-12:]:>12} {row['median_px']:8.3f} {row['p99_px']:8.2f} "
             f"{100 * row['share_within_1_px']:6.2f} % {row['longest_loss_frames']:5d} "
-            f"{row['model_speed_up']:6.2f}x  {tally.as_text()}",
+            f" {tally.as_text()}",
         )
     if args.json:
         args.json.write_text(json.dumps(told, indent=4))

@@ -13,7 +13,7 @@ from engine.follow.calibration import (
     read_calibration,
     write_calibration,
 )
-from engine.follow.settings import FOLLOWED_BATCH_SIZE, FollowSettings
+from engine.follow.settings import FollowSettings
 from engine.follow.stage import make_prediction
 from engine.follow.tally import FollowTally
 from engine.inference import PoseModel, usual_batch_size
@@ -117,7 +117,7 @@ class MovieRun:
         if isinstance(self.job.batch_size, int):
             return self.job.batch_size
         if self.follow is not None:
-            return FOLLOWED_BATCH_SIZE
+            return self.follow.batch_size
         if self.job.batch_size is None or self.depends_on_batch:
             return usual_batch_size(image_shape)
         return probe_batch_size(self.model, image_shape)

@@ -24,7 +24,7 @@ _REACH_SPARE = 1.25
 _ANY_REACH_SHARE = 0.5
 """Of the animal's size, that any two parts may be apart."""
 _SLACK_PX = 4.0
-_SLACK_SHARE = 0.35
+_SLACK_SHARE = 0.2
 """Of the way that the fastest part may take until a frame is looked at."""
 _LARGEST_STEP_SHARE = 0.35
 """Of the animal's size, from one frame to the next."""

@@ -87,7 +87,7 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
     if not seen:
         return Calibration(follow.context_px, 0)
     height, width, _ = frames.image_shape
-    grid = Grid(width, height, follow.stride_px)
+    grid = follow.grid(width, height)
     found = Calibration(_CONTEXTS[-1] * follow.stride_px, len(seen))
     for context in _CONTEXTS:
         context_px = context * follow.stride_px

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.follow.window import MOST_SIZES
+from engine.follow.window import MOST_SIZES, Grid
 from engine.inference import ModelExport
 from engine.job import Job
 from readers import InputError
 
 _USUAL_CONTEXT = 7
 """In strides: what points of DeepLabCut's MobileNet needed to move by 0.04 px at the median."""
-FOLLOWED_BATCH_SIZE = 4
-"""Frames that share a window: enough for the cores to be busy, few for the animal to go far.
-
-It is the same on all machines, since poses may depend on it."""
+_HEAVY = 50_000
+"""Multiplications for a pixel: ResNets take 120,000 and more, MobileNets 3,000 to 15,000."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,36 @@ class FollowSettings:
         Whether the boxes of the recorder's tracker are looked at, where there are some.
     is_calibrated
         Whether `context_px` is measured on each movie.
+    is_heavy
+        Whether the network's arithmetic outweighs all else by so much that the smallest windows
+        are the fastest. Otherwise a run gains more where nothing waits for a window to be
+        verified, and where there are few sizes to get ready for.
     """
 
     stride_px: int
     context_px: int
     uses_tracker: bool
     is_calibrated: bool
+    is_heavy: bool
+
+    @property
+    def batch_size(self) -> int:
+        """Frames that share a window: enough to keep cores busy, few for an animal to go far.
+
+        It is the same on all machines, since poses may depend on it.
+        """
+        return 2 if self.is_heavy else 4
+
+    def lag(self, batch_size: int) -> int:
+        """Tell how many frames before a batch are not known when its window is chosen.
+
+        With as many as a batch has, the model works on it while the one before is verified.
+        """
+        return 0 if self.is_heavy else batch_size
+
+    def grid(self, width: int, height: int) -> Grid:
+        """Tell where windows of a picture may lie."""
+        return Grid(width, height, self.stride_px, side_step=2 if self.is_heavy else 4)
 
 
 def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
@@ -61,6 +83,7 @@ def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
         ),
         uses_tracker=job.follow in ("tracker", "auto"),
         is_calibrated=job.follow == "auto",
+        is_heavy=export.geometry.multiplications_per_px > _HEAVY,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.follow.animal import Animal
 from engine.follow.looks import FollowedBatch, Look, Looks
 from engine.follow.settings import FollowSettings
-from engine.follow.window import MOST_SIZES, Grid, Region, Size, around
+from engine.follow.window import MOST_SIZES, Region, Size, around
 from engine.follow.work import Work
 from engine.inference import PoseModel
 from engine.prediction import KnownPoses, Prediction
@@ -94,7 +94,7 @@ class FollowingPrediction:
     def _begin(self, work: Work) -> None:
         """Begin with a window, or with whole frames where there can be none."""
         images = work.batch.images
-        grid = Grid(images.shape[2], images.shape[1], self._settings.stride_px)
+        grid = self._settings.grid(images.shape[2], images.shape[1])
         region, is_tracked = self._region(work)
         if region is None:
             work.begin_whole(self._model, work.is_wanted, Look.LOST)
@@ -167,11 +167,15 @@ def make_prediction(
     model: PoseModel,
     follow: FollowSettings | None,
     known: KnownPoses | None = None,
-    lag: int = 0,
+    batch_size: int | None = None,
 ) -> Prediction | FollowingPrediction:
-    """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
+    """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`.
+
+    Without `batch_size`, the poses of a batch are there before the next one is asked for.
+    """
     if follow is None:
         return Prediction(model, known)
+    lag = 0 if batch_size is None else follow.lag(batch_size)
     return FollowingPrediction(model, follow, known, lag)
 
 

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE_STEP = 2
-"""In strides: windows have few different sizes, since a runtime has to get ready for each."""
 _READY_AREA = 1.25
 """How much larger than needed a size may be that the runtime is ready for."""
 Size = tuple[int, int]
 """Width and height in pixels."""
-MOST_SIZES = 4
+MOST_SIZES = 8
 """Of windows, that a runtime is ready for at a time."""
 _LARGEST_SHARE = 0.75
 """Of the frame's area: a larger window spares too little for what it may miss."""
@@ -110,11 +108,15 @@ class Grid:
         Size of the picture in pixels.
     stride_px
         The network's coarsest stride.
+    side_step
+        In strides, from one length of a window's sides to the next: windows have few different
+        sizes, since a runtime has to get ready for each.
     """
 
     width: int
     height: int
     stride_px: int
+    side_step: int
 
     def window(self, region: Region, ready: Sequence[Size]) -> Window | None:
         """Place a window around a region.
@@ -184,7 +186,7 @@ class Grid:
         """Find the first pixel, and the shortest side that reaches from there to the end."""
         first = int(start // self.stride_px) * self.stride_px
         needed = int(np.ceil(end)) + 1 - first
-        step = _SIDE_STEP * self.stride_px
+        step = self.side_step * self.stride_px
         rest = length % self.stride_px
         side = rest + max(1, -(-(needed - rest) // step)) * step
         return (first, side) if side < length else (0, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,10 +30,13 @@ class Geometry:
         by a multiple of it give poses that are shifted by as much, but for what their edges do.
     receptive_field_px
         Side of the square of pixels that a cell depends on, at the most.
+    multiplications_per_px
+        How many its convolutions take for each pixel of a picture.
     """
 
     stride_px: int
     receptive_field_px: int
+    multiplications_per_px: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     """
     by_name = {node.name: node for node in nodes}
     layers: dict[str, _Layer] = {}
+    multiplications = Fraction(0)
     for node in nodes:
         if node.operation == "Placeholder":
             layers[node.name] = _Layer(Fraction(1), Fraction(1), Fraction(1))
@@ -71,15 +76,31 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
         layer = _layer(node, layers, by_name)
         if layer is not None:
             layers[node.name] = layer
+            multiplications += _multiplications(node, layer, by_name)
         if node.operation == "Sigmoid":
-            return None if layer is None else _geometry(layer)
+            return None if layer is None else _geometry(layer, multiplications)
     return None
 
 
-def _geometry(layer: _Layer) -> Geometry | None:
+def _geometry(layer: _Layer, multiplications: Fraction) -> Geometry | None:
     coarsest = layer.coarsest_px
     is_whole = coarsest.denominator == 1 and (coarsest / layer.stride_px).denominator == 1
-    return Geometry(int(coarsest), int(layer.field_px)) if is_whole else None
+    return (
+        Geometry(int(coarsest), int(layer.field_px), round(multiplications)) if is_whole else None
+    )
+
+
+def _multiplications(node: GraphNode, layer: _Layer, by_name: Mapping[str, GraphNode]) -> Fraction:
+    """Tell how many a convolution takes for each pixel: one for each weight and cell.
+
+    The cells are those of its result, or of its input where it widens that.
+    """
+    is_widening = node.operation == "Conv2DBackpropInput"
+    if not is_widening and node.operation not in _CONVOLUTIONS:
+        return Fraction(0)
+    kernel = _constant(node.inputs[1], by_name)
+    cell_px = layer.stride_px * (_step(node) or 1) if is_widening else layer.stride_px
+    return math.prod(kernel.shape) / cell_px**2 if kernel is not None else Fraction(0)
 
 
 def _layer(

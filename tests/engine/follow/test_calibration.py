@@ -17,11 +17,11 @@ from engine.follow.calibration import (
     write_calibration,
 )
 from engine.follow.settings import FollowSettings
-from engine.follow.window import Grid, Region
+from engine.follow.window import Region
 from readers import FrameBatch
 from tests.engine.follow.markers import MarkerModel, frames
 
-SETTINGS = FollowSettings(16, 112, uses_tracker=True, is_calibrated=True)
+SETTINGS = FollowSettings(16, 112, uses_tracker=True, is_calibrated=True, is_heavy=False)
 SIZE = 1200, 1000
 MOUSE = np.array([[600.0, 500.0], [620.0, 506.0], [640.0, 490.0]])
 
@@ -95,7 +95,7 @@ def test_where_only_a_window_as_large_as_the_picture_is_enough_frames_are_looked
     found = calibrate(Movie(points), NearSighted(1000), SETTINGS)
 
     assert found.num_points == 0
-    grid = Grid(*SIZE, 16)
+    grid = SETTINGS.grid(*SIZE)
     region = Region(40, 30, 1100, 940)
     assert grid.window(region.widened(found.context_px), []) is None
 

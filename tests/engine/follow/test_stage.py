@@ -18,8 +18,8 @@ from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames
 
-SETTINGS = FollowSettings(STRIDE_PX, 16, uses_tracker=False, is_calibrated=False)
-TRACKED = FollowSettings(STRIDE_PX, 16, uses_tracker=True, is_calibrated=False)
+SETTINGS = FollowSettings(STRIDE_PX, 16, uses_tracker=False, is_calibrated=False, is_heavy=True)
+TRACKED = FollowSettings(STRIDE_PX, 16, uses_tracker=True, is_calibrated=False, is_heavy=True)
 BODY = np.array([[0.0, 0.0], [8.0, 3.0], [20.0, -6.0]])
 """A mouse of three parts, 21 pixels long."""
 START = np.array([120.0, 100.0])

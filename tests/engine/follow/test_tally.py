@@ -13,7 +13,7 @@ from engine.follow.settings import FollowSettings
 from engine.follow.tally import FollowTally
 from tests.batches import frame_batch
 
-SETTINGS = FollowSettings(16, 112, uses_tracker=True, is_calibrated=True)
+SETTINGS = FollowSettings(16, 112, uses_tracker=True, is_calibrated=True, is_heavy=False)
 CALIBRATION = Calibration(96, 8, 100, 0.02, 0.4)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf1
 
 from engine.builtin import MODEL_DIR
 from engine.inference import PoseModel, load_model, read_export
@@ -15,7 +17,7 @@ from engine.synthetic import MouseMovie
 from tests.exports import BUILT_IN_GRAPH, graph_of
 from tests.shared import MODELS, needs_shared
 
-BUILT_IN = Geometry(stride_px=16, receptive_field_px=411)
+BUILT_IN = Geometry(stride_px=16, receptive_field_px=411, multiplications_per_px=3105)
 
 
 def test_the_built_in_model() -> None:
@@ -25,7 +27,29 @@ def test_the_built_in_model() -> None:
 @needs_shared
 @pytest.mark.parametrize("flavour", ["", "-scoremaps", "-batch-statistics"])
 def test_real_exports_of_both_flavours(flavour: str) -> None:
-    assert read_export(MODELS / f"openfield-mobilenet{flavour}").geometry == BUILT_IN
+    four_body_parts_fewer = 4 * 3 * 9 * 1280 // 256  # score and two offsets, by 3 x 3 cells
+    assert read_export(MODELS / f"openfield-mobilenet{flavour}").geometry == replace(
+        BUILT_IN, multiplications_per_px=3105 - four_body_parts_fewer
+    )
+
+
+def test_multiplications_are_half_the_operations_that_tensorflow_counts_in_convolutions() -> None:
+    height, width = 256, 320
+    graph = tf1.GraphDef.FromString(BUILT_IN_GRAPH.read_bytes())
+    with tf1.Graph().as_default() as imported:
+        picture = tf1.placeholder(tf1.float32, [1, height, width, 3])
+        tf1.import_graph_def(graph, {"Placeholder:0": picture})
+        counted = tf1.profiler.ProfileOptionBuilder.float_operation()
+        by_operation = tf1.profiler.profile(
+            imported, options={**counted, "output": "none"}, cmd="op"
+        )
+
+    multiplications = {}
+    while by_operation.children:
+        (by_operation,) = by_operation.children
+        multiplications[by_operation.name] = by_operation.float_ops / 2 / (height * width)
+    in_convolutions = sum(count for name, count in multiplications.items() if "Conv" in name)
+    assert round(in_convolutions) == BUILT_IN.multiplications_per_px
 
 
 @pytest.fixture(scope="module")
