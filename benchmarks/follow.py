@@ -85,7 +85,7 @@ def compare(
     pictures: Iterable[NDArray[np.uint8]], model: PoseModel, follow: FollowSettings
 ) -> tuple[Comparison, FollowTally]:
     """Estimate pictures, shape (height, width, 3), both ways."""
-    stage = FollowingPrediction(model, follow, lag=follow.lag(follow.batch_size))
+    stage = FollowingPrediction(model, follow, lag=follow.batch_size)
     tally, found = FollowTally(follow, None), Comparison()
     remaining = iter(pictures)
     whole: deque[NDArray[np.float64]] = deque()

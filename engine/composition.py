@@ -11,9 +11,10 @@ from engine.builtin import MODEL_DIR
 from engine.disk_space import space_warning
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
-from engine.follow.settings import follow_settings, num_sizes
+from engine.follow.loading import load_for
+from engine.follow.settings import follow_settings
 from engine.identity import identify
-from engine.inference import ModelExport, PoseModel, load_model, read_export
+from engine.inference import ModelExport, PoseModel, read_export
 from engine.job import Job
 from engine.live.settling import settle_movies
 from engine.production import Production
@@ -57,7 +58,7 @@ def run(
     Interrupted
         After an interrupt, when what the model had in hand is safe.
     """
-    load = load or partial(load_model, num_sizes=num_sizes(job))
+    load = load or partial(load_for, job)
     return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
 

@@ -166,12 +166,12 @@ class Batches:
                 return tuple(arrays)
 
 
-def learning_rate(progress: float) -> float:
+def learning_rate(progress: float, highest: float) -> float:
     """Warm up shortly, then fall along a cosine."""
     if progress < WARM_UP:
-        return HIGHEST_RATE * (0.1 + 0.9 * progress / WARM_UP)
+        return highest * (0.1 + 0.9 * progress / WARM_UP)
     fall = 0.5 * (1 + np.cos(np.pi * progress))
-    return float(LOWEST_RATE + (HIGHEST_RATE - LOWEST_RATE) * fall)
+    return float(LOWEST_RATE + (highest - LOWEST_RATE) * fall)
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class TrainingGraph:
         return cls(tuple(fed.values()), rate, step)
 
 
-def train(folder: Path, pool: Pool, minutes: float, done: int) -> int:
+def train(folder: Path, pool: Pool, minutes: float, highest_rate: float, done: int) -> int:
     """Train for `minutes`, save the variables, return the number of iterations.
 
     It starts from the variables in `folder` if any iterations are `done`, else from random ones.
@@ -238,7 +238,8 @@ def train(folder: Path, pool: Pool, minutes: float, done: int) -> int:
         while (progress := (time.monotonic() - started) / (60 * minutes)) < 1:
             size = (8, CROP_PX, CROP_PX) if progress < 0.875 else (3, *FULL_FRAME)
             feed = dict(zip(graph.fed, batches.next(size), strict=True))
-            loss = session.run(graph.step, feed | {graph.rate: learning_rate(progress)})
+            rate = learning_rate(progress, highest_rate)
+            loss = session.run(graph.step, feed | {graph.rate: rate})
             iteration, running = iteration + 1, 0.98 * running + 0.02 * loss
             if iteration % 50 == 0:
                 log.info("%6d %6.1f %% loss %.5f", iteration, 100 * progress, running)
@@ -274,6 +275,12 @@ def main() -> None:
     parser.add_argument("--movies", type=int, default=400)
     parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0])
     parser.add_argument("--frames-per-movie", type=int, default=10)
+    parser.add_argument(
+        "--highest-rate",
+        type=float,
+        default=HIGHEST_RATE,
+        help="of learning; a fifth of it refines what has learned",
+    )
     parser.add_argument("--done", type=int, default=0, help="iterations that DEST stands at")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -285,7 +292,7 @@ def main() -> None:
     tf.compat.v1.disable_eager_execution()
     pool = Pool(FIRST_TRAINING_SEED + args.done, args.movies, args.frames_per_movie)
     log.info("frames drawn")
-    iterations = train(args.dest, pool, args.minutes, args.done)
+    iterations = train(args.dest, pool, args.minutes, args.highest_rate, args.done)
     log.info("%s", export(args.dest, iterations))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.follow.window import MOST_SIZES, Grid
+from engine.follow.window import Grid
 from engine.inference import ModelExport
 from engine.job import Job
 from readers import InputError
@@ -31,8 +31,8 @@ class FollowSettings:
         Whether `context_px` is measured on each movie.
     is_heavy
         Whether the network's arithmetic outweighs all else by so much that the smallest windows
-        are the fastest. Otherwise a run gains more where nothing waits for a window to be
-        verified, and where there are few sizes to get ready for.
+        are the fastest, of one frame each. Otherwise a run gains more where more is begun at a
+        time, and where there are few sizes to get ready for.
     """
 
     stride_px: int
@@ -47,14 +47,7 @@ class FollowSettings:
 
         It is the same on all machines, since poses may depend on it.
         """
-        return 2 if self.is_heavy else 4
-
-    def lag(self, batch_size: int) -> int:
-        """Tell how many frames before a batch are not known when its window is chosen.
-
-        With as many as a batch has, the model works on it while the one before is verified.
-        """
-        return 0 if self.is_heavy else batch_size
+        return 1 if self.is_heavy else 4
 
     def grid(self, width: int, height: int) -> Grid:
         """Tell where windows of a picture may lie."""
@@ -85,11 +78,6 @@ def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
         is_calibrated=job.follow == "auto",
         is_heavy=export.geometry.multiplications_per_px > _HEAVY,
     )
-
-
-def num_sizes(job: Job) -> int:
-    """Tell how many sizes of images the model should stay ready for."""
-    return 1 if job.follow == "off" else 1 + MOST_SIZES
 
 
 def follow_warnings(job: Job, export: ModelExport) -> list[str]:

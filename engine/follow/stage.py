@@ -167,15 +167,11 @@ def make_prediction(
     model: PoseModel,
     follow: FollowSettings | None,
     known: KnownPoses | None = None,
-    batch_size: int | None = None,
+    lag: int = 0,
 ) -> Prediction | FollowingPrediction:
-    """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`.
-
-    Without `batch_size`, the poses of a batch are there before the next one is asked for.
-    """
+    """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
     if follow is None:
         return Prediction(model, known)
-    lag = 0 if batch_size is None else follow.lag(batch_size)
     return FollowingPrediction(model, follow, known, lag)
 
 

@@ -10,6 +10,7 @@ from engine.inference.checking import TRIED_SHAPE
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.frame_by_frame import FrameByFrame
 from engine.inference.model import PoseModel
+from engine.inference.workload import MOST_IMAGES
 from engine.wording import printable
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
@@ -18,7 +19,12 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GP
 
 
 def load_model(
-    export: ModelExport, runtime: str = "auto", *, is_prompt: bool = False, num_sizes: int = 1
+    export: ModelExport,
+    runtime: str = "auto",
+    *,
+    is_prompt: bool = False,
+    num_sizes: int = 1,
+    most_ahead: int = MOST_IMAGES,
 ) -> PoseModel:
     """Load a model and try it once.
 
@@ -32,6 +38,8 @@ def load_model(
         Whether one image should be done as soon as can be, rather than many in the least time.
     num_sizes
         How many sizes of images the model stays ready for; each may take memory of its own.
+    most_ahead
+        How many images are begun with at a time, at the most: fewer have more cores each.
 
     Raises
     ------
@@ -40,7 +48,7 @@ def load_model(
     """
     chosen = _chosen(runtime)
     try:
-        model = _load(export, chosen, is_prompt=is_prompt, num_sizes=num_sizes)
+        model = _load(export, chosen, is_prompt, num_sizes, most_ahead)
         shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
     except (ModelError, ImportError):
         raise
@@ -55,7 +63,9 @@ def load_model(
     return model
 
 
-def _load(export: ModelExport, runtime: str, *, is_prompt: bool, num_sizes: int) -> PoseModel:
+def _load(
+    export: ModelExport, runtime: str, is_prompt: bool, num_sizes: int, most_ahead: int
+) -> PoseModel:
     # Either import takes long, and a run needs only one of them.
     if runtime == "tensorflow":
         from engine.inference.tensorflow_model import TensorFlowModel
@@ -64,7 +74,7 @@ def _load(export: ModelExport, runtime: str, *, is_prompt: bool, num_sizes: int)
         return FrameByFrame(model) if export.depends_on_batch else model
     from engine.inference.openvino_model import OpenVinoModel
 
-    return OpenVinoModel(export, is_prompt=is_prompt, num_sizes=num_sizes)
+    return OpenVinoModel(export, is_prompt=is_prompt, num_sizes=num_sizes, most_ahead=most_ahead)
 
 
 def _chosen(runtime: str) -> str:

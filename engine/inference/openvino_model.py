@@ -18,7 +18,7 @@ from engine.inference.heads import merge_heads
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.patient import patiently
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.inference.workload import images_at_a_time
+from engine.inference.workload import MOST_IMAGES, images_at_a_time
 
 
 class OpenVinoModel(PoseModel):
@@ -37,15 +37,25 @@ class OpenVinoModel(PoseModel):
         the time, and a third fewer are done in a second. Poses are the same.
     num_sizes
         How many sizes of images the network stays compiled for; each holds the weights once more.
+    most_ahead
+        How many images are begun with at a time, at the most: cores are divided among them.
     """
 
-    def __init__(self, export: ModelExport, *, is_prompt: bool = False, num_sizes: int = 1) -> None:
+    def __init__(
+        self,
+        export: ModelExport,
+        *,
+        is_prompt: bool = False,
+        num_sizes: int = 1,
+        most_ahead: int = MOST_IMAGES,
+    ) -> None:
         self._export = export
         self._num_sizes = num_sizes
         # Where images are small, the encoder does not keep up unless it goes first, and two cores
         # stood still for a seventh of the time. With whole frames there is always work for both.
         self._gives_way = num_sizes > 1
         self._is_prompt = is_prompt
+        self._most_ahead = most_ahead
         self._core = ov.Core()
         self._network = _read_network(self._core, export)
         self._requests: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
@@ -75,7 +85,7 @@ class OpenVinoModel(PoseModel):
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """As many as run at a time, so that a core finds the next one when it has done its own."""
-        return 1 if self._is_prompt else images_at_a_time(image_shape)
+        return 1 if self._is_prompt else min(self._most_ahead, images_at_a_time(image_shape))
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_MOST_IMAGES = 8
+MOST_IMAGES = 8
+"""At a time."""
 _MOST_BYTES = 8 * 2**20
 _MOST_BATCH_BYTES = 2 * 2**20
 
@@ -33,4 +34,4 @@ def usual_batch_size(image_shape: tuple[int, ...]) -> int:
 
 def _fitting(image_shape: tuple[int, ...], most_bytes: int) -> int:
     height, width, channels = image_shape
-    return max(1, min(_MOST_IMAGES, most_bytes // (height * width * channels)))
+    return max(1, min(MOST_IMAGES, most_bytes // (height * width * channels)))

@@ -11,9 +11,10 @@ from typing import Any
 from engine.builtin import MODEL_DIR
 from engine.drawing import overlay_style
 from engine.fan_out import FanOut
-from engine.follow.settings import FollowSettings, follow_settings, num_sizes
+from engine.follow.loading import load_for
+from engine.follow.settings import FollowSettings, follow_settings
 from engine.identity import identify
-from engine.inference import ModelExport, PoseModel, load_model, read_export
+from engine.inference import ModelExport, PoseModel, read_export
 from engine.job import Job
 from engine.live.audience import Audience
 from engine.live.following import Followed, Following
@@ -63,7 +64,7 @@ def follow(
     Interrupted
         After a second interrupt.
     """
-    load = load or partial(load_model, is_prompt=True, num_sizes=num_sizes(job))
+    load = load or partial(load_for, job, is_prompt=True)
     return _LiveRun(job, options, progress, load).run()
 
 

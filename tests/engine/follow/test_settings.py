@@ -9,8 +9,7 @@ import pytest
 
 from engine import InputError, Job
 from engine.builtin import MODEL_DIR
-from engine.follow.settings import FollowSettings, follow_settings, follow_warnings, num_sizes
-from engine.follow.window import MOST_SIZES
+from engine.follow.settings import FollowSettings, follow_settings, follow_warnings
 from engine.inference import ModelExport, read_export
 from engine.inference.geometry import Geometry
 
@@ -25,7 +24,6 @@ def job(follow: str) -> Job:
 
 def test_nothing_is_followed_unless_it_is_asked_for() -> None:
     assert follow_settings(Job([Path("movie.mp4")], Path("output")), EXPORT) is None
-    assert num_sizes(job("off")) == 1
 
 
 @pytest.mark.parametrize(
@@ -38,24 +36,23 @@ def test_ways_to_follow(follow: str, uses_tracker: bool, is_calibrated: bool) ->
     assert settings == FollowSettings(
         16, 112, uses_tracker=uses_tracker, is_calibrated=is_calibrated, is_heavy=False
     )
-    assert num_sizes(job(follow)) == 1 + MOST_SIZES
 
 
-def test_a_light_network_works_on_a_batch_while_the_one_before_is_verified() -> None:
+def test_with_a_small_network_there_are_few_sizes_and_much_at_a_time() -> None:
     settings = follow_settings(job("poses"), EXPORT)
 
     assert settings is not None
-    assert (settings.batch_size, settings.lag(4), settings.lag(7)) == (4, 4, 7)
+    assert settings.batch_size == 4
     assert settings.grid(640, 480).side_step == 4
 
 
-def test_a_network_as_large_as_a_resnet_has_windows_as_small_as_can_be() -> None:
+def test_with_a_network_as_large_as_a_resnet_windows_are_as_small_as_can_be() -> None:
     resnet = Geometry(16, 499, multiplications_per_px=117_360)
 
     settings = follow_settings(job("poses"), replace(EXPORT, geometry=resnet))
 
     assert settings is not None
-    assert (settings.batch_size, settings.lag(2), settings.lag(7)) == (2, 0, 0)
+    assert settings.batch_size == 1
     assert settings.grid(640, 480).side_step == 2
 
 

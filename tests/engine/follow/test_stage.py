@@ -162,13 +162,13 @@ def test_a_part_that_may_be_outside_the_window_is_looked_for_in_the_whole_frame(
     assert_as_whole(followed, points)
 
 
-def test_one_frame_in_a_hundred_is_checked() -> None:
+def test_two_frames_in_two_hundred_are_checked() -> None:
     points = walk(301, (0, 0))
 
     followed, _ = follow(points, batch_size=7)
 
     checked = [index for index, look in enumerate(looks_of(followed)) if look == Look.CHECK]
-    assert checked == [100, 200, 300]
+    assert checked == [100, 101, 300]
     errors_px = np.concatenate([batch.looks["check_error_px"] for batch in followed])
     assert errors_px[checked].tolist() == [0, 0, 0]
     assert np.isnan(np.delete(errors_px, checked)).all()
@@ -190,8 +190,8 @@ def test_where_a_check_fails_no_frame_of_its_batch_is_believed() -> None:
         (done,) = stage.push(frames(points[first : first + 4], first))
 
     assert isinstance(done, FollowedBatch)
-    assert done.looks["look"].tolist() == [Look.CHECK] + 3 * [Look.DISTRUST]
-    assert done.looks["check_error_px"][0] == 2
+    assert done.looks["look"].tolist() == 2 * [Look.CHECK] + 2 * [Look.DISTRUST]
+    assert done.looks["check_error_px"][:2].tolist() == [2, 2]
     np.testing.assert_array_equal(done.poses, whole_poses(points[100:]))
 
 
