@@ -23,8 +23,8 @@ _ENOUGH_POINTS = 100
 _MOST_BYTES = 64 * 2**20
 """Of images that are kept to compare."""
 _FEWEST_IMAGES = 4
-_CONTEXTS = (2, 3, 4, 5, 6, 7, 8, 10)
-"""In strides."""
+_CONTEXTS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20)
+"""In half strides."""
 _LARGEST_MEDIAN_PX = 0.05
 _LARGEST_PX, _SHARE_WITHIN = 1.0, 0.99
 
@@ -88,9 +88,9 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
         return Calibration(follow.context_px, 0)
     height, width, _ = frames.image_shape
     grid = follow.grid(width, height)
-    found = Calibration(_CONTEXTS[-1] * follow.stride_px, len(seen))
+    found = Calibration(_CONTEXTS[-1] * follow.stride_px // 2, len(seen))
     for context in _CONTEXTS:
-        context_px = context * follow.stride_px
+        context_px = context * follow.stride_px // 2
         error_px = _errors_px(seen, context_px, model, grid)
         if error_px is None:  # where nothing tighter is good enough, a run takes whole frames
             return Calibration(context_px, len(seen))

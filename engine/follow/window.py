@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_READY_AREA = 1.25
-"""How much larger than needed a size may be that the runtime is ready for."""
+_LARGEST_WASTE = 2
+"""How many times as large as needed a window may be, so that there are only so many sizes."""
 Size = tuple[int, int]
 """Width and height in pixels."""
 MOST_SIZES = 8
@@ -127,7 +127,7 @@ class Grid:
             What it must hold; what is outside the picture does not count.
         ready
             Sizes, width and height, that the runtime is ready for. If they are `MOST_SIZES`, one of
-            them is taken as long as any is large enough.
+            them is taken as long as any is large enough, and not more than twice as large.
 
         Returns
         -------
@@ -202,11 +202,9 @@ class Grid:
 
 def _chosen(needed: Size, ready: Sequence[Size]) -> Size:
     large_enough = [size for size in ready if size[0] >= needed[0] and size[1] >= needed[1]]
-    smallest = min(large_enough, key=_area, default=None)
-    if smallest is None:
-        return needed
-    is_near = _area(smallest) <= _READY_AREA * _area(needed)
-    return smallest if is_near or len(ready) >= MOST_SIZES else needed
+    smallest = min(large_enough, key=_area, default=needed)
+    most = _LARGEST_WASTE if len(ready) >= MOST_SIZES else 1
+    return smallest if _area(smallest) <= most * _area(needed) else needed
 
 
 def _area(size: Size) -> int:

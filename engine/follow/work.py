@@ -14,8 +14,8 @@ from engine.inference import PendingPoses, PoseModel
 from engine.prediction import KnownPoses
 from readers import FrameBatch, FrameStatus
 
-_FIRST_CHECKED, _CHECK_EVERY_FRAMES, _NUM_CHECKED = 100, 200, 2
-"""One in 100, two at a time: a ResNet's core would wait for the other to be done with one alone."""
+_FIRST_CHECKED, _CHECK_EVERY_FRAMES, _NUM_CHECKED = 100, 400, 2
+"""One in 200, two at a time: a ResNet's core would wait for the other to be done with one alone."""
 LARGEST_ERROR_PX = 1.0
 """A window with a likely point that is farther off than that has failed its check."""
 
@@ -77,7 +77,7 @@ class Work:
     ) -> None:
         """Begin with a window of all frames that are wanted, and with the whole of those to check.
 
-        Two consecutive frames in 200 are checked.
+        Two consecutive frames in 400 are checked.
         """
         self.trusted = trusted
         images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), self.is_wanted))

@@ -162,13 +162,13 @@ def test_a_part_that_may_be_outside_the_window_is_looked_for_in_the_whole_frame(
     assert_as_whole(followed, points)
 
 
-def test_two_frames_in_two_hundred_are_checked() -> None:
-    points = walk(301, (0, 0))
+def test_two_frames_in_four_hundred_are_checked() -> None:
+    points = walk(501, (0, 0))
 
     followed, _ = follow(points, batch_size=7)
 
     checked = [index for index, look in enumerate(looks_of(followed)) if look == Look.CHECK]
-    assert checked == [100, 101, 300]
+    assert checked == [100, 101, 500]
     errors_px = np.concatenate([batch.looks["check_error_px"] for batch in followed])
     assert errors_px[checked].tolist() == [0, 0, 0]
     assert np.isnan(np.delete(errors_px, checked)).all()

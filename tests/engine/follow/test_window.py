@@ -109,25 +109,25 @@ def test_a_tight_window_holds_its_region_too_and_is_near_it_on_one_side(
         assert inside.left - window.left < grid.stride_px or right == grid.width - 1
 
 
-def test_a_size_that_the_runtime_is_ready_for_is_kept_while_it_is_not_much_too_large() -> None:
-    grid = Grid(640, 480, 16, side_step=2)
-    needed = Region(100, 100, 250, 250)
-
-    assert grid.window(needed, [(192, 160)]) == Window(80, 96, 192, 160)
-    assert grid.window(needed, [(320, 320)]) == grid.window(needed, [])
-    assert grid.window(needed, [(96, 320)]) == grid.window(needed, [])
-
-
 def test_with_eight_sizes_ready_one_of_them_is_taken_while_any_is_large_enough() -> None:
     grid = Grid(640, 480, 16, side_step=2)
     needed = Region(100, 100, 250, 250)
     small: list[Size] = [(96, 96 + 32 * number) for number in range(7)]
 
-    large = grid.window(needed, [*small, (320, 320)])
-
-    assert large is not None
-    assert large.size == (320, 320)
+    assert grid.window(needed, [*small, (192, 160)]) == Window(80, 96, 192, 160)
+    assert grid.window(needed, [*small[1:], (192, 160)]) == grid.window(needed, [])
     assert grid.window(needed, [*small, (128, 128)]) == grid.window(needed, [])
+
+
+def test_a_size_more_than_twice_as_large_as_needed_is_not_taken() -> None:
+    grid = Grid(640, 480, 16, side_step=2)
+    needed = Region(100, 100, 250, 250)
+    small: list[Size] = [(96, 96 + 32 * number) for number in range(7)]
+
+    window = grid.window(needed, [*small, (256, 256)])
+
+    assert window is not None
+    assert window.size == (160, 160)
 
 
 @pytest.mark.parametrize("region", [Region(0, 0, 639, 479), Region(-900, -900, 9000, 9000)])
