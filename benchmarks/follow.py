@@ -30,7 +30,6 @@ from engine.follow.calibration import calibrate
 from engine.follow.settings import FollowSettings, follow_settings
 from engine.follow.stage import FollowingPrediction
 from engine.follow.tally import FollowTally
-from engine.follow.window import MOST_SIZES
 from engine.inference import PoseModel, load_model, read_export
 from engine.job import Job
 from readers import FrameBatch, FrameStatus, inspect_movie, open_movie
@@ -171,7 +170,7 @@ def main() -> None:
         raise SystemExit(f"{args.model}: this model cannot be followed")
     if args.context_px:
         follow = replace(follow, context_px=args.context_px)
-    model = load_model(export, num_sizes=1 + MOST_SIZES)
+    model = load_model(export, num_sizes=1 + follow.most_sizes)
     width, height = (int(side) for side in args.size.split("x"))
     stage = Stage(SEED, width, height, args.body_length)
     sources = {path.name: partial(recorded, path) for path in args.movie} or {

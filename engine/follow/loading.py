@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.follow.settings import follow_settings
-from engine.follow.window import MOST_SIZES
 from engine.inference import ModelExport, PoseModel, load_model
 from engine.job import Job
 
@@ -18,6 +17,6 @@ def load_for(job: Job, export: ModelExport, runtime: str, *, is_prompt: bool = F
         export,
         runtime,
         is_prompt=is_prompt,
-        num_sizes=1 + MOST_SIZES,
+        num_sizes=1 + follow.most_sizes,
         most_ahead=2 * batch_size,  # one batch, and the one before
     )

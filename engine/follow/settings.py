@@ -51,7 +51,13 @@ class FollowSettings:
 
     def grid(self, width: int, height: int) -> Grid:
         """Tell where windows of a picture may lie."""
-        return Grid(width, height, self.stride_px, side_step=2 if self.is_heavy else 4)
+        side_step = 2 if self.is_heavy else 4
+        return Grid(width, height, self.stride_px, side_step, self.most_sizes)
+
+    @property
+    def most_sizes(self) -> int:
+        """Sizes of windows that the runtime is ready for; each holds the weights once more."""
+        return 4 if self.is_heavy else 8
 
 
 def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.follow.animal import Animal
 from engine.follow.looks import FollowedBatch, Look, Looks
 from engine.follow.settings import FollowSettings
-from engine.follow.window import MOST_SIZES, Region, Size, around
+from engine.follow.window import Region, Size, around
 from engine.follow.work import Work
 from engine.inference import PoseModel
 from engine.prediction import KnownPoses, Prediction
@@ -160,7 +160,7 @@ class FollowingPrediction:
         for size, _ in groupby(sizes):
             if all(size):
                 others = [other for other in self._ready if other != size]
-                self._ready = [*others, size][-MOST_SIZES:]
+                self._ready = [*others, size][-self._settings.most_sizes :]
 
 
 def make_prediction(

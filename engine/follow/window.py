@@ -12,8 +12,6 @@ _LARGEST_WASTE = 2
 """How many times as large as needed a window may be, so that there are only so many sizes."""
 Size = tuple[int, int]
 """Width and height in pixels."""
-MOST_SIZES = 8
-"""Of windows, that a runtime is ready for at a time."""
 _LARGEST_SHARE = 0.75
 """Of the frame's area: a larger window spares too little for what it may miss."""
 
@@ -111,12 +109,15 @@ class Grid:
     side_step
         In strides, from one length of a window's sides to the next: windows have few different
         sizes, since a runtime has to get ready for each.
+    most_sizes
+        As many as a runtime stays ready for at a time.
     """
 
     width: int
     height: int
     stride_px: int
     side_step: int
+    most_sizes: int
 
     def window(self, region: Region, ready: Sequence[Size]) -> Window | None:
         """Place a window around a region.
@@ -126,7 +127,7 @@ class Grid:
         region
             What it must hold; what is outside the picture does not count.
         ready
-            Sizes, width and height, that the runtime is ready for. If they are `MOST_SIZES`, one of
+            Sizes, width and height, that the runtime is ready for. If they are `most_sizes`, one of
             them is taken as long as any is large enough, and not more than twice as large.
 
         Returns
@@ -137,7 +138,7 @@ class Grid:
         inside = region.within(self.width, self.height)
         left, width = self._side(inside.left, inside.right, self.width)
         top, height = self._side(inside.top, inside.bottom, self.height)
-        size = _chosen((width, height), ready)
+        size = self._chosen((width, height), ready)
         if _area(size) > _LARGEST_SHARE * self.width * self.height:
             return None
         return Window(
@@ -182,6 +183,12 @@ class Grid:
             np.inf if bottom == self.height else bottom - 1 - margin_px,
         )
 
+    def _chosen(self, needed: Size, ready: Sequence[Size]) -> Size:
+        large_enough = [size for size in ready if size[0] >= needed[0] and size[1] >= needed[1]]
+        smallest = min(large_enough, key=_area, default=needed)
+        most = _LARGEST_WASTE if len(ready) >= self.most_sizes else 1
+        return smallest if _area(smallest) <= most * _area(needed) else needed
+
     def _side(self, start: float, end: float, length: int) -> tuple[int, int]:
         """Find the first pixel, and the shortest side that reaches from there to the end."""
         first = int(start // self.stride_px) * self.stride_px
@@ -198,13 +205,6 @@ class Grid:
         spare = first + side - (int(np.ceil(end)) + 1)
         place = first - round(spare / (2 * self.stride_px)) * self.stride_px
         return min(max(place, 0), length - side)
-
-
-def _chosen(needed: Size, ready: Sequence[Size]) -> Size:
-    large_enough = [size for size in ready if size[0] >= needed[0] and size[1] >= needed[1]]
-    smallest = min(large_enough, key=_area, default=needed)
-    most = _LARGEST_WASTE if len(ready) >= MOST_SIZES else 1
-    return smallest if _area(smallest) <= most * _area(needed) else needed
 
 
 def _area(size: Size) -> int:

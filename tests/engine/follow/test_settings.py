@@ -10,6 +10,7 @@ import pytest
 from engine import InputError, Job
 from engine.builtin import MODEL_DIR
 from engine.follow.settings import FollowSettings, follow_settings, follow_warnings
+from engine.follow.window import Grid
 from engine.inference import ModelExport, read_export
 from engine.inference.geometry import Geometry
 
@@ -43,7 +44,7 @@ def test_with_a_small_network_there_are_few_sizes_and_much_at_a_time() -> None:
 
     assert settings is not None
     assert settings.batch_size == 4
-    assert settings.grid(640, 480).side_step == 4
+    assert settings.grid(640, 480) == Grid(640, 480, 16, side_step=4, most_sizes=8)
 
 
 def test_with_a_network_as_large_as_a_resnet_windows_are_as_small_as_can_be() -> None:
@@ -53,7 +54,7 @@ def test_with_a_network_as_large_as_a_resnet_windows_are_as_small_as_can_be() ->
 
     assert settings is not None
     assert settings.batch_size == 1
-    assert settings.grid(640, 480).side_step == 2
+    assert settings.grid(640, 480) == Grid(640, 480, 16, side_step=2, most_sizes=4)
 
 
 @pytest.mark.parametrize("follow", ["poses", "tracker"])

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from engine.follow.window import Grid, Region, Size, Window, around
 
 lengths = st.integers(64, 2000)
-grids = st.builds(Grid, lengths, lengths, st.sampled_from([8, 16, 32]), st.integers(1, 4))
+grids = st.builds(
+    Grid, lengths, lengths, st.sampled_from([8, 16, 32]), st.integers(1, 4), st.integers(1, 8)
+)
 numbers = st.floats(-300, 2300)
 
 
@@ -109,8 +111,10 @@ def test_a_tight_window_holds_its_region_too_and_is_near_it_on_one_side(
         assert inside.left - window.left < grid.stride_px or right == grid.width - 1
 
 
-def test_with_eight_sizes_ready_one_of_them_is_taken_while_any_is_large_enough() -> None:
-    grid = Grid(640, 480, 16, side_step=2)
+def test_with_as_many_sizes_ready_as_are_kept_one_of_them_is_taken_while_any_is_large_enough() -> (
+    None
+):
+    grid = Grid(640, 480, 16, side_step=2, most_sizes=8)
     needed = Region(100, 100, 250, 250)
     small: list[Size] = [(96, 96 + 32 * number) for number in range(7)]
 
@@ -120,7 +124,7 @@ def test_with_eight_sizes_ready_one_of_them_is_taken_while_any_is_large_enough()
 
 
 def test_a_size_more_than_twice_as_large_as_needed_is_not_taken() -> None:
-    grid = Grid(640, 480, 16, side_step=2)
+    grid = Grid(640, 480, 16, side_step=2, most_sizes=8)
     needed = Region(100, 100, 250, 250)
     small: list[Size] = [(96, 96 + 32 * number) for number in range(7)]
 
@@ -132,11 +136,11 @@ def test_a_size_more_than_twice_as_large_as_needed_is_not_taken() -> None:
 
 @pytest.mark.parametrize("region", [Region(0, 0, 639, 479), Region(-900, -900, 9000, 9000)])
 def test_there_is_no_window_where_it_would_be_nearly_the_picture(region: Region) -> None:
-    assert Grid(640, 480, 16, side_step=2).window(region, []) is None
+    assert Grid(640, 480, 16, side_step=2, most_sizes=8).window(region, []) is None
 
 
 def test_what_is_near_the_windows_edge_is_not_trusted_unless_it_is_the_pictures() -> None:
-    grid = Grid(640, 480, 16, side_step=2)
+    grid = Grid(640, 480, 16, side_step=2, most_sizes=8)
 
     corner = grid.trusted(Window(0, 0, 160, 160), 32)
     middle = grid.trusted(Window(160, 160, 160, 160), 32)
