@@ -57,7 +57,7 @@ class FollowSettings:
     @property
     def most_sizes(self) -> int:
         """Sizes of windows that the runtime is ready for; each holds the weights once more."""
-        return 4 if self.is_heavy else 8
+        return 6 if self.is_heavy else 8
 
 
 def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:

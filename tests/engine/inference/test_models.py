@@ -1,6 +1,7 @@
 """Both runtimes give one export's poses, whatever the batch, and stop when they are told to."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -85,6 +86,16 @@ def test_a_prompt_model_gives_the_same_poses_bit_for_bit(
     poses = [prompt.predict(images[index : index + 1]) for index in range(NUM_IMAGES)]
 
     np.testing.assert_array_equal(np.concatenate(poses), models["openvino"].predict(images))
+
+
+def test_a_graph_that_is_folded_beforehand_gives_the_same_poses_bit_for_bit(
+    monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8]
+) -> None:
+    folded = OpenVinoModel(read_export(MODEL_DIR)).predict(images)
+
+    # `None` there makes an import fail, as with a version of OpenVINO that cannot fold.
+    monkeypatch.setitem(sys.modules, "openvino._offline_transformations", None)
+    np.testing.assert_array_equal(OpenVinoModel(read_export(MODEL_DIR)).predict(images), folded)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
