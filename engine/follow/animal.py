@@ -24,8 +24,8 @@ _REACH_SPARE = 1.25
 _ANY_REACH_SHARE = 0.5
 """Of the animal's size, that any two parts may be apart."""
 _SLACK_PX = 4.0
-_SLACK_SHARE = 0.2
-"""Of the way that the fastest part may take until a frame is looked at."""
+_SLACK_SHARE, _SLACK_FRAMES = 0.2, 8
+"""Of the way that the fastest part takes in as many frames, or more; in fewer it changes less."""
 _LARGEST_STEP_SHARE = 0.35
 """Of the animal's size, from one frame to the next."""
 
@@ -130,7 +130,8 @@ class Animal:
         low, high = np.minimum(places[0], seen.min(axis=0)), np.maximum(places[1], seen.max(axis=0))
         way = num_frames * self.velocity
         low, high = np.minimum(low, low + way), np.maximum(high, high + way)
-        slack = _SLACK_PX + _SLACK_SHARE * num_frames * self.speed
+        share = _SLACK_SHARE * min(num_frames / _SLACK_FRAMES, 1)
+        slack = _SLACK_PX + share * num_frames * self.speed
         return Region(*(low - slack), *(high + slack))
 
     def places_of_unseen(

@@ -49,6 +49,22 @@ def test_a_region_holds_the_points_and_the_way_that_they_go_on() -> None:
     assert region.top > 100 - 4 * 5
 
 
+def test_the_fewer_frames_ahead_the_less_of_its_way_may_be_another() -> None:
+    speed_px = 5.0
+    walking = seen(*[pose(MOUSE)] * 40, pose([(x + speed_px, y) for x, y in MOUSE]))
+
+    def slack_px(num_frames: int) -> float:
+        region = walking.region(num_frames)
+        assert region is not None
+        return region.right - (155 + num_frames * speed_px)
+
+    slacks_px = np.array([slack_px(num_frames) for num_frames in (1, 2, 4, 8, 16)])
+
+    # Half of a steady change of speed times time squared; from 8 frames on, a share of the way.
+    shares = (slacks_px - slacks_px[0]) / speed_px
+    np.testing.assert_allclose(shares, [0, 3 / 40, 15 / 40, 63 / 40, 127 / 40])
+
+
 def test_a_part_that_is_hidden_may_be_as_far_off_as_it_ever_was() -> None:
     hidden = [seen(*[pose(MOUSE)] * 40)]
     for _ in range(200):

@@ -54,7 +54,7 @@ def test_with_a_network_as_large_as_a_resnet_windows_are_as_small_as_can_be() ->
 
     assert settings is not None
     assert settings.batch_size == 1
-    assert settings.grid(640, 480) == Grid(640, 480, 16, side_step=2, most_sizes=4)
+    assert settings.grid(640, 480) == Grid(640, 480, 16, side_step=2, most_sizes=6)
 
 
 @pytest.mark.parametrize("follow", ["poses", "tracker"])
