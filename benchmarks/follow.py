@@ -178,7 +178,7 @@ def main() -> None:
         for name, make in HARD_MOVIES.items()
         if not args.only or name in args.only
     }
-    told: dict[str, Any] = {"model": str(args.model), "follow": asdict(follow), "movies": {}}
+    told: dict[str, Any] = {"model": args.model.name, "follow": asdict(follow), "movies": {}}
     log.info(f"{'movie':>12} {'median':>8} {'99 %':>8} {'<= 1 px':>8} {'loss':>5}")
     for name, pictures in sources.items():
         used = follow
