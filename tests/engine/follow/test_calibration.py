@@ -138,7 +138,7 @@ def test_errors_of_a_few_points_are_not_tolerated_though_none_is_a_pixel_off() -
             is_one_in_three = np.arange(len(MOUSE)) % 3 == 0
             return np.where(is_one_in_three[:, np.newaxis], poses, exact)
 
-    found = calibrate(Movie(mouse_for(200)), Rarely(100, error_px=0.3), SETTINGS)
+    found = calibrate(Movie(mouse_for(200)), Rarely(100, error_px=0.4), SETTINGS)
 
     # Windows are a little larger than their context: with one just below, few points are off.
     assert 100 - SETTINGS.stride_px <= found.context_px <= 132
