@@ -25,7 +25,7 @@ _MOST_BYTES = 64 * 2**20
 _FEWEST_IMAGES = 4
 _CONTEXTS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20)
 """In half strides."""
-_WITHIN_PX = {0.5: 0.05, 0.95: 0.3, 0.99: 1.0}
+_WITHIN_PX = {0.5: 0.05, 0.95: 0.2, 0.99: 1.0}
 """Which share of points may be how far off. A hundred points say little of the last of them."""
 
 
@@ -71,7 +71,7 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
 
     Of the first 480 frames, some in which the animal is found are looked at in windows that are
     larger and larger, and as tight on one side as any in a followed run. The first context is taken
-    with which half of the points are within 0.05 px, 95 % within 0.3 px, and 99 % within 1 px; the
+    with which half of the points are within 0.05 px, 95 % within 0.2 px, and 99 % within 1 px; the
     largest where none is good enough.
 
     Parameters
