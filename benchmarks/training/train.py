@@ -218,7 +218,9 @@ class TrainingGraph:
         return cls(tuple(fed.values()), rate, step)
 
 
-def train(folder: Path, pool: Pool, minutes: float, highest_rate: float, done: int) -> int:
+def train(
+    folder: Path, pool: Pool, minutes: float, highest_rate: float, done: int, *, bfloat16: bool
+) -> int:
     """Train for `minutes`, save the variables, return the number of iterations.
 
     It starts from the variables in `folder` if any iterations are `done`, else from random ones.
@@ -230,7 +232,10 @@ def train(folder: Path, pool: Pool, minutes: float, highest_rate: float, done: i
     graph, batches = TrainingGraph.build(folder), Batches(pool)
     started = time.monotonic()
     iteration, running = done, 0.5
-    with tf.compat.v1.Session() as session:
+    config = tf.compat.v1.ConfigProto()
+    if bfloat16:
+        config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = 1
+    with tf.compat.v1.Session(config=config) as session:
         saver = tf.compat.v1.train.Saver()
         session.run(tf.compat.v1.global_variables_initializer())
         if done:
@@ -281,6 +286,11 @@ def main() -> None:
         default=HIGHEST_RATE,
         help="of learning; a fifth of it refines what has learned",
     )
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="convolve in bfloat16: 1.6 times the iterations on a processor that has it",
+    )
     parser.add_argument("--done", type=int, default=0, help="iterations that DEST stands at")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -292,7 +302,9 @@ def main() -> None:
     tf.compat.v1.disable_eager_execution()
     pool = Pool(FIRST_TRAINING_SEED + args.done, args.movies, args.frames_per_movie)
     log.info("frames drawn")
-    iterations = train(args.dest, pool, args.minutes, args.highest_rate, args.done)
+    iterations = train(
+        args.dest, pool, args.minutes, args.highest_rate, args.done, bfloat16=args.bfloat16
+    )
     log.info("%s", export(args.dest, iterations))
 
 

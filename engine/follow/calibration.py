@@ -176,7 +176,8 @@ def _errors_px(
     errors_px: list[float] = []
     for number, (frame, region) in enumerate(zip(seen, regions, strict=True)):
         window = grid.tight(region, size, at_end=number % 2 == 1)
-        (pose,) = model.predict(np.ascontiguousarray(window.cut(frame.image)))
+        image = np.ascontiguousarray(window.cut(frame.image))
+        (pose,) = model.start_windows(image, grid.cut_sides(window)).result()
         points = pose[frame.is_likely, :2] + (window.left, window.top)
         errors_px += np.hypot(*(points - frame.pose[frame.is_likely, :2]).T).tolist()
     return np.array(errors_px)

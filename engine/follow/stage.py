@@ -103,8 +103,8 @@ class FollowingPrediction:
         if window is None:
             work.begin_whole(self._model, work.is_wanted, Look.LARGE)
             return
-        trusted = grid.trusted(window, self._settings.context_px)
-        work.begin_window(self._model, window, trusted, is_tracked=is_tracked)
+        cut, trusted = grid.cut_sides(window), grid.trusted(window, self._settings.context_px)
+        work.begin_window(self._model, window, cut, trusted, is_tracked=is_tracked)
 
     def _finish(self, work: Work) -> None:
         """Wait for the poses of a batch, and look at whole frames where they are in doubt."""

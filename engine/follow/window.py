@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.inference import CutSides
+
 _LARGEST_WASTE = 2
 """How many times as large as needed a window may be, so that there are only so many sizes."""
 Size = tuple[int, int]
@@ -175,12 +177,21 @@ class Grid:
 
         That is `margin_px` away from the window's edges, and up to those of the picture.
         """
-        right, bottom = window.left + window.width, window.top + window.height
+        cut = self.cut_sides(window)
         return Region(
-            -np.inf if window.left == 0 else window.left + margin_px,
-            -np.inf if window.top == 0 else window.top + margin_px,
-            np.inf if right == self.width else right - 1 - margin_px,
-            np.inf if bottom == self.height else bottom - 1 - margin_px,
+            window.left + margin_px if cut.left else -np.inf,
+            window.top + margin_px if cut.top else -np.inf,
+            window.left + window.width - 1 - margin_px if cut.right else np.inf,
+            window.top + window.height - 1 - margin_px if cut.bottom else np.inf,
+        )
+
+    def cut_sides(self, window: Window) -> CutSides:
+        """Tell which of a window's sides are not the picture's own."""
+        return CutSides(
+            left=window.left > 0,
+            top=window.top > 0,
+            right=window.left + window.width < self.width,
+            bottom=window.top + window.height < self.height,
         )
 
     def _chosen(self, needed: Size, ready: Sequence[Size]) -> Size:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.follow.animal import LIKELY
 from engine.follow.looks import Look, new_looks
 from engine.follow.window import Region, Window
-from engine.inference import PendingPoses, PoseModel
+from engine.inference import CutSides, PendingPoses, PoseModel
 from engine.prediction import KnownPoses
 from readers import FrameBatch, FrameStatus
 
@@ -73,7 +73,13 @@ class Work:
         self.looks["look"][chosen] = look if isinstance(look, Look) else look[chosen]
 
     def begin_window(
-        self, model: PoseModel, window: Window, trusted: Region, *, is_tracked: bool
+        self,
+        model: PoseModel,
+        window: Window,
+        cut: CutSides,
+        trusted: Region,
+        *,
+        is_tracked: bool,
     ) -> None:
         """Begin with a window of all frames that are wanted, and with the whole of those to check.
 
@@ -81,7 +87,8 @@ class Work:
         """
         self.trusted = trusted
         images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), self.is_wanted))
-        self._begun.append(_Begun(self.is_wanted, model.start(images), window.left, window.top))
+        pending = model.start_windows(images, cut)
+        self._begun.append(_Begun(self.is_wanted, pending, window.left, window.top))
         of_frames = self.looks
         of_frames["look"][self.is_wanted] = Look.WINDOW
         of_frames["is_tracked"][self.is_wanted] = is_tracked

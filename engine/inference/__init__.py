@@ -2,12 +2,13 @@
 
 from engine.inference.export import ModelError, ModelExport, read_export
 from engine.inference.load import RUNTIMES, load_model
-from engine.inference.model import Cancelled, PendingPoses, PoseModel
+from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
 from engine.inference.workload import usual_batch_size
 
 __all__ = [
     "RUNTIMES",
     "Cancelled",
+    "CutSides",
     "ModelError",
     "ModelExport",
     "PendingPoses",

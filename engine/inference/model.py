@@ -37,6 +37,16 @@ class ReadyPoses:
         return self.poses
 
 
+@dataclass(frozen=True)
+class CutSides:
+    """Which sides of images were cut out of larger pictures; the others are the pictures' own."""
+
+    left: bool
+    top: bool
+    right: bool
+    bottom: bool
+
+
 class PoseModel(ABC):
     """A loaded model, on whichever runtime."""
 
@@ -80,6 +90,21 @@ class PoseModel(ABC):
         A model that cannot work on its own makes its caller wait here.
         """
         return ReadyPoses(self.predict(images))
+
+    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:  # noqa: ARG002 -- for overriding
+        """Begin with windows that were cut out of pictures; see `start`.
+
+        A model that can makes up for what they do not show, so that poses come nearer to those of
+        the pictures.
+
+        Parameters
+        ----------
+        images
+            As of `predict`; poses are relative to the windows.
+        cut
+            Which of their sides are not the pictures' own.
+        """
+        return self.start(images)
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- for overriding
         """Tell how many images must be begun behind one before waiting for it, or cores idle."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from engine.inference.continuation import continue_beyond_edges
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.heads import merge_heads
-from engine.inference.model import Cancelled, PoseModel
+from engine.inference.model import Cancelled, CutSides, PoseModel
 from engine.inference.patient import patiently
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import MOST_IMAGES, images_at_a_time
@@ -58,7 +60,7 @@ class OpenVinoModel(PoseModel):
         self._most_ahead = most_ahead
         self._core = ov.Core()
         self._network = _read_network(self._core, export)
-        self._requests: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
+        self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
         self._closed = threading.Event()
 
     @property
@@ -77,10 +79,18 @@ class OpenVinoModel(PoseModel):
 
     def start(self, images: NDArray[np.uint8]) -> _BegunImages:
         """Begin with images; returns when the last of them has been begun."""
-        requests = self._requests_for(images.shape[1:])
+        return self._start(images, None)
+
+    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> _BegunImages:
+        """Begin with windows, beyond whose cut sides the network sees more of the same."""
+        return self._start(images, cut)
+
+    def _start(self, images: NDArray[np.uint8], cut: CutSides | None) -> _BegunImages:
+        requests = self._requests_for(images.shape[1:], cut is not None)
+        inputs = [] if cut is None else [np.array(astuple(cut), np.float32)]
         begun = _BegunImages(self._closed)
         for index in range(len(images)):
-            begun.add(requests, images[index : index + 1])
+            begun.add(requests, [images[index : index + 1], *inputs])
         return begun
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
@@ -93,24 +103,28 @@ class OpenVinoModel(PoseModel):
         for requests in list(self._requests.values()):
             requests.cancel()
 
-    def _requests_for(self, image_shape: tuple[int, ...]) -> _Requests:
+    def _requests_for(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         """Give what runs images of a shape, compiled now unless it was used lately."""
-        if image_shape in self._requests:
-            self._requests.move_to_end(image_shape)
+        key = image_shape, is_window
+        if key in self._requests:
+            self._requests.move_to_end(key)
         else:
             while len(self._requests) >= self._num_sizes:
                 self._requests.popitem(last=False)
-            self._requests[image_shape] = self._compile(image_shape)
-        return self._requests[image_shape]
+            self._requests[key] = self._compile(image_shape, is_window)
+        return self._requests[key]
 
-    def _compile(self, image_shape: tuple[int, ...]) -> _Requests:
+    def _compile(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         if self._gives_way:
-            return patiently(partial(self._compiled, image_shape))
-        return self._compiled(image_shape)
+            return patiently(partial(self._compiled, image_shape, is_window))
+        return self._compiled(image_shape, is_window)
 
-    def _compiled(self, image_shape: tuple[int, ...]) -> _Requests:
+    def _compiled(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         network = self._network.clone()
         network.reshape([1, *image_shape])
+        if is_window:
+            _fold(network)  # shapes, by now: dilated convolutions are cells put side by side before
+            continue_beyond_edges(network)
         merge_heads(network)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -159,9 +173,10 @@ class _Requests:
         self._poses_of = poses_of
         self._begun: deque[_BegunImage] = deque()
 
-    def start(self, image: NDArray[np.uint8]) -> _BegunImage:
-        """Begin with an image, shape (1, height, width, 3), as soon as there is a request for it.
+    def start(self, inputs: Sequence[NDArray[Any]]) -> _BegunImage:
+        """Begin with an image as soon as there is a request for it.
 
+        Its inputs are those of the network, first the image of shape (1, height, width, 3).
         OpenVINO copies it (0.05 ms at 640 x 480): a request that is cancelled may go on for a
         while, when nobody keeps the caller's images any more.
         """
@@ -170,7 +185,7 @@ class _Requests:
         else:
             request = self._begun[0].collect()
             self._begun.popleft()
-        request.start_async({0: image})
+        request.start_async(dict(enumerate(inputs)))
         begun = _BegunImage(request, self._poses_of)
         self._begun.append(begun)
         return begun
@@ -215,10 +230,10 @@ class _BegunImages:
         self._closed = closed
         self._images: list[_BegunImage] = []
 
-    def add(self, requests: _Requests, image: NDArray[np.uint8]) -> None:
+    def add(self, requests: _Requests, inputs: Sequence[NDArray[Any]]) -> None:
         """Begin with another image."""
         with self._unless_closed():
-            self._images.append(requests.start(image))
+            self._images.append(requests.start(inputs))
 
     @property
     def is_ready(self) -> bool:

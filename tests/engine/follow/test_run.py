@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine import CropRectangle, Job, run
 from engine.cli import main
-from engine.inference import ModelExport, PoseModel, load_model
+from engine.inference import CutSides, ModelExport, PendingPoses, PoseModel, load_model
 from engine.synthetic import MouseMovie, write_isxb
 from tests.engine.stopping import PowerCut, contents
 
@@ -112,10 +112,17 @@ class StoppingModel(PoseModel):
         return self._model.runtime
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        self._ask()
+        return self._model.predict(images)
+
+    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
+        self._ask()
+        return self._model.start_windows(images, cut)
+
+    def _ask(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise PowerCut
-        return self._model.predict(images)
 
     def close(self) -> None:
         self._model.close()

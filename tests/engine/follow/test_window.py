@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.follow.window import Grid, Region, Size, Window, around
+from engine.inference import CutSides
 
 lengths = st.integers(64, 2000)
 grids = st.builds(
@@ -149,6 +150,16 @@ def test_what_is_near_the_windows_edge_is_not_trusted_unless_it_is_the_pictures(
     assert not corner.holds(np.array([[127.5, 0.0]]))
     assert middle.holds(np.array([[192.0, 192.0], [287.0, 287.0]]))
     assert not middle.holds(np.array([[191.0, 200.0]]))
+
+
+def test_a_window_tells_which_of_its_sides_are_not_the_pictures() -> None:
+    grid = Grid(640, 480, 16, side_step=2, most_sizes=8)
+
+    middle = grid.cut_sides(Window(160, 160, 160, 160))
+    corner = grid.cut_sides(Window(480, 0, 160, 160))
+
+    assert middle == CutSides(left=True, top=True, right=True, bottom=True)
+    assert corner == CutSides(left=True, top=False, right=False, bottom=True)
 
 
 def test_a_region_around_others_holds_them() -> None:
