@@ -123,7 +123,9 @@ class OpenVinoModel(PoseModel):
         network = self._network.clone()
         network.reshape([1, *image_shape])
         if is_window:
-            _fold(network)  # shapes, by now: dilated convolutions are cells put side by side before
+            # TensorFlow writes a dilated convolution as three steps, which are one when shapes are
+            # known: the cells beyond the edges are then its own.
+            _fold(network)
             continue_beyond_edges(network)
         merge_heads(network)
         settings = {

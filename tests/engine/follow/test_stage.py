@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.follow.looks import FollowedBatch, Look
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import FollowingPrediction
-from engine.inference import PendingPoses
+from engine.inference import CutSides, PendingPoses
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames
@@ -374,6 +374,23 @@ def test_a_box_that_says_nothing_leaves_it_to_the_poses(box: tuple[float, ...]) 
     assert_as_whole(followed, points)
     is_tracked = [bool(batch.looks["is_tracked"].all()) for batch in followed]
     assert is_tracked == [True, True, False, True, True]
+
+
+def test_the_model_is_told_which_sides_of_a_window_are_not_the_pictures() -> None:
+    class ToldModel(MarkerModel):
+        cut: CutSides | None = None
+
+        def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
+            self.cut = cut
+            return self.start(images)
+
+    model = ToldModel()
+    stage = FollowingPrediction(model, SETTINGS)
+    at_left_edge = walk(2, (0, 0)) - (118, 0)
+    stage.push(frames(at_left_edge[:1]))
+    stage.push(frames(at_left_edge[1:], 1))
+
+    assert model.cut == CutSides(left=False, top=True, right=True, bottom=True)
 
 
 def test_windows_have_few_different_sizes() -> None:
