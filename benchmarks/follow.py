@@ -170,7 +170,12 @@ def main() -> None:
         raise SystemExit(f"{args.model}: this model cannot be followed")
     if args.context_px:
         follow = replace(follow, context_px=args.context_px)
-    model = load_model(export, num_sizes=1 + follow.most_sizes, is_prompt=True)
+    model = load_model(
+        export,
+        num_sizes=1 + follow.most_sizes,
+        is_prompt=True,
+        continues_windows=follow.is_heavy,
+    )
     width, height = (int(side) for side in args.size.split("x"))
     stage = Stage(SEED, width, height, args.body_length)
     sources = {path.name: partial(recorded, path) for path in args.movie} or {

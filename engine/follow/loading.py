@@ -19,4 +19,5 @@ def load_for(job: Job, export: ModelExport, runtime: str, *, is_prompt: bool = F
         is_prompt=is_prompt,
         num_sizes=1 + follow.most_sizes,
         most_ahead=2 * batch_size,  # one batch, and the one before
+        continues_windows=follow.is_heavy,
     )

@@ -31,8 +31,9 @@ class FollowSettings:
         Whether `context_px` is measured on each movie.
     is_heavy
         Whether the network's arithmetic outweighs all else by so much that the smallest windows
-        are the fastest, of one frame each. Otherwise a run gains more where more is begun at a
-        time, and where there are few sizes to get ready for.
+        are the fastest, of one frame each, and what makes them smaller is worth its time. Otherwise
+        a run gains more where more is begun at a time, and where there are few sizes to get ready
+        for.
     """
 
     stride_px: int

@@ -25,6 +25,7 @@ def load_model(
     is_prompt: bool = False,
     num_sizes: int = 1,
     most_ahead: int = MOST_IMAGES,
+    continues_windows: bool = False,
 ) -> PoseModel:
     """Load a model and try it once.
 
@@ -40,6 +41,8 @@ def load_model(
         How many sizes of images the model stays ready for; each may take memory of its own.
     most_ahead
         How many images are begun with at a time, at the most: fewer have more cores each.
+    continues_windows
+        Whether OpenVINO lets the network see more of the same beyond the cut sides of windows.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def load_model(
     """
     chosen = _chosen(runtime)
     try:
-        model = _load(export, chosen, is_prompt, num_sizes, most_ahead)
+        model = _load(export, chosen, is_prompt, num_sizes, most_ahead, continues_windows)
         shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
     except (ModelError, ImportError):
         raise
@@ -64,7 +67,12 @@ def load_model(
 
 
 def _load(
-    export: ModelExport, runtime: str, is_prompt: bool, num_sizes: int, most_ahead: int
+    export: ModelExport,
+    runtime: str,
+    is_prompt: bool,
+    num_sizes: int,
+    most_ahead: int,
+    continues_windows: bool,
 ) -> PoseModel:
     # Either import takes long, and a run needs only one of them.
     if runtime == "tensorflow":
@@ -74,7 +82,13 @@ def _load(
         return FrameByFrame(model) if export.depends_on_batch else model
     from engine.inference.openvino_model import OpenVinoModel
 
-    return OpenVinoModel(export, is_prompt=is_prompt, num_sizes=num_sizes, most_ahead=most_ahead)
+    return OpenVinoModel(
+        export,
+        is_prompt=is_prompt,
+        num_sizes=num_sizes,
+        most_ahead=most_ahead,
+        continues_windows=continues_windows,
+    )
 
 
 def _chosen(runtime: str) -> str:

@@ -41,6 +41,9 @@ class OpenVinoModel(PoseModel):
         How many sizes of images the network stays compiled for; each holds the weights once more.
     most_ahead
         How many images are begun with at a time, at the most: cores are divided among them.
+    continues_windows
+        Whether the network sees more of the same beyond the cut sides of windows, rather than
+        zeros: nearer to whole pictures, for 5 % more of a ResNet's time, and 17 % of a MobileNet's.
     """
 
     def __init__(
@@ -50,7 +53,9 @@ class OpenVinoModel(PoseModel):
         is_prompt: bool = False,
         num_sizes: int = 1,
         most_ahead: int = MOST_IMAGES,
+        continues_windows: bool = False,
     ) -> None:
+        self._continues_windows = continues_windows
         self._export = export
         self._num_sizes = num_sizes
         # Where images are small, the encoder does not keep up unless it goes first, and two cores
@@ -82,8 +87,8 @@ class OpenVinoModel(PoseModel):
         return self._start(images, None)
 
     def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> _BegunImages:
-        """Begin with windows, beyond whose cut sides the network sees more of the same."""
-        return self._start(images, cut)
+        """Begin with windows; see `PoseModel.start_windows`."""
+        return self._start(images, cut if self._continues_windows else None)
 
     def _start(self, images: NDArray[np.uint8], cut: CutSides | None) -> _BegunImages:
         requests = self._requests_for(images.shape[1:], cut is not None)

@@ -144,6 +144,19 @@ def test_errors_of_a_few_points_are_not_tolerated_though_none_is_a_pixel_off() -
     assert 100 - SETTINGS.stride_px <= found.context_px <= 132
 
 
+def test_a_heavy_network_is_measured_more_strictly() -> None:
+    class Rarely(NearSighted):
+        def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+            exact = MarkerModel.predict(self, images)
+            return np.where([[True], [False], [False]], super().predict(images), exact)
+
+    model = Rarely(60, error_px=0.1)  # of a third of the points
+
+    assert calibrate(Movie(mouse_for(200)), model, SETTINGS).context_px == 32
+    heavy = replace(SETTINGS, is_heavy=True)
+    assert calibrate(Movie(mouse_for(200)), model, heavy).context_px >= 48
+
+
 def test_without_an_animal_the_usual_is_taken() -> None:
     movie = Movie(np.full((2000, 3, 2), np.nan))
 

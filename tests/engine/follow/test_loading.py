@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import Job
 from engine.builtin import MODEL_DIR
 from engine.follow.loading import load_for
-from engine.inference import read_export
+from engine.inference import CutSides, read_export
 from engine.inference.openvino_model import OpenVinoModel
 
 EXPORT = read_export(MODEL_DIR)
@@ -41,3 +42,19 @@ def test_what_cannot_be_followed_is_made_ready_for_whole_frames_alone() -> None:
 
     assert isinstance(model, OpenVinoModel)
     assert model.images_ahead(WINDOW) == 8
+
+
+@pytest.mark.parametrize(("multiplications_per_px", "continues"), [(3_000, False), (120_000, True)])
+def test_of_heavy_networks_alone_windows_are_continued(
+    multiplications_per_px: int, continues: bool
+) -> None:
+    assert EXPORT.geometry is not None
+    geometry = replace(EXPORT.geometry, multiplications_per_px=multiplications_per_px)
+    job = Job([Path("movie.mp4")], Path("output"), follow="poses")
+    window = np.random.default_rng(0).integers(0, 256, (1, *WINDOW), np.uint8)
+    cut = CutSides(left=True, top=True, right=True, bottom=True)
+
+    model = load_for(job, replace(EXPORT, geometry=geometry), "openvino")
+
+    is_same = np.array_equal(model.start_windows(window, cut).result(), model.predict(window))
+    assert is_same is not continues

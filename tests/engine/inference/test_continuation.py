@@ -127,7 +127,7 @@ def test_a_layer_whose_cells_are_not_counted_beforehand_stays_as_it_is() -> None
 
 @pytest.fixture(scope="module")
 def model() -> PoseModel:
-    return load_model(read_export(MODEL_DIR), "openvino", num_sizes=4)
+    return load_model(read_export(MODEL_DIR), "openvino", num_sizes=4, continues_windows=True)
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +175,19 @@ def test_points_in_windows_come_nearer_to_those_of_whole_pictures(
     assert np.median(continued) < 0.9 * np.median(zeros)
 
 
+def test_unless_it_is_asked_to_a_network_sees_zeros_beyond_a_windows_edges(
+    pictures: NDArray[np.uint8],
+) -> None:
+    model = load_model(read_export(MODEL_DIR), "openvino", num_sizes=4)
+    window = np.ascontiguousarray(pictures[:1, 64:256, 64:256])
+
+    np.testing.assert_array_equal(
+        model.start_windows(window, CUT_ALL_AROUND).result(), model.predict(window)
+    )
+
+
 def test_tensorflow_sees_zeros_beyond_every_edge(pictures: NDArray[np.uint8]) -> None:
-    model = load_model(read_export(MODEL_DIR), "tensorflow")
+    model = load_model(read_export(MODEL_DIR), "tensorflow", continues_windows=True)
     window = np.ascontiguousarray(pictures[:1, 64:256, 64:256])
 
     np.testing.assert_array_equal(
