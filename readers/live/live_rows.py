@@ -52,12 +52,19 @@ class LiveRows:
         self._first_arrival_s: float | None = None
         self._last_arrival_s = 0.0
         self._last_time: int | None = None
+        self._num_rows = 0
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the times of the packets so far; None for nothing."""
+        return self._stretches.damage
 
     def put(self, arrived: ArrivedPacket) -> Iterator[LiveRow]:
         """Decode a packet; yield the rows that are known now. Take all of them."""
         packet = self._stretches.place(arrived.packet)
         if self._stretches.begins:
             yield from map(self._live, self._decoder.begin_anew(packet))
+            self._stretches.note(self._num_rows)
         self._note(packet, arrived.arrival_time_s)
         yield from map(self._live, self._decoder.put(packet))
 
@@ -83,6 +90,7 @@ class LiveRows:
 
     def _live(self, row: Row) -> LiveRow:
         picture, time, status = frame_of(row)
+        self._num_rows += 1
         self._last_time = time
         arrival_s = self._last_arrival_s
         if time is not None:
