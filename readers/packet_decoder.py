@@ -162,6 +162,8 @@ class PacketDecoder:
             return None  # which the decoder would take for the end
         if packet is not None and packet.is_corrupt and self._tells_cut_packets:
             return None
+        if packet is not None and self._second_fields.lacks_first:
+            return None
         try:
             return self._context.decode(packet)
         except av.error.FFmpegError:  # any: a size that is nonsense is told as lack of memory

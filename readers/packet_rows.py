@@ -153,7 +153,9 @@ class RowsInOrder(PacketRows):
     Parameters
     ----------
     lag
-        Packets by which the encoder looked ahead: a row has the time of the packet as far behind.
+        Packets by which the encoder looked ahead: a row has the time of the packet as far behind,
+        counted so that the first row has the time of the first packet. The last rows, for which
+        there is no such packet, follow each other by one period.
     period
         Time from one frame to the next.
     """
@@ -165,6 +167,7 @@ class RowsInOrder(PacketRows):
         self._times: deque[int | None] = deque()  # in the order of rows, those to come
         self._inside: list[int] = []  # numbers of packets without a row
         self._num_errors = 0
+        self._advance: int | None = None
         self._last: int | None = None
 
     def put(
@@ -215,11 +218,14 @@ class RowsInOrder(PacketRows):
 
     def _next_time(self) -> int | None:
         time = self._times.popleft() if self._times else None
-        if self.lag and time is not None:
-            if len(self._times) >= self.lag:
-                later = self._times[self.lag - 1]
-                time = None if later is None else later - self.lag * self._period
-            elif self._last is not None:  # nothing is behind the last ones
-                time = self._last + self._period
-        self._last = time
-        return time
+        if not self.lag or time is None:
+            return time
+        if self._advance is None:  # the first picture has the first time
+            later = self._times[self.lag - 1] if len(self._times) >= self.lag else None
+            self._advance = 0 if later is None else later - time
+        if len(self._times) >= self.lag:
+            later = self._times[self.lag - 1]
+            self._last = None if later is None else later - self._advance
+        elif self._last is not None:  # nothing tells the last ones
+            self._last += self._period
+        return self._last

@@ -34,20 +34,41 @@ class SecondFields:
         FFmpeg's name of it. Only ``h264`` and ``mpeg2video`` come in fields.
     extradata
         What the container tells the decoder.
+
+    Attributes
+    ----------
+    lacks_first
+        Whether the packet that was looked at last is a field whose first one was lost, or could
+        not be read. A decoder would pair it with the next one.
     """
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
         self._coded = {"h264": _H264(extradata or b"").coded, "mpeg2video": _mpeg2}.get(codec)
         self._first: Coded | None = None
+        self._usual_second: int | None = None
+        self._was_readable = True
+        self.lacks_first = False
 
     def is_one(self, packet: bytes | av.Packet[VideoStream]) -> bool:
         """Tell whether a packet holds the second field of a picture, and no other picture."""
-        is_second = False
-        for lines, picture in () if self._coded is None else self._coded(bytes(packet)):
-            if (lines, picture) == self._first:
+        if self._coded is None:
+            return False
+        is_second = is_readable = self.lacks_first = False
+        for lines, picture in self._coded(bytes(packet)):
+            if (lines, picture) == self._first and is_readable:
                 continue  # another part of the same field
             is_second = self._first == (_BOTH_FIELDS - lines, picture)
-            self._first = None if is_second or lines == _BOTH_FIELDS else (lines, picture)
+            if is_second and self._usual_second is None:
+                self._usual_second = lines
+            self.lacks_first = lines == self._usual_second and not is_second
+            is_alone = is_second or self.lacks_first or lines == _BOTH_FIELDS
+            self._first = None if is_alone else (lines, picture)
+            is_readable = True
+        if self.lacks_first:
+            is_second = not self._was_readable
+        elif not is_readable and self._first is not None:  # damaged; a second field must follow
+            is_second, self._first = True, None
+        self._was_readable = is_readable or is_second
         return is_second
 
 
@@ -57,6 +78,7 @@ class _H264:
     def __init__(self, extradata: bytes) -> None:
         self._num_length_bytes = 0
         self._sequences: dict[int, tuple[bool, bool, int]] = {}
+        """Whether pictures come in fields, planes are apart, and how many bits number a picture."""
         self._sequence_of: dict[int, int] = {}
         if extradata.startswith(b"\x01") and len(extradata) > 6:
             self._num_length_bytes = 1 + (extradata[4] & 3)

@@ -74,7 +74,8 @@ class Stretches:
         if self._is_discard_wrong:
             packet = _kept(packet)
         if not packet.is_discard:
-            self._latest = max(shown + self._offset, self._latest or 0)
+            placed = shown + self._offset
+            self._latest = placed if self._latest is None else max(placed, self._latest)
         if packet.pts is not None:
             packet.pts += self._offset
         if packet.dts is not None:
