@@ -16,13 +16,16 @@ from readers.frames import MovieInfo
 from readers.picture_crop import are_converted_in_blocks, with_whole_blocks
 
 _Filter = tuple[str, str]
-_AS_OPENCV: _Filter = (
-    "scale",
-    # BT.601, of limited range unless the pixel format itself says full, chroma in the middle of
-    # its pixels, lines one below the other: this is what FFmpeg does when told of nothing else.
-    "flags=bicubic:in_color_matrix=bt601:in_range=limited:out_range=full"
-    ":in_chroma_loc=center:interl=0",
-)
+_AS_OPENCV: list[_Filter] = [
+    # What the movie says of its pictures is passed over. FFmpeg takes a pixel format of full
+    # range for that nevertheless, and refuses transfer functions and primaries that are reserved.
+    (
+        "setparams",
+        "range=limited:colorspace=smpte170m:color_primaries=unknown:color_trc=unknown"
+        ":chroma_location=center:field_mode=prog",
+    ),
+    ("scale", "flags=bicubic"),
+]
 
 
 class RgbConverter:
@@ -61,7 +64,7 @@ class RgbConverter:
     def _filters(self, picture: av.VideoFrame) -> list[_Filter]:
         crop, orientation = self._crop, self._orientation.filters
         if are_converted_in_blocks(picture):
-            convert = [_AS_OPENCV, ("format", "rgb24")]
+            convert = [*_AS_OPENCV, ("format", "rgb24")]
             if crop is None:
                 return convert + orientation
             wide = with_whole_blocks(crop, picture)
@@ -70,7 +73,7 @@ class RgbConverter:
             )
             return [_cut(wide), *convert, _cut(rest), *orientation]
         # To blue, green, red, as OpenCV: FFmpeg rounds otherwise on the way to red, green, blue.
-        convert = [_AS_OPENCV, ("format", "bgr24"), ("scale", ""), ("format", "rgb24")]
+        convert = [*_AS_OPENCV, ("format", "bgr24"), ("scale", ""), ("format", "rgb24")]
         return convert + ([] if crop is None else [_cut(crop)]) + orientation
 
 

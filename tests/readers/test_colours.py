@@ -1,11 +1,14 @@
 """Every pixel is as OpenCV, and so DeepLabCut, sees it: a model has learned from such pictures."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from readers import MovieInfo
+from readers.pictures import RgbConverter
 from tests.readers.cameras import images_of, pictures, read, read_by_opencv, write
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -101,3 +104,28 @@ def test_odd_sizes_of_subsampled_formats_lose_no_row_or_column(tmp_path: Path) -
     brightness_error = batch.images[0].mean(axis=-1) - images[0].mean(axis=-1)
     assert np.abs(brightness_error[:, -1]).mean() < 30
     assert np.abs(brightness_error[-1]).mean() < 30
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "nv12", "gray", "gbrp"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("color_range", range(3)),
+        ("colorspace", range(18)),
+        ("color_trc", range(20)),
+        ("color_primaries", range(14)),
+    ],
+)
+def test_no_word_of_a_picture_changes_its_colours_even_one_that_is_reserved(
+    pixel_format: str, name: str, values: range
+) -> None:
+    source = av.VideoFrame.from_ndarray(pictures(1, 64, 48)[0], format="rgb24")
+    picture = source.reformat(format=pixel_format)
+    converter = RgbConverter(MovieInfo(Path("m"), "avi", 64, 48, Fraction(1)), None)
+    expected, converted = np.empty((2, 48, 64, 3), np.uint8)
+    converter.convert(picture, expected)
+
+    for value in values:
+        setattr(picture, name, value)
+        converter.convert(picture, converted)
+        np.testing.assert_array_equal(converted, expected, err_msg=f"{name} {value}")
