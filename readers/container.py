@@ -13,6 +13,7 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from readers.avi_index import chunks_per_frame
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.container_frames import ContainerFrames
 from readers.demuxer import MOST_PIXELS, Demuxer, WatchedFile, demuxer, open_regular_file
@@ -38,11 +39,12 @@ def inspect_container(path: Path) -> MovieInfo:
         If the file is not a movie, or not one frame of it can be decoded.
     """
     with movie_errors(path), _opened(path) as source:
-        frames = ContainerFrames(source)
+        stream = source.stream
+        period_s = frame_period_s(path, stream)
+        frames = ContainerFrames(source, period_in_stream(stream, period_s))
         picture = next((picture for picture, _, _ in frames if picture is not None), None)
         if picture is None:
             raise MovieError(path, "holds no frame that can be decoded")
-        stream = source.stream
         orientation = orientation_of(picture)
         width, height = orientation.size(picture.width, picture.height)
         return MovieInfo(
@@ -50,7 +52,7 @@ def inspect_container(path: Path) -> MovieInfo:
             format=path.suffix.lower().lstrip("."),
             width=width,
             height=height,
-            frame_period_s=frame_period_s(path, stream),
+            frame_period_s=period_s,
             num_frames_from_header=max(0, stream.frames) or None,
             damage=cut_off(path),
             orientation=orientation,
@@ -72,9 +74,14 @@ class ContainerReader(MovieReader):
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         with _opened(self.info.path, most_pixels) as source:
             time_base = source.stream.time_base or Fraction(0)
-            frames = ContainerFrames(source, is_cut_off=self.info.damage is not None)
+            frames = ContainerFrames(
+                source,
+                period_in_stream(source.stream, self.info.frame_period_s),
+                is_cut_off=self.info.damage is not None,
+            )
             for picture, time, status in frames:
                 seconds = None if time is None else time * time_base
+                self._damage = frames.damage
                 yield DecodedFrame(picture, clock.time_s(seconds), status=status)
             self._damage = frames.damage
 
@@ -84,9 +91,15 @@ def frame_period_s(path: Path, stream: VideoStream) -> Fraction:
     rate = stream.average_rate or stream.guessed_rate
     if not rate or rate < 0:
         raise MovieError(path, "tells no frame rate")
-    period_s = 1 / Fraction(rate)
+    num_chunks, _ = chunks_per_frame(stream) if stream.container.format.name == "avi" else (1, True)
+    period_s = num_chunks / Fraction(rate)
     check_frame_period(path, period_s)
     return period_s
+
+
+def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
+    """Give a frame period in units of a stream's times, at least one."""
+    return max(1, round(period_s / (stream.time_base or period_s)))
 
 
 @contextmanager

@@ -125,7 +125,7 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return self._feed.damage
+        return "; ".join(filter(None, (self._rows.damage, self._feed.damage))) or None
 
     @property
     def num_arrived(self) -> int:

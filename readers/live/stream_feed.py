@@ -20,6 +20,7 @@ from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.recording import TIME_BASE, Recording
 from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
+from readers.stretches import Stretches
 
 _RATE_WITHOUT_TIMES = Fraction(25)
 _HIGHEST_RATE = 1000
@@ -84,6 +85,8 @@ class StreamFeed:
         self._stream: VideoStream | None = None
         self._packets: Iterator[ArrivedPacket] = iter(())
         self._clock = StreamClock(has_times=True)
+        self._stretches: Stretches | None = None
+        self._num_recorded = 0
         self._damage: str | None = None
 
     def open(self) -> None:
@@ -103,8 +106,11 @@ class StreamFeed:
         first = next(packets, None)
         if first is None:
             raise self._nothing_came("holds no picture")
+        rate = _rate(stream)
+        if has_times and stream.time_base:
+            self._stretches = Stretches(float(1 / (rate * stream.time_base)))
         with movie_errors(self.path):
-            self._recording = Recording(self.path, stream, _rate(stream))
+            self._recording = Recording(self.path, stream, rate)
             self._resources.callback(self._recording.close)
             arrived, written = self._record(self._recording, first)
             self._stream = self._recorded_stream(self._recording.head + written, stream)
@@ -140,7 +146,8 @@ class StreamFeed:
     @property
     def damage(self) -> str | None:
         """What is wrong with the stream or its recording."""
-        return self._damage or self._source.damage
+        steps = None if self._stretches is None else self._stretches.damage
+        return "; ".join(filter(None, (steps, self._damage or self._source.damage))) or None
 
     def _nothing_came(self, problem: str) -> MovieError:
         """Make the error for a stream that lacks something, because of its end or by itself."""
@@ -165,6 +172,11 @@ class StreamFeed:
     def _record(self, recording: Recording, arrived: ArrivedPacket) -> tuple[ArrivedPacket, bytes]:
         """Record a packet; give it as it is in the recording, and what was written."""
         packet = arrived.packet
+        if self._stretches is not None:
+            packet = self._stretches.place(packet)
+            if self._stretches.begins:
+                self._stretches.note(self._num_recorded)
+        self._num_recorded += 1
         shown_ms, decoded_ms = self._clock.times_ms(packet, arrived.arrival_time_s)
         content = recording.content(packet)
         written = recording.add(content, shown_ms, is_keyframe=packet.is_keyframe)
