@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.inference import ModelExport, read_export
 from engine.undisturbed import undisturbed
 from readers import InputError, MovieInfo, inspect_movie
+from readers.orientation import AS_STORED
 
 
 def inspect(path: Path) -> dict[str, object]:
@@ -41,6 +42,8 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     if movie.num_frames_from_header is not None:
         duration_s = movie.num_frames_from_header * movie.frame_period_s
         description["duration_s"] = round(float(duration_s), 6)
+    if movie.orientation != AS_STORED:
+        description["orientation"] = str(movie.orientation)
     if movie.start_time_ms is not None:
         description["start_time"] = _iso_time(movie.start_time_ms)
     if movie.hardware_counters_us is not None:

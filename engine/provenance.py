@@ -79,6 +79,7 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "format": movie.format,
         "width": movie.width,
         "height": movie.height,
+        "orientation": str(movie.orientation),
         "frame_rate": float(movie.frame_rate),
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,

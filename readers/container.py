@@ -22,6 +22,7 @@ from readers.file_end import container_format, cut_off, lacks_index
 from readers.frame_clock import FrameClock
 from readers.frame_period import check_frame_period
 from readers.frames import MovieInfo
+from readers.orientation import orientation_of
 from readers.pictures import RgbConverter
 
 NUM_TRIED_PACKETS = 8
@@ -44,14 +45,17 @@ def inspect_container(path: Path) -> MovieInfo:
         picture = next((picture for picture, _, _ in frames if picture is not None), None)
         if picture is None:
             raise MovieError(path, "holds no frame that can be decoded")
+        orientation = orientation_of(picture)
+        width, height = orientation.size(picture.width, picture.height)
         return MovieInfo(
             path=path,
             format=path.suffix.lower().lstrip("."),
-            width=picture.width,
-            height=picture.height,
+            width=width,
+            height=height,
             frame_period_s=period_s,
             num_frames_from_header=max(0, stream.frames) or None,
             damage=cut_off(path),
+            orientation=orientation,
         )
 
 
@@ -62,7 +66,7 @@ class ContainerReader(MovieReader):
     """
 
     def _make_converter(self) -> Converter:
-        return RgbConverter(self.crop)
+        return RgbConverter(self.info, self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         clock = FrameClock(self.info.frame_period_s)

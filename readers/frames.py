@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from readers.orientation import AS_STORED, Orientation
+
 
 class FrameStatus(IntEnum):
     """Whether a frame has a picture, and why not."""
@@ -34,8 +36,7 @@ class MovieInfo:
     format
         Its kind: ``"isxb"``, ``"mp4"``, ``"avi"``, ``"mkv"`` or ``"ts"``.
     width, height
-        Size of the whole frame in pixels, as it is stored: a rotation that the container asks
-        for is not applied, as DeepLabCut does not apply it.
+        Size of the whole frame in pixels, upright, as it is shown and read.
     frame_period_s
         Seconds from one frame to the next, nominal where the rate varies.
     num_frames_from_header
@@ -52,6 +53,8 @@ class MovieInfo:
     damage
         One line, without the path, that says what is wrong with the file as a whole, such as that
         it was cut off; None where it is whole.
+    orientation
+        How the movie's first picture, and with it every other, is turned and mirrored.
     """
 
     path: Path
@@ -65,6 +68,12 @@ class MovieInfo:
     hardware_counters_us: tuple[int, int] | None = None
     times_are_known: bool = True
     damage: str | None = None
+    orientation: Orientation = AS_STORED
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of a picture as it comes from the decoder, in pixels."""
+        return self.orientation.size(self.width, self.height)
 
     @property
     def has_hardware_counter(self) -> bool:

@@ -59,6 +59,13 @@ def test_other_movies_have_neither_start_nor_counters(tmp_path: Path, suffix: st
     }
 
 
+def test_a_movie_that_is_turned_is_told_with_its_upright_size() -> None:
+    description = inspect(Path(__file__).parents[1] / "cases/rotated_phone.mp4")
+
+    assert (description["width_px"], description["height_px"]) == (240, 320)
+    assert description["orientation"] == "turned by 90° anticlockwise"
+
+
 def test_a_start_that_is_on_no_calendar(tmp_path: Path) -> None:
     path = small_movie(tmp_path / "movie.isxb", start_time_ms=2**62)
     assert inspect(path)["start_time"] is None
