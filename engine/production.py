@@ -151,6 +151,12 @@ class Production:
                 "skipped while it was recorded; their poses are NaN; fill them in with "
                 "posestream run --resume"
             )
+        if counts.num_frames < self.job.window_length:
+            self.warn(
+                f"{movie.path}: its {counts.num_frames} frames are fewer than the median filter's "
+                f"window of {self.job.window_length}, which takes zeros for those beyond its ends "
+                "and so draws poses towards zero; choose a smaller --window-length"
+            )
         claimed = movie.num_frames_from_header
         if claimed is not None and claimed != counts.num_frames:
             self.warn(
