@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.alignment import alignment_warning
 from engine.builtin import DEMO_MOVIE
 from engine.fan_out import FanOut
 from engine.follow.settings import FollowSettings, follow_warnings
@@ -35,7 +36,8 @@ def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -
             f"{export.directory}: this model's predictions depend on which frames share a batch "
             "(its batch normalisation is in training mode); it runs one frame at a time"
         )
-    return warnings + follow_warnings(job, export)
+    of_crop = (alignment_warning(job, export, movie) for movie in movies)
+    return warnings + follow_warnings(job, export) + list(dict.fromkeys(filter(None, of_crop)))
 
 
 @dataclass
