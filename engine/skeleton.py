@@ -90,7 +90,7 @@ def _pair(text: str, body_parts: Sequence[str]) -> tuple[str, str]:
 def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
     where = printable(str(path))
     try:
-        config = read_yaml(path, _MOST_CONFIG_BYTES)
+        config = read_yaml(path, _MOST_CONFIG_BYTES, names="skeleton")
     except SettingsError as error:
         raise InputError(f"{where}: {_NO_PAIRS}, but it {error}") from error
     except (OSError, ValueError) as error:  # a path with a null character is no OSError
@@ -99,7 +99,7 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
     if not isinstance(given, list) or not all(map(_is_pair, given)):
         raise InputError(f"{where}: {_NO_PAIRS}")
     _check_number(f"{where}: skeleton", given)
-    pairs = tuple((str(first), str(second)) for first, second in given)
+    pairs = tuple((first, second) for first, second in given)
     check_body_parts("skeleton", (name for pair in pairs for name in pair), body_parts)
     color = config.get("skeleton_color")
     if color is not None and not (isinstance(color, str) and is_color_like(color)):
@@ -111,9 +111,7 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
 
 def _is_pair(value: object) -> bool:
     return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(name, str | int | float) for name in value)
+        isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value)
     )
 
 
