@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.colors import is_color_like
-
 from engine.settings import SettingsError, read_yaml
 from engine.wording import printable, short, short_list
 from readers import InputError
+from sinks.plain_matplotlib import matplotlib
 
 BOTTOM_VIEW_PAIRS = (
     ("nose", "neck"),
@@ -102,7 +101,9 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
     pairs = tuple((first, second) for first, second in given)
     check_body_parts("skeleton", (name for pair in pairs for name in pair), body_parts)
     color = config.get("skeleton_color")
-    if color is not None and not (isinstance(color, str) and is_color_like(color)):
+    if color is not None and not (
+        isinstance(color, str) and matplotlib.colors.is_color_like(color)
+    ):
         raise InputError(
             f"{where}: skeleton_color {short(color)} must be a color that matplotlib knows"
         )
