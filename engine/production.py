@@ -19,6 +19,7 @@ from engine.outputs import OutputDirectory
 from engine.progress import Progress
 from engine.provenance import MovieResult, describe_movie, describe_run
 from engine.unfinished import RunRecord, UnfinishedRun
+from engine.wording import printable
 from readers import MovieInfo
 from sinks import LabelledMovieDescription, ModelDescription, write_metadata
 
@@ -93,7 +94,7 @@ class Production:
             After an interrupt, when what the model had in hand is safe.
         """
         for message in model_warnings(self.job, self.export, self.movies):
-            self.warnings.append(message)
+            self.warnings.append(printable(message))
             if not self.has_told_of_model:
                 self.progress.warn(message)
         with self.fan_out.annotations(self.movies[0]) as annotations:
@@ -126,7 +127,7 @@ class Production:
 
     def warn(self, message: str) -> None:
         """Tell the user at once, and keep it for the metadata."""
-        self.warnings.append(message)
+        self.warnings.append(printable(message))
         self.progress.warn(message)
 
     def _tell_of_following(self, result: MovieResult) -> None:

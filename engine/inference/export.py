@@ -16,7 +16,7 @@ from engine.inference.geometry import Geometry, find_geometry
 from engine.inference.graph import GraphNode, read_graph
 from engine.inference.graph_error import GraphError
 from engine.settings import SettingsError, read_yaml
-from engine.wording import printable, short, short_list
+from engine.wording import short, short_list
 from readers import InputError
 
 _DATASET = re.compile(
@@ -38,7 +38,7 @@ class ModelError(InputError):
     """A model cannot be used; the message begins with its path."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{printable(str(path))}: {problem}")
+        super().__init__(f"{path}: {problem}")
 
 
 @dataclass(frozen=True)
