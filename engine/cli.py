@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.errors import RunError
+from engine.wording import printable
 from readers import InputError
 
 EXIT_FAILED = 1
@@ -102,7 +103,7 @@ class _Stop:
 
 
 def _fail(message: object, exit_code: int) -> int:
-    print(f"posestream: {' '.join(str(message).split())}", file=sys.stderr)  # noqa: T201 -- for the user
+    print(f"posestream: {printable(' '.join(str(message).split()))}", file=sys.stderr)  # noqa: T201 -- for the user
     return exit_code
 
 
@@ -121,7 +122,7 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
         raise InputError("no output directory was given; say where with --output-dir DIR")
     result = run(Job(**{"movies": (), **parameters}), progress_for())
     for path in result.outputs:
-        print(path)  # noqa: T201 -- the command's output
+        print(printable(path))  # noqa: T201 -- the command's output
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
@@ -142,7 +143,7 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     result = follow(job, options, live_progress_for())
     told = sys.stderr if "stdout" in options.publish else sys.stdout
     for path in result.outputs:
-        print(path, file=told)
+        print(printable(path), file=told)
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.inference import ModelExport, read_export
 from engine.undisturbed import undisturbed
+from engine.wording import printable
 from readers import InputError, MovieInfo, inspect_movie
 from readers.orientation import AS_STORED
 
@@ -89,5 +90,5 @@ def _value_as_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+        return printable(", ".join(map(str, value)))
+    return printable(str(value))

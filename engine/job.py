@@ -239,7 +239,7 @@ def _check_frame_rate(rate: float) -> None:
 
 def _check_color_map(name: str) -> None:
     """Raise `InputError`, with near names, unless matplotlib knows the color map."""
-    import matplotlib  # takes long to import, and is needed here for its list alone
+    from sinks.plain_matplotlib import matplotlib  # takes long to import
 
     known = list(matplotlib.colormaps)
     if name not in known:

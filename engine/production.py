@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.alignment import alignment_warning
 from engine.builtin import DEMO_MOVIE
 from engine.fan_out import FanOut
 from engine.follow.settings import FollowSettings, follow_warnings
@@ -18,6 +19,7 @@ from engine.outputs import OutputDirectory
 from engine.progress import Progress
 from engine.provenance import MovieResult, describe_movie, describe_run
 from engine.unfinished import RunRecord, UnfinishedRun
+from engine.wording import printable
 from readers import MovieInfo
 from sinks import LabelledMovieDescription, ModelDescription, write_metadata
 
@@ -35,7 +37,8 @@ def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -
             f"{export.directory}: this model's predictions depend on which frames share a batch "
             "(its batch normalisation is in training mode); it runs one frame at a time"
         )
-    return warnings + follow_warnings(job, export)
+    of_crop = (alignment_warning(job, export, movie) for movie in movies)
+    return warnings + follow_warnings(job, export) + list(dict.fromkeys(filter(None, of_crop)))
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Production:
             After an interrupt, when what the model had in hand is safe.
         """
         for message in model_warnings(self.job, self.export, self.movies):
-            self.warnings.append(message)
+            self.warnings.append(printable(message))
             if not self.has_told_of_model:
                 self.progress.warn(message)
         with self.fan_out.annotations(self.movies[0]) as annotations:
@@ -124,7 +127,7 @@ class Production:
 
     def warn(self, message: str) -> None:
         """Tell the user at once, and keep it for the metadata."""
-        self.warnings.append(message)
+        self.warnings.append(printable(message))
         self.progress.warn(message)
 
     def _tell_of_following(self, result: MovieResult) -> None:
@@ -150,6 +153,12 @@ class Production:
                 f"{movie.path}: {counts.skipped.num_frames} of {counts.num_frames} frames were "
                 "skipped while it was recorded; their poses are NaN; fill them in with "
                 "posestream run --resume"
+            )
+        if counts.num_frames < self.job.window_length:
+            self.warn(
+                f"{movie.path}: its {counts.num_frames} frames are fewer than the median filter's "
+                f"window of {self.job.window_length}, which takes zeros for those beyond its ends "
+                "and so draws poses towards zero; choose a smaller --window-length"
             )
         claimed = movie.num_frames_from_header
         if claimed is not None and claimed != counts.num_frames:

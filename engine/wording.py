@@ -9,6 +9,9 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 
+from readers.errors import printable
+
+__all__ = ["cut", "printable", "short", "short_list"]
 _MOST_CHARACTERS = 100
 _MOST_NAMES = 20
 _MOST_ITEMS = 6
@@ -49,10 +52,3 @@ def short_list(names: Sequence[str]) -> str:
 def cut(text: str) -> str:
     """Shorten a text to 100 characters."""
     return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
-
-
-def printable(text: str) -> str:
-    """Write line breaks and other characters that are not to be seen as Python's escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

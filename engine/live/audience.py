@@ -11,6 +11,7 @@ from engine.live.page import PreviewPage
 from engine.live.status import Status
 from engine.live.status_file import StatusFile
 from engine.live.status_line import LiveProgress
+from engine.wording import printable
 from readers import InputError
 from readers.live import LiveMovie
 from sinks import OutputError, OverlayStyle, PoseBatch, ResourceHolder, Sink
@@ -105,7 +106,7 @@ class Audience(ResourceHolder):
 
     def warn(self, message: str) -> None:
         """Say what the user should know, in one line."""
-        self._status.warn(message)
+        self._status.warn(printable(message))
         self._progress.warn(message)
 
     def _show(self) -> None:
