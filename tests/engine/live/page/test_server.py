@@ -240,11 +240,16 @@ def test_a_head_that_comes_bit_by_bit_has_its_time(
     with serving() as place:
         dripping = connect(place)
         dripping.sendall(b"GET /")
-        for _ in range(8_000):
-            if select.select([dripping], [], [], 0.001)[0]:
-                break
-            dripping.sendall(b"x")
-        assert dripping.recv(1) == b""
+        try:
+            for _ in range(8_000):
+                if select.select([dripping], [], [], 0.001)[0]:
+                    break
+                dripping.sendall(b"x")
+            else:
+                pytest.fail("it has its time and its bytes")
+            assert dripping.recv(1) == b""
+        except ConnectionError:
+            pass  # it was ended while the next byte was on its way
 
 
 def test_no_thread_is_left(connect: Connect) -> None:
