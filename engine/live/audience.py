@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from engine.fan_out import FanOut
 from engine.inference import ModelExport
 from engine.live.options import LiveOptions
-from engine.live.page import PreviewPage
+from engine.live.page import PreviewPage, find_token
 from engine.live.status import Status
 from engine.live.status_file import StatusFile
 from engine.live.status_line import LiveProgress
@@ -127,6 +127,7 @@ def _page(
     options: LiveOptions, address: str, export: ModelExport, style: OverlayStyle, status: Status
 ) -> PreviewPage:
     try:
-        return PreviewPage(address, export.body_parts, style, status, token=options.preview_token)
+        token = find_token(options.preview_token, options.preview_token_file)
+        return PreviewPage(address, export.body_parts, style, status, token=token)
     except ValueError as error:
         raise InputError(str(error)) from error

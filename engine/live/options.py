@@ -34,7 +34,10 @@ class LiveOptions:
     preview
         Port, or host and port, of a page that shows how the run does; None for none.
     preview_token
-        What a browser must know, where the page can be reached from other machines.
+        What a browser must know, where the page can be reached from other machines; None for
+        what the environment's POSESTREAM_PREVIEW_TOKEN says.
+    preview_token_file
+        A file with the token, for its owner alone; None for none.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class LiveOptions:
     status: Path | None = None
     preview: str | None = None
     preview_token: str | None = None
+    preview_token_file: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.source.strip():
