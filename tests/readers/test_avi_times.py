@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from readers import FrameStatus, inspect_movie
 from tests.cases import CASES
+from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import FRAME_RATE, encode, packet_places, read_all
-from tests.readers.test_container import read_by_opencv
 
 DROPPED = [3, 4, 11, *range(20, 26)]
 

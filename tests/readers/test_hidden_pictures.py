@@ -10,8 +10,8 @@ from av.video.stream import VideoStream
 
 from readers import FrameStatus
 from tests.cases import CASES
+from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import encode, packet_places, read_all, without
-from tests.readers.test_container import read_by_opencv
 
 FIELDS = CASES / "field_pairs_1080i_like.ts"
 

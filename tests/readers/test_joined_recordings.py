@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from readers import FrameBatch, inspect_movie, open_movie
 from readers.stretches import Stretches
 from tests.cases import CASES
+from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import FRAME_RATE, encode, read_all
-from tests.readers.test_container import read_by_opencv
 
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 OPEN = "keyint=6:min-keyint=6:scenecut=0:b-adapt=0:open-gop=1:log-level=0"
