@@ -17,7 +17,8 @@ class Stretches:
     They step back where files were joined, or where a camera or its clock was started again. The
     first picture is then shown one frame period after the latest one before. A step of less than
     half a period is none, since times may not be exact; nor is one of 17 periods or less where no
-    recording can begin, since pictures are not decoded in the order in which they are shown.
+    recording can begin, since pictures are not decoded in the order in which they are shown; nor is
+    one while decoding times rise.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ class Stretches:
         self._frame_period = frame_period
         self._offset = 0
         self._latest: int | None = None
+        self._last_decoding_time: int | None = None
         self._is_discard_wrong = False
         self.begins = False
         self._num_begun, self._first_begun = 0, 0
@@ -67,7 +69,7 @@ class Stretches:
         if self._latest is not None:
             step_back = self._latest - self._offset - shown
             num_periods = 0.5 if packet.is_keyframe else _LARGEST_REORDERING
-            self.begins = step_back > num_periods * self._frame_period
+            self.begins = step_back > num_periods * self._frame_period and not self._rises(packet)
             if self.begins:
                 self._offset = self._latest + round(self._frame_period) - shown
         self._is_discard_wrong = packet.is_discard and (self.begins or self._is_discard_wrong)
@@ -76,11 +78,16 @@ class Stretches:
         if not packet.is_discard:
             placed = shown + self._offset
             self._latest = placed if self._latest is None else max(placed, self._latest)
+        self._last_decoding_time = packet.dts
         if packet.pts is not None:
             packet.pts += self._offset
         if packet.dts is not None:
             packet.dts += self._offset
         return packet
+
+    def _rises(self, packet: av.Packet[VideoStream]) -> bool:
+        last = self._last_decoding_time
+        return packet.dts is not None and last is not None and packet.dts >= last
 
 
 def _kept(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:

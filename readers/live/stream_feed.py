@@ -13,11 +13,14 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from readers.avi_index import chunks_per_frame
+from readers.container import period_in_stream
 from readers.demuxer import demuxer_of
 from readers.errors import MovieError, movie_errors
 from readers.frame_period import LONGEST_S
 from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.recording import TIME_BASE, Recording
+from readers.live.shown_times import with_shown_times
 from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
 from readers.stretches import Stretches
@@ -102,11 +105,15 @@ class StreamFeed:
         if not has_times and stream.codec_context.reorder_depth:
             raise MovieError(self._name, _IN_ANOTHER_ORDER)
         self._clock = StreamClock(has_times=has_times)
-        packets = (packet for packet in self._source.packets(stream) if packet.packet.size)
+        rate = _rate(stream)
+        packets: Iterator[ArrivedPacket] = (
+            packet for packet in self._source.packets(stream) if packet.packet.size
+        )
+        if container.format.name == "avi" and stream.codec_context.reorder_depth:
+            packets = with_shown_times(packets, stream, period_in_stream(stream, 1 / rate))
         first = next(packets, None)
         if first is None:
             raise self._nothing_came("holds no picture")
-        rate = _rate(stream)
         if has_times and stream.time_base:
             self._stretches = Stretches(float(1 / (rate * stream.time_base)))
         with movie_errors(self.path):
@@ -196,7 +203,9 @@ class StreamFeed:
 
 def _rate(stream: VideoStream) -> Fraction:
     """Tell the nominal frame rate; FFmpeg's own for pictures without times where there is none."""
-    for rate in (stream.average_rate, stream.guessed_rate):
+    num_chunks = chunks_per_frame(stream)[0] if stream.container.format.name == "avi" else 1
+    for told in (stream.average_rate, stream.guessed_rate):
+        rate = told and told / num_chunks
         if rate and 1 / LONGEST_S <= rate <= _HIGHEST_RATE:
             return Fraction(rate)
     return _RATE_WITHOUT_TIMES
