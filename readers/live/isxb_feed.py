@@ -40,6 +40,7 @@ class IsxbFeed:
     """
 
     format = "isxb"
+    notes = ()
     may_wait = True
     tells_times = False
 

@@ -17,16 +17,18 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import fill_image, fits
-from readers.container import frame_period_s, stands_strict_decoding
+from readers.base import fill_image
+from readers.container import stands_strict_decoding
 from readers.crop import CropRectangle
-from readers.errors import MovieError, movie_errors
+from readers.errors import MovieError, joined, movie_errors
 from readers.file_end import cut_off
+from readers.frame_period import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
 from readers.live.feed import ArrivedPacket, EndedBy, Feed
 from readers.live.live_rows import LiveRow, LiveRows
 from readers.live.packet_queue import PacketQueue
 from readers.live.spill_file import SpillFile
+from readers.picture_sizes import PictureSizes
 from readers.pictures import GreyConverter, RgbConverter
 
 _MOST_QUEUED_BYTES = 2**25
@@ -68,8 +70,7 @@ class LiveMovie:
         self._receiving = Lock()
         self._is_cancelled = False
         self._is_over = False
-        self.num_of_other_size = 0
-        """Pictures so far whose size is not that of the first: rows that are undecodable."""
+        self._sizes = PictureSizes()
 
     info: MovieInfo
     """What is known of the movie since its first picture."""
@@ -124,7 +125,12 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return self._feed.damage
+        return joined(self._feed.damage, self.size_change)
+
+    @property
+    def size_change(self) -> str | None:
+        """Both sizes, and where the pictures' size changed, in one line; None where it did not."""
+        return self._sizes.change
 
     @property
     def num_arrived(self) -> int:
@@ -224,7 +230,7 @@ class LiveMovie:
         picture = None
         self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
         for arrived in self._received(self._packets):
-            self._ready.extend(self._rows.put(arrived))
+            self._add(self._rows.put(arrived))
             picture = self._first_picture()
             if picture is not None:
                 break
@@ -240,6 +246,7 @@ class LiveMovie:
             height=picture.height,
             frame_period_s=period_s,
             times_are_known=feed.tells_times,
+            notes=feed.notes,
         )
         if self._crop is not None:
             self._crop.check_inside(self.info)
@@ -283,7 +290,7 @@ class LiveMovie:
             if arrived is None:
                 self._end()
                 break
-            self._ready.extend(self._decoded(arrived, look=look))
+            self._add(self._decoded(arrived, look=look))
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
@@ -299,6 +306,11 @@ class LiveMovie:
         """Tell whether another frame waits already; bytes may be a part of one only."""
         return len(self._queue) > 0 or self._num_in_file() > 1
 
+    def _add(self, rows: Iterable[LiveRow]) -> None:
+        for row in rows:
+            self._sizes.look(row.picture)
+            self._ready.append(row)
+
     def _let_go(self, *, keep_newest: bool) -> None:
         for row in reversed(self._ready):
             if keep_newest and row.picture is not None:
@@ -310,7 +322,7 @@ class LiveMovie:
         """Take what is inside the decoder, once."""
         if not self._is_over:
             self._is_over = True
-            self._ready.extend(self._rows.rest(is_cut_off=self._is_cut_off()))
+            self._add(self._rows.rest(is_cut_off=self._is_cut_off()))
 
     def _is_cut_off(self) -> bool:
         """Tell whether a reader of the file will find that its end is missing."""
@@ -329,7 +341,6 @@ class LiveMovie:
             is_there = fill_image(images[index], row.picture, self._converter, self.info)
             if row.picture is not None and not is_there:
                 status[index] = FrameStatus.UNDECODABLE
-                self.num_of_other_size += not fits(row.picture, self.info)
         return status
 
 

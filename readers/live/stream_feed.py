@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -13,19 +12,14 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers.demuxer import demuxer_of
+from readers.demuxer import demuxer_of, first_video, no_video, other_videos
 from readers.errors import MovieError, movie_errors
-from readers.frame_period import LONGEST_S
+from readers.frame_period import WITHOUT_TIMES, frame_period_s
 from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.recording import TIME_BASE, Recording
 from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
 
-_RATE_WITHOUT_TIMES = Fraction(25)
-_HIGHEST_RATE = 1000
-"""What claims more tells the unit of its times, not its frames."""
-_WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe")
-"""Formats whose times FFmpeg makes up."""
 _IN_ANOTHER_ORDER = (
     "its pictures come in another order than they are shown in, and without times; "
     "send them as MPEG-TS or Matroska, or without B-frames"
@@ -78,6 +72,7 @@ class StreamFeed:
 
     def __init__(self, name: str, source: StreamInput, path: Path, end_after_s: float) -> None:
         self.path = path
+        self.notes: tuple[str, ...] = ()
         self._name, self._source, self._end_after_s = name, source, end_after_s
         self._resources = ExitStack()
         self._recording: Recording | None = None
@@ -90,12 +85,14 @@ class StreamFeed:
         """Wait for the first packet, and begin the recording."""
         self._resources.callback(self._source.close)
         container = self._source.open()
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            raise self._nothing_came("holds no video")
+        stream = first_video(container)
+        if stream is None:
+            raise self._nothing_came(no_video(container))
         if not stream.width or not stream.height or stream.codec_context is None:
             raise self._nothing_came("does not tell what its pictures are")
-        has_times = container.format.name not in _WITHOUT_TIMES
+        note = other_videos(stream)
+        self.notes = () if note is None else (note,)
+        has_times = container.format.name not in WITHOUT_TIMES
         if not has_times and stream.codec_context.reorder_depth:
             raise MovieError(self._name, _IN_ANOTHER_ORDER)
         self._clock = StreamClock(has_times=has_times)
@@ -104,7 +101,7 @@ class StreamFeed:
         if first is None:
             raise self._nothing_came("holds no picture")
         with movie_errors(self.path):
-            self._recording = Recording(self.path, stream, _rate(stream))
+            self._recording = Recording(self.path, stream, 1 / frame_period_s(self.path, stream))
             self._resources.callback(self._recording.close)
             arrived, written = self._record(self._recording, first)
             self._stream = self._recorded_stream(self._recording.head + written, stream)
@@ -180,11 +177,3 @@ class StreamFeed:
         # The one of a single packet may not know that pictures change their order.
         context.reorder_depth = max(context.reorder_depth, original.codec_context.reorder_depth)
         return source.stream
-
-
-def _rate(stream: VideoStream) -> Fraction:
-    """Tell the nominal frame rate; FFmpeg's own for pictures without times where there is none."""
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and 1 / LONGEST_S <= rate <= _HIGHEST_RATE:
-            return Fraction(rate)
-    return _RATE_WITHOUT_TIMES
