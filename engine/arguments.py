@@ -71,8 +71,8 @@ def _add_run(commands: Any) -> None:
         type=_path,
         default=[],
         metavar="MOVIE",
-        help="a movie that FFmpeg reads (.mp4, .avi, .mkv, .ts, .mov ...) or an .isxb; several .isxb "
-        "are a series in order of time",
+        help="an .isxb, or a movie that FFmpeg reads (.mp4, .avi, .mkv, .ts, .mov ...); several "
+        ".isxb are a series in order of time",
     )
     _add_run_options(parser)
 

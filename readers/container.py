@@ -69,7 +69,9 @@ def inspect_container(path: Path) -> MovieInfo:
                 ),
                 num_frames_from_header=num_claimed,
                 num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
-                duration_s=Fraction(container.duration, av.time_base) if container.duration else None,
+                duration_s=Fraction(container.duration, av.time_base)
+                if container.duration
+                else None,
                 damage=damage,
                 notes=() if note is None else (note,),
             )

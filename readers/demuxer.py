@@ -13,7 +13,7 @@ from typing import IO, Generic, Protocol, TypeVar, cast
 
 import av
 import av.error
-from av.container import InputContainer
+from av.container import Container, InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
@@ -247,7 +247,7 @@ def other_videos(stream: VideoStream) -> str | None:
     )
 
 
-def _videos(container: InputContainer) -> list[VideoStream]:
+def _videos(container: Container) -> list[VideoStream]:
     return [
         stream
         for stream in container.streams.video

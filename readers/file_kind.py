@@ -152,7 +152,7 @@ def what_is_no_movie(head: bytes) -> str | None:
         return "a BMP picture"
     if head.startswith(b"GIF8") and b"NETSCAPE" not in head:
         return "a GIF picture"
-    if head.startswith(b"YUV4MPEG2 ") or _BINARY.search(head):
+    if len(head) < 8 or head.startswith(b"YUV4MPEG2 ") or _BINARY.search(head):
         return None
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<mpd" in text:

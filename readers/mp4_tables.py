@@ -30,8 +30,7 @@ _SAMPLES_OF_PIECE = 1024
 """FFmpeg's index has a place for so many samples of plain sound."""
 _DEEPEST = 12
 _PARENTS = frozenset(
-    (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"udta")
-    + (b"dinf", b"tref", b"wave", b"free", b"hoov", b"cmov")
+    b"moov trak mdia minf stbl edts mvex moof traf udta dinf tref wave free hoov cmov".split()
 )
 
 

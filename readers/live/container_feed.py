@@ -35,7 +35,7 @@ from readers.live.growing_file import GrowingFile
 from readers.mp4_tables import check_tables
 
 _CANNOT_BE_FOLLOWED = (
-    "is a plain .mp4 or .mov, which cannot be read before its end, when its index is written; "
+    "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
     "record a fragmented .mp4 or an .mkv, or run on it afterwards"
 )
 
@@ -63,7 +63,7 @@ def check_can_be_followed(path: Path) -> None:
         if no_movie is not None:
             raise MovieError(path, NO_MOVIE.format(no_movie))
         if container_format(head) == "mov" and mp4_kind(file, file.seek(0, 2)) == "plain":
-            raise MovieError(path, _CANNOT_BE_FOLLOWED)
+            raise MovieError(path, _CANNOT_BE_FOLLOWED.format(format_name("mov", head)))
 
 
 def _is_closed(file: IO[bytes], size: int) -> bool:
@@ -232,7 +232,8 @@ class ContainerFeed:
             if not self._file.wait_for(self._file.size + 1):
                 raise self._file.nothing_came()
         if kind == "plain":
-            raise MovieError(self.path, _CANNOT_BE_FOLLOWED)
+            name = format_name("mov", read_head(self._file.file))
+            raise MovieError(self.path, _CANNOT_BE_FOLLOWED.format(name))
 
     def _open_source(self, name: str | None) -> AbstractContextManager[_Source]:
         if _is_closed(self._file.file, self._file.size):

@@ -40,7 +40,7 @@ class IsxbFeed:
     """
 
     format = "isxb"
-    notes = ()
+    notes: tuple[str, ...] = ()
     may_wait = True
     tells_times = False
 

@@ -20,6 +20,10 @@ from readers.live.recording import TIME_BASE, Recording
 from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
 
+_INDEX_AT_END = (
+    "is a plain .mp4 whose pictures come before their index, which a stream cannot go back to; "
+    "send a fragmented one, MPEG-TS or Matroska"
+)
 _IN_ANOTHER_ORDER = (
     "its pictures come in another order than they are shown in, and without times; "
     "send them as MPEG-TS or Matroska, or without B-frames"
@@ -99,6 +103,8 @@ class StreamFeed:
         packets = (packet for packet in self._source.packets(stream) if packet.packet.size)
         first = next(packets, None)
         if first is None:
+            if container.format.name.startswith("mov"):
+                raise MovieError(self._name, _INDEX_AT_END)
             raise self._nothing_came("holds no picture")
         with movie_errors(self.path):
             self._recording = Recording(self.path, stream, 1 / frame_period_s(self.path, stream))
