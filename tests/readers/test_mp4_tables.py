@@ -186,7 +186,7 @@ def test_hostile_tables_take_no_memory(tmp_path: Path) -> None:
         for number, content in enumerate(HOSTILE.values())
     ]
 
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 -- our own program
         [sys.executable, "-c", _MEASURE, honest_path, *paths],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
