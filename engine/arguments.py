@@ -71,8 +71,8 @@ def _add_run(commands: Any) -> None:
         type=_path,
         default=[],
         metavar="MOVIE",
-        help=".isxb, .mp4, .avi, .mkv or .ts files of one format; several .isxb are a series in "
-        "order of time",
+        help="an .isxb, or a movie that FFmpeg reads (.mp4, .avi, .mkv, .ts, .mov ...); several "
+        ".isxb are a series in order of time",
     )
     _add_run_options(parser)
 
@@ -96,7 +96,7 @@ def _add_live(commands: Any) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a file that is being written (.isxb, .avi, fragmented .mp4, .mkv, .ts), a folder "
+        help="a file that is being written (.isxb, .avi, fragmented .mp4, .mkv, .ts ...), a folder "
         "that a recorder fills with such files, a URL (rtsp, udp, http, ...), a capture device, "
         "or - for standard input",
     )
@@ -300,7 +300,7 @@ def _add_bench(commands: Any) -> None:
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument(
-        "movie", type=_path, metavar="MOVIE", help="a .isxb, .mp4, .avi, .mkv or .ts file"
+        "movie", type=_path, metavar="MOVIE", help="an .isxb, or a movie that FFmpeg reads"
     )
     measured = parser.add_argument_group("what to measure")
     measured.add_argument(

@@ -32,7 +32,7 @@ class Job:
     Attributes
     ----------
     movies
-        One or more .isxb, .mp4, .avi, .mkv or .ts files of one format.
+        One or more movies that FFmpeg reads, or one or more .isxb.
     output_dir
         Folder of the outputs; made if it does not exist.
     model
@@ -138,9 +138,7 @@ class Job:
             raise InputError(f"movies {short(str(movies))}: must be a list of paths")
         self._set("movies", tuple(_path("movie", movie) for movie in movies))
         if not self.movies:
-            raise InputError(
-                "no movie was given; at least one .isxb, .mp4, .avi, .mkv or .ts file is needed"
-            )
+            raise InputError("no movie was given; at least one is needed")
         self._set("output_dir", _path("output directory", self.output_dir))
         if self.model is not None:
             self._set("model", _path("model", self.model))

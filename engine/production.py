@@ -63,8 +63,8 @@ class Production:
         Every movie is taken to end after as many frames; None for where they end.
     follow
         How the animal is followed; None for whole frames.
-    has_told_of_model
-        Whether the user has heard of `model_warnings` already.
+    has_told
+        Whether the user has heard of `model_warnings` and of the movies' notes already.
     results
         One for each movie that is through.
     warnings
@@ -79,7 +79,7 @@ class Production:
     progress: Progress
     most_frames: int | None = None
     follow: FollowSettings | None = None
-    has_told_of_model: bool = False
+    has_told: bool = False
     results: list[MovieResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -93,9 +93,10 @@ class Production:
         Interrupted
             After an interrupt, when what the model had in hand is safe.
         """
-        for message in model_warnings(self.job, self.export, self.movies):
+        notes = [f"{movie.path}: {note}" for movie in self.movies for note in movie.notes]
+        for message in [*model_warnings(self.job, self.export, self.movies), *notes]:
             self.warnings.append(printable(message))
-            if not self.has_told_of_model:
+            if not self.has_told:
                 self.progress.warn(message)
         with self.fan_out.annotations(self.movies[0]) as annotations:
             for number, movie in enumerate(self.movies):
@@ -143,6 +144,11 @@ class Production:
         movie, counts = result.movie, result.counts
         if result.damage is not None:
             self.warn(f"{movie.path}: {result.damage}")
+        if counts.dropped.num_frames:
+            self.warn(
+                f"{movie.path}: {counts.dropped.num_frames} of {counts.num_frames} frames were "
+                "dropped by the recorder; their poses are NaN"
+            )
         if counts.undecodable.num_frames:
             self.warn(
                 f"{movie.path}: {counts.undecodable.num_frames} of {counts.num_frames} frames "

@@ -91,6 +91,7 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "not_decodable_frames": _ranges_as_json(counts.undecodable),
         "skipped_frames": _ranges_as_json(counts.skipped),
         "damage": result.damage,
+        "notes": movie.notes,
         "follow": None if result.follow is None else result.follow.as_json(),
     }
 

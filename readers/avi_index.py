@@ -17,10 +17,14 @@ _SAME_RATE = 0.001
 def chunks_per_frame(stream: VideoStream) -> tuple[int, bool]:
     """Tell how many chunks an .avi counts from one frame to the next, and whether it says so.
 
+    Other movies count frames.
+
     More than one where the file counts faster than frames come: its empty chunks then only keep
     time. A file says so if its pictures tell a rate of which its own is a multiple. Otherwise it
     is taken to be so if nowhere in the index two pictures stand next to each other.
     """
+    if stream.container.format.name != "avi":
+        return 1, True
     rate, own_rate = stream.average_rate, stream.codec_context.framerate
     distance = _least_distance(stream)
     if rate and own_rate:
@@ -28,6 +32,18 @@ def chunks_per_frame(stream: VideoStream) -> tuple[int, bool]:
         if abs(rate / own_rate / multiple - 1) < _SAME_RATE and (distance or multiple) >= multiple:
             return multiple, True
     return distance or 1, False
+
+
+def time_keeping(stream: VideoStream) -> str | None:
+    """Tell of empty chunks that are taken to keep time though the .avi does not say so."""
+    num_chunks, is_told = chunks_per_frame(stream)
+    if is_told or num_chunks == 1:
+        return None
+    num_empty = stream.frames - len(stream.index_entries)
+    return (
+        f"no two of its pictures are neighbours, but {num_chunks} chunks or more apart: its "
+        f"{num_empty} empty chunks are taken to keep time rather than for dropped frames"
+    )
 
 
 def _least_distance(stream: VideoStream) -> int | None:

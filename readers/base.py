@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
-from readers.errors import movie_errors
+from readers.errors import joined, movie_errors
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
 
 
@@ -81,7 +81,7 @@ class MovieReader(ABC):
     @property
     def damage(self) -> str | None:
         """What is wrong with the file as a whole, as far as is known by now; None for nothing."""
-        return self._damage or self.info.damage
+        return joined(self.info.damage, self._damage)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -1,11 +1,11 @@
-"""Movies of any camera, .mp4, .avi, .mkv and .ts, through FFmpeg."""
+"""Movies of any camera, .mp4, .avi, .mkv, .ts and what else FFmpeg reads."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -13,16 +13,26 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from readers.avi_index import chunks_per_frame
+from readers.avi_index import chunks_per_frame, time_keeping
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.container_frames import ContainerFrames
-from readers.demuxer import MOST_PIXELS, Demuxer, WatchedFile, demuxer, open_regular_file
-from readers.errors import MovieError, movie_errors
-from readers.file_end import container_format, cut_off, lacks_index
+from readers.demuxer import (
+    MOST_PIXELS,
+    Demuxer,
+    WatchedFile,
+    demuxer,
+    open_regular_file,
+    other_videos,
+)
+from readers.errors import MovieError, joined, movie_errors
+from readers.file_end import cut_off, lacks_index
+from readers.file_kind import NO_MOVIE, container_format, format_name, is_one_jpeg, read_head
 from readers.frame_clock import FrameClock
-from readers.frame_period import check_frame_period
+from readers.frame_period import frame_period_s
 from readers.frames import MovieInfo
+from readers.mp4_tables import check_tables
 from readers.orientation import orientation_of
+from readers.picture_sizes import PictureSizes
 from readers.pictures import RgbConverter
 
 NUM_TRIED_PACKETS = 8
@@ -36,27 +46,40 @@ def inspect_container(path: Path) -> MovieInfo:
     Raises
     ------
     MovieError
-        If the file is not a movie, or not one frame of it can be decoded.
+        If the file is not a movie, claims more than it can hold, or not one frame of it can be
+        decoded.
     """
-    with movie_errors(path), _opened(path) as source:
-        stream = source.stream
-        period_s = frame_period_s(path, stream)
-        frames = ContainerFrames(source, period_in_stream(stream, period_s))
-        picture = next((picture for picture, _, _ in frames if picture is not None), None)
-        if picture is None:
-            raise MovieError(path, "holds no frame that can be decoded")
-        orientation = orientation_of(picture)
-        width, height = orientation.size(picture.width, picture.height)
-        return MovieInfo(
-            path=path,
-            format=path.suffix.lower().lstrip("."),
-            width=width,
-            height=height,
-            frame_period_s=period_s,
-            num_frames_from_header=max(0, stream.frames) or None,
-            damage=cut_off(path),
-            orientation=orientation,
-        )
+    with movie_errors(path):
+        check_tables(path)
+        with open_regular_file(path) as file:
+            head = read_head(file)
+        with _opened(path) as source:
+            container, stream = source.container, source.stream
+            first_step_s = None if stream.average_rate else _first_step_s(path)
+            period_s = frame_period_s(path, stream, first_step_s)
+            frames = ContainerFrames(source, period_in_stream(stream, period_s))
+            picture = next((picture for picture, _, _ in frames if picture is not None), None)
+            if picture is None:
+                raise MovieError(path, "holds no frame that can be decoded")
+            orientation = orientation_of(picture)
+            width, height = orientation.size(picture.width, picture.height)
+            num_claimed = None if frames.has_second_fields else _num_claimed(source)
+            damage = cut_off(path)
+            return MovieInfo(
+                path=path,
+                format=format_name(container.format.name, head),
+                width=width,
+                height=height,
+                frame_period_s=period_s,
+                num_frames_from_header=num_claimed,
+                num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
+                duration_s=Fraction(container.duration, av.time_base)
+                if container.duration
+                else None,
+                damage=damage,
+                notes=tuple(filter(None, (other_videos(stream), time_keeping(stream)))),
+                orientation=orientation,
+            )
 
 
 class ContainerReader(MovieReader):
@@ -69,6 +92,7 @@ class ContainerReader(MovieReader):
         return RgbConverter(self.info, self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
+        sizes = PictureSizes()
         clock = FrameClock(self.info.frame_period_s)
         # A picture of another size is none of this movie's: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
@@ -80,21 +104,39 @@ class ContainerReader(MovieReader):
                 is_cut_off=self.info.damage is not None,
             )
             for picture, time, status in frames:
+                sizes.look(picture)
                 seconds = None if time is None else time * time_base
-                self._damage = frames.damage
+                self._damage = joined(frames.damage, sizes.change)
                 yield DecodedFrame(picture, clock.time_s(seconds), status=status)
-            self._damage = frames.damage
+            self._damage = joined(frames.damage, sizes.change)
 
 
-def frame_period_s(path: Path, stream: VideoStream) -> Fraction:
-    """Give the nominal time from frame to frame; raise `MovieError` where there is none."""
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate or rate < 0:
-        raise MovieError(path, "tells no frame rate")
-    num_chunks, _ = chunks_per_frame(stream) if stream.container.format.name == "avi" else (1, True)
-    period_s = num_chunks / Fraction(rate)
-    check_frame_period(path, period_s)
-    return period_s
+def _first_step_s(path: Path) -> Fraction | None:
+    """Give the shortest time between the first frames, or that the only one is shown for."""
+    with _opened(path) as source:
+        packets = list(islice(source.packets(), NUM_TRIED_PACKETS))
+        time_base = source.stream.time_base or Fraction(0)
+    times = sorted({packet.pts for packet in packets if packet.pts is not None})
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    steps = steps or [packet.duration for packet in packets if packet.duration]
+    return min(steps) * time_base if steps else None
+
+
+def _num_claimed(source: Demuxer[WatchedFile]) -> int | None:
+    """Tell how many frames the file claims; an edit list of a .mp4 may leave out some of them."""
+    stream = source.stream
+    if stream.frames > 0 and source.container.format.name.startswith("mov"):
+        return sum(not entry.is_discard for entry in stream.index_entries)
+    return max(0, stream.frames // chunks_per_frame(stream)[0]) or None
+
+
+def _num_dropped(stream: VideoStream, num_claimed: int | None) -> int | None:
+    """Tell how many frames the index of an .avi counts without having a picture of them."""
+    num_indexed = len(stream.index_entries)
+    is_avi = stream.container.format.name == "avi"
+    if not is_avi or num_claimed is None or num_indexed < min(num_claimed, 2):
+        return None
+    return max(0, num_claimed - num_indexed)
 
 
 def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
@@ -105,7 +147,9 @@ def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
 @contextmanager
 def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer[WatchedFile]]:
     with open_regular_file(path) as file:
-        name = container_format(file)
+        name = container_format(read_head(file))
+        if name == "mjpeg" and is_one_jpeg(file):
+            raise MovieError(path, NO_MOVIE.format("a JPEG picture"))
     try:
         with demuxer(path, name, most_pixels=most_pixels) as source:
             context = source.stream.codec_context
@@ -120,7 +164,7 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer[Watc
         raise
 
 
-def _is_strict_jpeg(path: Path, container_format: str) -> bool:
+def _is_strict_jpeg(path: Path, container_format: str | None) -> bool:
     """Tell whether one of a movie's first pictures stands up to a strict decoder.
 
     That one finds damaged pictures which FFmpeg would pass with a part of them wrong. There may be

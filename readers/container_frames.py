@@ -10,6 +10,7 @@ from av.video.stream import VideoStream
 
 from readers.avi_index import AviIndex
 from readers.demuxer import Demuxer, WatchedFile
+from readers.errors import joined
 from readers.file_end import empty_chunks_behind
 from readers.frames import FrameStatus
 from readers.packet_decoder import PacketDecoder, contiguous
@@ -61,7 +62,12 @@ class ContainerFrames:
     @property
     def damage(self) -> str | None:
         """What is wrong with the file as a whole."""
-        return "; ".join(filter(None, (self._stretches.damage, self._end))) or None
+        return joined(self._stretches.damage, self._end)
+
+    @property
+    def has_second_fields(self) -> bool:
+        """Whether pictures came in two packets so far."""
+        return self._decoder.has_second_fields
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame, in the order of presentation."""

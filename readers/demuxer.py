@@ -13,13 +13,22 @@ from typing import IO, Generic, Protocol, TypeVar, cast
 
 import av
 import av.error
-from av.container import InputContainer
+from av.container import Container, InputContainer
+from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from readers.errors import MovieError
 
 MOST_PIXELS = 2**25
 """Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
+
+
+MOVIE_FORMATS = (
+    "asf,av1,avi,cavsvideo,dhav,dirac,dv,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,lmlm4,m4v,"
+    "matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,pva,rm,ser,smjpeg,swf,ty,"
+    "vc1,vc1test,vvc,webm,wtv,yuv4mpegpipe"
+)
+"""FFmpeg's formats that hold a movie in one file: none is a picture, a text or a list of files."""
 
 
 class SourceFile(Protocol):
@@ -133,7 +142,7 @@ def open_regular_file(path: Path) -> IO[bytes]:
 @contextmanager
 def demuxer(
     path: Path,
-    container_format: str,
+    container_format: str | None,
     offset: int = 0,
     size: int | None = None,
     *,
@@ -142,7 +151,9 @@ def demuxer(
 ) -> Iterator[Demuxer[WatchedFile]]:
     """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
 
-    Larger pictures than `most_pixels` cannot be decoded.
+    Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
+    video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
+    `most_pixels` cannot be decoded.
 
     Raises
     ------
@@ -166,16 +177,18 @@ def demuxer(
 def demuxer_of(
     path: Path,
     file: File,
-    container_format: str,
+    container_format: str | None,
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
 ) -> Iterator[Demuxer[File]]:
     """Open a movie that is read through `file`; otherwise as `demuxer`."""
     with _opened(file, container_format, read_ahead_bytes) as container:
-        stream = container.streams.best("video")  # not the first: that may be a cover picture
-        if not isinstance(stream, VideoStream):
-            raise MovieError(path, "holds no video")
+        stream = first_video(container)
+        if stream is None:
+            raise MovieError(path, no_video(container))
+        for other in container.streams:
+            other.discard = Discard.default if other is stream else Discard.all
         if getattr(stream, "codec_context", None) is None:  # PyAV's types do not tell
             raise MovieError(path, "holds a kind of video that cannot be decoded")
         most_pixels = max(most_pixels, min(stream.width * stream.height, MOST_PIXELS))
@@ -187,15 +200,19 @@ def demuxer_of(
 
 @contextmanager
 def _opened(
-    file: SourceFile, container_format: str, read_ahead_bytes: int
+    file: SourceFile, container_format: str | None, read_ahead_bytes: int
 ) -> Iterator[InputContainer]:
     try:
         container = av.open(
             cast(IO[bytes], file),  # PyAV needs no more of it
             "r",
-            # Told, not guessed: a playlist that is named .mp4 would be played.
             format=container_format,
-            options={"max_pixels": str(MOST_PIXELS), "protocol_whitelist": "none"},
+            # A playlist would be played, whatever its name is.
+            options={
+                "max_pixels": str(MOST_PIXELS),
+                "protocol_whitelist": "none",
+                "format_whitelist": MOVIE_FORMATS,
+            },
             metadata_errors="replace",
             buffer_size=read_ahead_bytes,
         )
@@ -205,3 +222,41 @@ def _opened(
         raise
     with container:
         yield container
+
+
+def first_video(container: InputContainer) -> VideoStream | None:
+    """Give the first video stream that is no cover picture, as OpenCV takes it; None for none."""
+    return next(iter(_videos(container)), None)
+
+
+def no_video(container: InputContainer) -> str:
+    """Say what is there instead of video."""
+    has_sound, has_cover = bool(container.streams.audio), bool(container.streams.video)
+    found = " and ".join(["sound"] * has_sound + ["a cover picture"] * has_cover)
+    return f"holds no video, but {found}" if found else "holds no video"
+
+
+def other_videos(stream: VideoStream) -> str | None:
+    """Say which video streams of its container are not read; None where it is the only one."""
+    others = [other for other in _videos(stream.container) if other is not stream]
+    if not others:
+        return None
+    return (
+        f"holds {1 + len(others)} video streams: {_in_words(stream)} is read, "
+        f"{', '.join(map(_in_words, others))} not"
+    )
+
+
+def _videos(container: Container) -> list[VideoStream]:
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+
+
+def _in_words(stream: VideoStream) -> str:
+    context = getattr(stream, "codec_context", None)  # none where it cannot be decoded
+    if context is None:
+        return f"stream {stream.index} (of an unknown kind)"
+    return f"stream {stream.index} ({context.width} x {context.height} pixels, {context.name})"

@@ -43,6 +43,11 @@ def printable(text: Path | str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def joined(*problems: str | None) -> str | None:
+    """Tell several problems in one line, each once; None where there are none."""
+    return "; ".join(dict.fromkeys(filter(None, problems))) or None
+
+
 @contextmanager
 def movie_errors(path: Path) -> Iterator[None]:
     """Turn what FFmpeg and the file system raise about `path` into a `MovieError`, chained."""

@@ -7,25 +7,22 @@ the kind; it only must not end within one of its packets.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from readers import ebml
+from readers.boxes import boxes, reader_of
 from readers.demuxer import WatchedFile, open_regular_file
+from readers.file_kind import container_format, read_head, transport_packets
 
 _MOST_PARTS = 1_000_000
 """At the top of a file: a day of fragments of a tenth of a second each."""
 
 CUT_OFF = "was cut off: it ends before its own description of itself says"
 NOT_CLOSED = "was cut off, or never closed by its recorder: it does not tell where it ends"
-_SYNC = 0x47
-_PACKETS = ((188, 0), (192, 4), (204, 0))
-"""Of a transport stream: bytes of each, and those of a time code before it (.m2ts)."""
-_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot")
-_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,8 @@ def cut_off(path: Path) -> str | None:
     """Tell how a movie, but for an .isxb, was cut off; None where it is whole."""
     with open_regular_file(path) as file:
         file_size = file.seek(0, 2)
-        parts = _PARTS[container_format(file)](file, file_size)
-        for part in parts:
+        find_parts = _PARTS.get(container_format(read_head(file)) or "")
+        for part in find_parts(file, file_size) if find_parts else ():
             if part.end > file_size or part.end == 0:
                 return NOT_CLOSED if part.name == ebml.SEGMENT and not part.end else CUT_OFF
     return None
@@ -50,7 +47,7 @@ def cut_off(path: Path) -> str | None:
 def lacks_index(path: Path) -> bool:
     """Tell whether a .mp4 was cut off before its index, without which nothing can be read."""
     with open_regular_file(path) as file:
-        if container_format(file) != "mov":
+        if container_format(read_head(file)) != "mov":
             return False
         file_size = file.seek(0, 2)
         names = set()
@@ -60,32 +57,9 @@ def lacks_index(path: Path) -> bool:
     return b"moov" not in names and bool(names & {b"ftyp", b"mdat"})
 
 
-def container_format(file: IO[bytes]) -> str:
-    """Name FFmpeg's format for a movie, but for an .isxb, whatever its suffix says."""
-    file.seek(0)
-    head = file.read(_HEAD_BYTES)
-    if head[:4] in (b"RIFF", b"ON2 "):
-        return "avi"
-    if head.startswith(ebml.EBML_HEADER):
-        return "matroska"
-    if head[4:8] not in _BOXES and _transport_packets(head) is not None:
-        return "mpegts"
-    return "mov"
-
-
-def _transport_packets(head: bytes) -> tuple[int, int] | None:
-    """Tell where the first whole packet of a transport stream starts, and the size of each."""
-    for size, num_bytes_before in _PACKETS:
-        for start in range(size):
-            if set(head[start : start + 4 * size : size]) == {_SYNC}:
-                return start - num_bytes_before, size
-    return None
-
-
 def _segment(file: IO[bytes], _file_size: int) -> Iterator[_Part]:
     """Yield the segment of an .mkv, which holds all of the movie."""
-    file.seek(0)
-    head = file.read(_HEAD_BYTES)
+    head = read_head(file)
     place = ebml.segment_place(head)
     field = None if place is None else ebml.read_size(head, place)
     if place is not None and field is not None:
@@ -95,8 +69,7 @@ def _segment(file: IO[bytes], _file_size: int) -> Iterator[_Part]:
 
 def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
     """Yield the packet with which a .ts ends."""
-    file.seek(0)
-    packets = _transport_packets(file.read(_HEAD_BYTES))
+    packets = transport_packets(read_head(file))
     if packets is not None:
         start, size = packets
         num_packets = -(-(file_size - start) // size)
@@ -105,25 +78,11 @@ def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
 
 
 def _boxes(file: IO[bytes], file_size: int) -> Iterator[_Part]:
-    """Yield the boxes at the top of a .mp4 (ISO/IEC 14496-12, 4.2)."""
-    start = 0
-    for _ in range(_MOST_PARTS):
-        file.seek(start)
-        head = file.read(16)
-        if len(head) < 8:
+    """Yield the boxes at the top of a .mp4, up to what was put behind the movie."""
+    for box in islice(boxes(reader_of(file), 0, file_size), _MOST_PARTS):
+        if not box.name.isalnum():
             return
-        size, name = struct.unpack(">I4s", head[:8])
-        if not name.isalnum():
-            return  # something that was put behind the movie
-        if size == 1 and len(head) == 16:
-            size = struct.unpack(">Q", head[8:])[0]
-        if size == 0:  # to the end of the file
-            yield _Part(name, start, file_size)
-            return
-        if size < 8:
-            return
-        yield _Part(name, start, start + size)
-        start += size
+        yield _Part(box.name, box.start, box.end)
 
 
 def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:

@@ -34,7 +34,8 @@ class MovieInfo:
     path
         The movie file.
     format
-        Its kind: ``"isxb"``, ``"mp4"``, ``"avi"``, ``"mkv"`` or ``"ts"``.
+        Its kind by content, whatever its name: ``"isxb"``, ``"mp4"``, ``"mov"``, ``"avi"``,
+        ``"mkv"``, ``"webm"``, ``"ts"``, ``"mpg"``, ``"wmv"``, or FFmpeg's name of another.
     width, height
         Size of the whole frame in pixels, upright, as it is shown and read.
     frame_period_s
@@ -43,7 +44,9 @@ class MovieInfo:
         Frames that the file claims, dropped ones included; for display only, never trusted.
         None where the file claims nothing.
     num_dropped_from_header
-        Frames that the file claims were lost while it was recorded.
+        Frames that the file claims were lost while it was recorded; None where it does not tell.
+    duration_s
+        Seconds that the file seems to last, about; None where it does not tell.
     start_time_ms
         Start of the recording in milliseconds since 1970-01-01 UTC, where the file tells.
     hardware_counters_us
@@ -53,6 +56,8 @@ class MovieInfo:
     damage
         One line, without the path, that says what is wrong with the file as a whole, such as that
         it was cut off; None where it is whole.
+    notes
+        What the user should know of the file besides, a line each, without the path.
     orientation
         How the movie's first picture, and with it every other, is turned and mirrored.
     """
@@ -63,11 +68,13 @@ class MovieInfo:
     height: int
     frame_period_s: Fraction
     num_frames_from_header: int | None = None
-    num_dropped_from_header: int = 0
+    num_dropped_from_header: int | None = None
+    duration_s: Fraction | None = None
     start_time_ms: int | None = None
     hardware_counters_us: tuple[int, int] | None = None
     times_are_known: bool = True
     damage: str | None = None
+    notes: tuple[str, ...] = ()
     orientation: Orientation = AS_STORED
 
     @property

@@ -9,7 +9,7 @@ from typing import IO
 
 from readers.demuxer import MOST_PIXELS, open_regular_file
 from readers.errors import MovieError, movie_errors
-from readers.frame_period import check_frame_period
+from readers.frame_period import UNKNOWN_S, check_frame_period
 from readers.frames import MovieInfo
 from readers.isxb_damage import layout_damage
 from readers.isxb_layout import IsxbLayout, read_layout
@@ -26,8 +26,6 @@ from readers.isxb_pictures import decode_picture, open_pictures
 
 _MOST_COUNTED_BYTES = 2**30
 """Pictures of larger recordings are not counted beforehand: that alone would take minutes."""
-_UNKNOWN_PERIOD_S = Fraction(1, 25)
-"""What a recording that tells no times is shown at."""
 
 
 def inspect_isxb(path: Path) -> MovieInfo:
@@ -57,7 +55,7 @@ def inspect_isxb(path: Path) -> MovieInfo:
             damage = _picture_damage(path, layout, width, height)
         period_s = samples.mean_step_s() if period_s is None else period_s
         if period_s is None and not layout.is_whole:
-            period_s = _UNKNOWN_PERIOD_S
+            period_s = UNKNOWN_S
     if period_s is None:
         raise MovieError(path, "its metadata tells no frame period")
     check_frame_period(path, period_s)

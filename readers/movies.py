@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from readers.base import MovieReader
 from readers.container import ContainerReader, inspect_container
 from readers.crop import CropRectangle
+from readers.demuxer import open_regular_file
 from readers.errors import InputError, MovieError, movie_errors
+from readers.file_kind import NO_MOVIE, is_isxb, read_head, what_is_no_movie
 from readers.frames import MovieInfo
 from readers.isxb import IsxbReader
 from readers.isxb_inspection import inspect_isxb
-
-_KINDS: dict[str, tuple[Callable[[Path], MovieInfo], type[MovieReader]]] = {
-    ".isxb": (inspect_isxb, IsxbReader),
-    ".mp4": (inspect_container, ContainerReader),
-    ".avi": (inspect_container, ContainerReader),
-    ".mkv": (inspect_container, ContainerReader),
-    ".ts": (inspect_container, ContainerReader),
-}
 
 
 def inspect_movie(path: Path) -> MovieInfo:
@@ -37,13 +31,14 @@ def inspect_movie(path: Path) -> MovieInfo:
             raise MovieError(
                 path, "is a directory, not a movie file" if path.is_dir() else "is no file"
             )
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
-        raise MovieError(path, f"unknown kind of movie; allowed are {', '.join(_KINDS)}")
-    if path.stat().st_size == 0:
-        raise MovieError(path, "is empty")
-    inspect, _ = kind
-    return inspect(path)
+        if path.stat().st_size == 0:
+            raise MovieError(path, "is empty")
+        with open_regular_file(path) as file:
+            head = read_head(file)
+    no_movie = what_is_no_movie(head)
+    if no_movie is not None:
+        raise MovieError(path, NO_MOVIE.format(no_movie))
+    return inspect_isxb(path) if is_isxb(path, head) else inspect_container(path)
 
 
 def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
@@ -51,22 +46,20 @@ def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
 
     Several .isxb files are a series: they must agree in size and are put in order of their start
     time, unless one was cut off so that nobody knows its own. Other movies keep their order and
-    may differ in size.
+    may differ in size and format.
 
     Raises
     ------
     InputError
-        If there is no movie, formats are mixed, or a series' sizes differ.
+        If there is no movie, .isxb are mixed with others, or a series' sizes differ.
     """
     if not paths:
-        raise InputError(
-            "no movie was given; at least one .isxb, .mp4, .avi, .mkv or .ts file is needed"
-        )
-    formats = {path.suffix.lower(): path for path in paths}
-    if len(formats) > 1:
-        listed = " and ".join(f"{suffix or 'none'} ({path})" for suffix, path in formats.items())
-        raise InputError(f"all movies of a run must have one format, got {listed}")
+        raise InputError("no movie was given; at least one is needed")
     movies = [inspect_movie(path) for path in paths]
+    formats = {movie.format: movie.path for movie in reversed(movies)}
+    if len(formats) > 1 and "isxb" in formats:
+        listed = " and ".join(f".{name} ({path})" for name, path in formats.items())
+        raise InputError(f"all movies of a run must be .isxb if one is, got {listed}")
     if movies[0].format == "isxb":
         if all(movie.start_time_ms is not None for movie in movies):
             movies.sort(key=lambda movie: movie.start_time_ms or 0)
@@ -96,5 +89,5 @@ def open_movie(
     InputError
         If the crop rectangle does not lie inside the frames.
     """
-    _, reader = _KINDS[movie.path.suffix.lower()]
+    reader = IsxbReader if movie.format == "isxb" else ContainerReader
     return reader(movie, crop, most_frames)

@@ -36,8 +36,10 @@ class PacketDecoder:
 
     Attributes
     ----------
+    has_second_fields
+        Whether there was one so far: the movie has fewer pictures than packets.
     rowless_times
-        Of an .avi: numbers of packets that have no row. Whoever has seen one may remove it.
+        Of an .avi: numbers of packets that have no row. The caller removes those it has seen.
     """
 
     def __init__(self, stream: VideoStream, frame_period: int, *, is_avi: bool) -> None:
@@ -54,6 +56,7 @@ class PacketDecoder:
         self._num_rows = 0
         self._key_time: int | None = None
         self._last_time = 0
+        self.has_second_fields = False
         self.rowless_times: set[int] = set()
 
     def put(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
@@ -106,7 +109,8 @@ class PacketDecoder:
             return
         if self._second_fields.is_one(packet):
             self._first_fields = {self._number: self._number - 1}
-            if time is not None:
+            self.has_second_fields = True
+            if self._is_avi and time is not None:
                 self.rowless_times.add(time)
             return
         if self._is_avi and isinstance(rows, RowsInOrder) and self._is_placeholder(rows, packet):

@@ -156,7 +156,8 @@ def _only_graph(directory: Path) -> Path:
         raise ModelError(directory, "there is no such folder")
     if not directory.is_dir():
         raise ModelError(directory, "is a file, not the folder of an export")
-    graphs = sorted(directory.glob("*.pb"))
+    # macOS puts a ._ file beside every file that it copies to a disk of another system.
+    graphs = sorted(path for path in directory.glob("*.pb") if not path.name.startswith("._"))
     if len(graphs) != 1:
         found = f"found {short_list([path.name for path in graphs])}" if graphs else "found none"
         raise ModelError(directory, f"an export holds exactly one .pb file, {found}")

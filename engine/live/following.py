@@ -50,7 +50,9 @@ class Followed:
         except MovieError:
             return self.info
         # That there is more, or will be, is no damage of what was asked for.
-        return replace(recorded, damage=None) if self.ended_by == "stopped" else recorded
+        damage = None if self.ended_by == "stopped" else recorded.damage
+        notes = tuple(dict.fromkeys((*self.info.notes, *recorded.notes)))
+        return replace(recorded, damage=damage, notes=notes)
 
 
 @dataclass
@@ -145,6 +147,8 @@ class Following:
             begun = undisturbed(inspect_movie, movie.path)
             picture = undisturbed(first_picture, begun, self.job.crop_rect)
             self._note_first_picture(number, picture)
+        for note in movie.info.notes:
+            self.audience.warn(f"{movie.path}: {note}")
         self.audience.begin_movie(movie, number, 0 if known is None else known.num_frames)
         LiveMovieRun(
             job=self.job,
@@ -194,11 +198,7 @@ class _Watch:
 
     def look(self) -> None:
         """Tell how the run does, and warn once of pictures that are not of the movie's size."""
-        if self._movie.num_of_other_size and not self._has_warned:
+        if self._movie.size_change is not None and not self._has_warned:
             self._has_warned = True
-            info = self._movie.info
-            self._audience.warn(
-                f"{info.path}: pictures that are not of {info.width} x {info.height} pixels, as "
-                "the first one is, have begun to come; nobody looks at them, their poses are NaN"
-            )
+            self._audience.warn(f"{self._movie.path}: {self._movie.size_change}")
         self._audience.show()

@@ -138,7 +138,7 @@ class _LiveRun:
             fan_out=self._fan_out,
             folder=folder,
             progress=self._progress,
-            has_told_of_model=True,
+            has_told=True,
             follow=self._follow,
         )
         production.make(model, record)

@@ -24,6 +24,7 @@ from engine.journal import (
 from engine.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, open_movie
 from readers.base import DecodedFrame
+from readers.errors import joined
 from sinks import PoseBatch, keep_segments, whole_file
 
 _LENGTH = 1024
@@ -63,7 +64,7 @@ def settle_movies(
                 live,
                 settled_path,
                 times,
-                live.damage or movie.damage,
+                joined(movie.damage, live.damage),
                 ends_at_skipped=ends_at_skipped,
             )
         settled = read_journal(settled_path)

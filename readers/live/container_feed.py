@@ -12,44 +12,70 @@ import av.error
 from av.video.stream import VideoStream
 
 from readers.avi_index import AviIndex
-from readers.demuxer import Demuxer, WatchedFile, demuxer, demuxer_of
+from readers.demuxer import (
+    Demuxer,
+    WatchedFile,
+    demuxer,
+    demuxer_of,
+    open_regular_file,
+    other_videos,
+)
 from readers.errors import MovieError, movie_errors
+from readers.file_kind import (
+    NO_MOVIE,
+    container_format,
+    format_name,
+    read_head,
+    what_is_no_movie,
+)
 from readers.live.clock import now_s
 from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.file_ends import is_avi_closed, is_matroska_closed, is_mp4_closed, mp4_kind
 from readers.live.growing_file import GrowingFile
+from readers.mp4_tables import check_tables
 
 _CANNOT_BE_FOLLOWED = (
-    "is a plain .mp4, which cannot be read before its end, when the recorder writes its index; "
+    "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
     "record a fragmented .mp4 or an .mkv, or run on it afterwards"
 )
 
 _Source = Demuxer[WatchedFile] | Demuxer[GrowingFile]
 
 
-def _is_never_closed(_file: IO[bytes], _size: int) -> bool:
-    return False  # an MPEG transport stream has no end
-
-
-_KINDS: dict[str, tuple[str, Callable[[IO[bytes], int], bool]]] = {
-    "avi": ("avi", is_avi_closed),
-    "mp4": ("mov", is_mp4_closed),
-    "mkv": ("matroska", is_matroska_closed),
-    "ts": ("mpegts", _is_never_closed),
+_CLOSED: dict[str, Callable[[IO[bytes], int], bool]] = {
+    "avi": is_avi_closed,
+    "mov": is_mp4_closed,
+    "matroska": is_matroska_closed,
 }
-"""FFmpeg's name of each format, and how to tell that a recorder is done with a file of it."""
+"""How to tell that a recorder is done with a file, by FFmpeg's name of its format."""
+_TELLING_BYTES = 512
+"""So much of a file's beginning tells what it is, if it is no movie."""
 
 
 def check_can_be_followed(path: Path) -> None:
-    """Raise `MovieError` for a plain .mp4 that is not finished; what is not known yet passes."""
-    if path.suffix.lower() == ".mp4":
-        with movie_errors(path), path.open("rb") as file:
-            if mp4_kind(file, file.seek(0, 2)) == "plain":
-                raise MovieError(path, _CANNOT_BE_FOLLOWED)
+    """Raise `MovieError` for a plain .mp4 or .mov that is not finished, and for what is no movie.
+
+    What is not known yet passes.
+    """
+    with movie_errors(path), open_regular_file(path) as file:
+        head = read_head(file)
+        no_movie = what_is_no_movie(head) if len(head) >= _TELLING_BYTES else None
+        if no_movie is not None:
+            raise MovieError(path, NO_MOVIE.format(no_movie))
+        if container_format(head) == "mov" and mp4_kind(file, file.seek(0, 2)) == "plain":
+            raise MovieError(path, _CANNOT_BE_FOLLOWED.format(format_name("mov", head)))
+
+
+def _is_closed(file: IO[bytes], size: int) -> bool:
+    """Tell whether a recorder is done with a file; most formats never do."""
+    is_closed = _CLOSED.get(container_format(read_head(file)) or "")
+    return is_closed is not None and is_closed(file, size)
 
 
 class ContainerFeed:
-    """Packets of an .avi, a fragmented .mp4, an .mkv or a .ts; see `Feed`.
+    """Packets of an .avi, a fragmented .mp4, an .mkv, a .ts, or what else FFmpeg streams.
+
+    See `Feed`.
 
     FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. One
     of a .ts comes when two more have: what takes the stream apart and what finds its pictures each
@@ -60,7 +86,7 @@ class ContainerFeed:
     Parameters
     ----------
     path
-        The file; its suffix tells its format.
+        The file; what it holds tells its format.
     end_after_s
         Silence that is taken for the end.
     wait, clock
@@ -79,11 +105,9 @@ class ContainerFeed:
         clock: Callable[[], float] = now_s,
     ) -> None:
         self.path = path
-        self.format = path.suffix.lower().lstrip(".")
-        self._ffmpeg_format, self._is_closed = _KINDS[self.format]
-        self._file = GrowingFile(
-            path, self._is_closed, end_after_s=end_after_s, wait=wait, clock=clock
-        )
+        self.format = ""
+        self.notes: tuple[str, ...] = ()
+        self._file = GrowingFile(path, _is_closed, end_after_s=end_after_s, wait=wait, clock=clock)
         self._resources = ExitStack()
         self._source: _Source | None = None
         self._avi_index: AviIndex | None = None
@@ -97,16 +121,22 @@ class ContainerFeed:
         self._resources.callback(self._file.close)
         with movie_errors(self.path):
             self._file.open()
-            if self.format == "mp4":
+            head = self._wait_for_head()
+            if container_format(head) == "mov":
                 self._wait_for_index()
+                check_tables(self.path)
             try:
-                self._source = self._resources.enter_context(self._open_source())
+                source = self._open_source(container_format(head))
+                self._source = self._resources.enter_context(source)
             except av.error.FFmpegError:
                 self._file.raise_interrupt()
                 if self.ended_by is None:
                     raise
                 raise self._file.nothing_came() from None
             self._file.raise_interrupt()
+        self.format = format_name(self._source.container.format.name, head)
+        note = other_videos(self.stream)
+        self.notes = () if note is None else (note,)
         if self.format == "avi":
             self._avi_index = AviIndex(self.stream)
 
@@ -182,15 +212,30 @@ class ContainerFeed:
         """What has happened to the file while it was followed, or is wrong with its data."""
         return self._damage or self._file.damage
 
+    def _wait_for_head(self) -> bytes:
+        """Wait until a file's beginning tells what it is, or that FFmpeg has to find it out."""
+        head = read_head(self._file.file)
+        while container_format(head) is None and len(head) < _TELLING_BYTES:
+            if not self._file.wait_for(self._file.size + 1):
+                break
+            head = read_head(self._file.file)
+        if not head:
+            raise self._file.nothing_came()
+        no_movie = what_is_no_movie(head)
+        if no_movie is not None:
+            raise MovieError(self.path, NO_MOVIE.format(no_movie))
+        return head
+
     def _wait_for_index(self) -> None:
         """Wait for the index of a .mp4: FFmpeg misreads one that it gets piece by piece."""
         while (kind := mp4_kind(self._file.file, self._file.size)) is None:
             if not self._file.wait_for(self._file.size + 1):
                 raise self._file.nothing_came()
         if kind == "plain":
-            raise MovieError(self.path, _CANNOT_BE_FOLLOWED)
+            name = format_name("mov", read_head(self._file.file))
+            raise MovieError(self.path, _CANNOT_BE_FOLLOWED.format(name))
 
-    def _open_source(self) -> AbstractContextManager[_Source]:
-        if self._is_closed(self._file.file, self._file.size):
-            return demuxer(self.path, self._ffmpeg_format)
-        return demuxer_of(self.path, self._file, self._ffmpeg_format)
+    def _open_source(self, name: str | None) -> AbstractContextManager[_Source]:
+        if _is_closed(self._file.file, self._file.size):
+            return demuxer(self.path, name)
+        return demuxer_of(self.path, self._file, name)

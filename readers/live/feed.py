@@ -42,7 +42,9 @@ class Feed(Protocol):
     path
         The file that the movie is in, or is being recorded to.
     format
-        Its kind: ``"isxb"``, ``"mp4"``, ``"avi"``, ``"mkv"`` or ``"ts"``.
+        Its kind, as of a `MovieInfo`; known once opened.
+    notes
+        What the user should know of it, as of a `MovieInfo`; known once opened.
     may_wait
         True where packets that nobody takes wait in the file; False for a stream, whose packets
         have to be taken as they come.
@@ -52,6 +54,7 @@ class Feed(Protocol):
 
     path: Path
     format: str
+    notes: tuple[str, ...]
     may_wait: bool
     tells_times: bool
 

@@ -40,6 +40,7 @@ class IsxbFeed:
     """
 
     format = "isxb"
+    notes: tuple[str, ...] = ()
     may_wait = True
     tells_times = False
 

@@ -17,17 +17,19 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import fill_image, fits
-from readers.container import frame_period_s, stands_strict_decoding
+from readers.base import fill_image
+from readers.container import stands_strict_decoding
 from readers.crop import CropRectangle
-from readers.errors import MovieError, movie_errors
+from readers.errors import MovieError, joined, movie_errors
 from readers.file_end import cut_off
+from readers.frame_period import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
 from readers.live.feed import ArrivedPacket, EndedBy, Feed
 from readers.live.live_rows import LiveRow, LiveRows
 from readers.live.packet_queue import PacketQueue
 from readers.live.spill_file import SpillFile
 from readers.orientation import orientation_of
+from readers.picture_sizes import PictureSizes
 from readers.pictures import GreyConverter, RgbConverter
 
 _MOST_QUEUED_BYTES = 2**25
@@ -69,8 +71,7 @@ class LiveMovie:
         self._receiving = Lock()
         self._is_cancelled = False
         self._is_over = False
-        self.num_of_other_size = 0
-        """Pictures so far whose size is not that of the first: rows that are undecodable."""
+        self._sizes = PictureSizes()
 
     info: MovieInfo
     """What is known of the movie since its first picture."""
@@ -125,7 +126,12 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return "; ".join(filter(None, (self._rows.damage, self._feed.damage))) or None
+        return joined(self._rows.damage, self._feed.damage, self.size_change)
+
+    @property
+    def size_change(self) -> str | None:
+        """Both sizes, and where the pictures' size changed, in one line; None where it did not."""
+        return self._sizes.change
 
     @property
     def num_arrived(self) -> int:
@@ -225,7 +231,7 @@ class LiveMovie:
         picture = None
         self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
         for arrived in self._received(self._packets):
-            self._ready.extend(self._rows.put(arrived))
+            self._add(self._rows.put(arrived))
             picture = self._first_picture()
             if picture is not None:
                 break
@@ -243,6 +249,7 @@ class LiveMovie:
             height=height,
             frame_period_s=period_s,
             times_are_known=feed.tells_times,
+            notes=feed.notes,
             orientation=orientation,
         )
         if self._crop is not None:
@@ -289,7 +296,7 @@ class LiveMovie:
             if arrived is None:
                 self._end()
                 break
-            self._ready.extend(self._decoded(arrived, look=look))
+            self._add(self._decoded(arrived, look=look))
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
@@ -305,6 +312,11 @@ class LiveMovie:
         """Tell whether another frame waits already; bytes may be a part of one only."""
         return len(self._queue) > 0 or self._num_in_file() > 1
 
+    def _add(self, rows: Iterable[LiveRow]) -> None:
+        for row in rows:
+            self._sizes.look(row.picture)
+            self._ready.append(row)
+
     def _let_go(self, *, keep_newest: bool) -> None:
         for row in reversed(self._ready):
             if keep_newest and row.picture is not None:
@@ -316,7 +328,7 @@ class LiveMovie:
         """Take what is inside the decoder, once."""
         if not self._is_over:
             self._is_over = True
-            self._ready.extend(self._rows.rest(is_cut_off=self._is_cut_off()))
+            self._add(self._rows.rest(is_cut_off=self._is_cut_off()))
 
     def _is_cut_off(self) -> bool:
         """Tell whether a reader of the file will find that its end is missing."""
@@ -335,7 +347,6 @@ class LiveMovie:
             is_there = fill_image(images[index], row.picture, self._converter, self.info)
             if row.picture is not None and not is_there:
                 status[index] = FrameStatus.UNDECODABLE
-                self.num_of_other_size += not fits(row.picture, self.info)
         return status
 
 

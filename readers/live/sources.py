@@ -15,7 +15,9 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from readers.crop import CropRectangle
+from readers.demuxer import open_regular_file
 from readers.errors import InputError, MovieError, movie_errors
+from readers.file_kind import SUFFIXES, is_isxb, read_head
 from readers.live.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
 from readers.live.clock import now_s
 from readers.live.container_feed import ContainerFeed, check_can_be_followed
@@ -32,7 +34,6 @@ from readers.live.stream_input import (
     open_url,
 )
 
-_SUFFIXES = (".isxb", ".avi", ".mp4", ".mkv", ".ts")
 _POLL_S = 0.01
 _SETTLED_S = 1.0
 """A movie that has a successor has ended once nothing was added to it for so long."""
@@ -119,7 +120,7 @@ def open_live(
     with movie_errors(path):
         is_folder = path.is_dir()
     if is_folder:
-        folder = Folder(path, _SUFFIXES, clock)
+        folder = Folder(path, SUFFIXES, clock)
         return _Files(folder, crop, end_after_s, newest_only, wait, clock)
     return _File(path, crop, end_after_s, newest_only, wait, clock)
 
@@ -137,7 +138,6 @@ class _File:
     is_recorded = False
 
     def check(self) -> None:
-        _check_kind(self.path)
         with movie_errors(self.path):
             if not self.path.absolute().parent.is_dir():
                 raise MovieError(self.path, "there is no such folder")
@@ -229,16 +229,9 @@ class _Stream:
 
 
 def _file_feed(path: Path, end_after_s: Callable[[], float]) -> Feed:
-    _check_kind(path)
-    kind = IsxbFeed if path.suffix.lower() == ".isxb" else ContainerFeed
+    with movie_errors(path), open_regular_file(path) as file:
+        kind = IsxbFeed if is_isxb(path, read_head(file)) else ContainerFeed
     return kind(path, end_after_s=end_after_s)
-
-
-def _check_kind(path: Path) -> None:
-    if path.suffix.lower() not in _SUFFIXES:
-        raise MovieError(
-            path, f"unknown kind of movie to follow; allowed are {', '.join(_SUFFIXES)}"
-        )
 
 
 def _is_pipe(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -13,11 +12,10 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers.avi_index import chunks_per_frame
 from readers.container import period_in_stream
-from readers.demuxer import demuxer_of
-from readers.errors import MovieError, movie_errors
-from readers.frame_period import LONGEST_S
+from readers.demuxer import demuxer_of, first_video, no_video, other_videos
+from readers.errors import MovieError, joined, movie_errors
+from readers.frame_period import WITHOUT_TIMES, frame_period_s
 from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.recording import TIME_BASE, Recording
 from readers.live.shown_times import with_shown_times
@@ -25,11 +23,10 @@ from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
 from readers.stretches import Stretches
 
-_RATE_WITHOUT_TIMES = Fraction(25)
-_HIGHEST_RATE = 1000
-"""What claims more tells the unit of its times, not its frames."""
-_WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe")
-"""Formats whose times FFmpeg makes up."""
+_INDEX_AT_END = (
+    "is a plain .mp4 whose pictures come before their index, which a stream cannot go back to; "
+    "send a fragmented one, MPEG-TS or Matroska"
+)
 _IN_ANOTHER_ORDER = (
     "its pictures come in another order than they are shown in, and without times; "
     "send them as MPEG-TS or Matroska, or without B-frames"
@@ -82,6 +79,7 @@ class StreamFeed:
 
     def __init__(self, name: str, source: StreamInput, path: Path, end_after_s: float) -> None:
         self.path = path
+        self.notes: tuple[str, ...] = ()
         self._name, self._source, self._end_after_s = name, source, end_after_s
         self._resources = ExitStack()
         self._recording: Recording | None = None
@@ -96,28 +94,33 @@ class StreamFeed:
         """Wait for the first packet, and begin the recording."""
         self._resources.callback(self._source.close)
         container = self._source.open()
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            raise self._nothing_came("holds no video")
+        stream = first_video(container)
+        if stream is None:
+            raise self._nothing_came(no_video(container))
         if not stream.width or not stream.height or stream.codec_context is None:
             raise self._nothing_came("does not tell what its pictures are")
-        has_times = container.format.name not in _WITHOUT_TIMES
+        note = other_videos(stream)
+        self.notes = () if note is None else (note,)
+        has_times = container.format.name not in WITHOUT_TIMES
         if not has_times and stream.codec_context.reorder_depth:
             raise MovieError(self._name, _IN_ANOTHER_ORDER)
         self._clock = StreamClock(has_times=has_times)
-        rate = _rate(stream)
+        with movie_errors(self.path):
+            period_s = frame_period_s(self.path, stream)
         packets: Iterator[ArrivedPacket] = (
             packet for packet in self._source.packets(stream) if packet.packet.size
         )
         if container.format.name == "avi" and stream.codec_context.reorder_depth:
-            packets = with_shown_times(packets, stream, period_in_stream(stream, 1 / rate))
+            packets = with_shown_times(packets, stream, period_in_stream(stream, period_s))
         first = next(packets, None)
         if first is None:
+            if container.format.name.startswith("mov"):
+                raise MovieError(self._name, _INDEX_AT_END)
             raise self._nothing_came("holds no picture")
         if has_times and stream.time_base:
-            self._stretches = Stretches(float(1 / (rate * stream.time_base)))
+            self._stretches = Stretches(float(period_s / stream.time_base))
         with movie_errors(self.path):
-            self._recording = Recording(self.path, stream, rate)
+            self._recording = Recording(self.path, stream, 1 / period_s)
             self._resources.callback(self._recording.close)
             arrived, written = self._record(self._recording, first)
             self._stream = self._recorded_stream(self._recording.head + written, stream)
@@ -154,7 +157,7 @@ class StreamFeed:
     def damage(self) -> str | None:
         """What is wrong with the stream or its recording."""
         steps = None if self._stretches is None else self._stretches.damage
-        return "; ".join(filter(None, (steps, self._damage or self._source.damage))) or None
+        return joined(steps, self._damage or self._source.damage)
 
     def _nothing_came(self, problem: str) -> MovieError:
         """Make the error for a stream that lacks something, because of its end or by itself."""
@@ -199,13 +202,3 @@ class StreamFeed:
         # The one of a single packet may not know that pictures change their order.
         context.reorder_depth = max(context.reorder_depth, original.codec_context.reorder_depth)
         return source.stream
-
-
-def _rate(stream: VideoStream) -> Fraction:
-    """Tell the nominal frame rate; FFmpeg's own for pictures without times where there is none."""
-    num_chunks = chunks_per_frame(stream)[0] if stream.container.format.name == "avi" else 1
-    for told in (stream.average_rate, stream.guessed_rate):
-        rate = told and told / num_chunks
-        if rate and 1 / LONGEST_S <= rate <= _HIGHEST_RATE:
-            return Fraction(rate)
-    return _RATE_WITHOUT_TIMES

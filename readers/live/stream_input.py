@@ -13,18 +13,15 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from readers.demuxer import MOST_PIXELS
+from readers.demuxer import MOST_PIXELS, MOVIE_FORMATS
 from readers.errors import MovieError
 from readers.live.byte_stream import ByteStream
 from readers.live.clock import now_s
 from readers.live.feed import ArrivedPacket, EndedBy
 
 _Failure = av.error.FFmpegError | OSError
-_FORMATS = (
-    "mpegts,matroska,webm,mov,mp4,avi,flv,nut,mpeg,ivf,h264,hevc,m4v,mpegvideo,mjpeg,mpjpeg,"
-    "jpeg_pipe,yuv4mpegpipe"
-)
-"""In which video comes over a pipe or a network; no lists of other files to open."""
+_FORMATS = f"{MOVIE_FORMATS},mpjpeg,jpeg_pipe"
+"""In which video comes over a pipe or a network."""
 _LONGEST_ANALYSIS_S = 60
 _NUM_PACKETS_FOR_RATE = 3
 """Of a stream that does not tell its frame rate."""

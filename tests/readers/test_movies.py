@@ -40,12 +40,6 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
         inspect_movie(tmp_path / "a.mp4")
 
 
-def test_an_unknown_extension_is_refused_and_the_known_ones_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.mov").write_bytes(b"x")
-    with pytest.raises(MovieError, match=r"allowed are \.isxb, \.mp4, \.avi"):
-        inspect_movie(tmp_path / "a.mov")
-
-
 @pytest.mark.parametrize("name", ["a.isxb", "a.mp4", "a.avi"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
@@ -62,7 +56,13 @@ def test_text_renamed_to_a_movie_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_text_renamed_to_isxb_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.isxb").write_text("this is no movie\n" * 100)
-    with pytest.raises(MovieError, match=r"no \.isxb file"):
+    with pytest.raises(MovieError, match="cannot be read as a movie: it is a text"):
+        inspect_movie(tmp_path / "a.isxb")
+
+
+def test_an_isxb_with_a_damaged_header_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.isxb").write_bytes(bytes(range(200)))
+    with pytest.raises(MovieError, match=r"is no \.isxb file: its header claims"):
         inspect_movie(tmp_path / "a.isxb")
 
 
@@ -91,13 +91,6 @@ def test_an_upper_case_extension_is_a_movie_too(tmp_path: Path) -> None:
 def test_no_movie_is_refused() -> None:
     with pytest.raises(InputError, match="no movie was given"):
         inspect_movies([])
-
-
-def test_mixed_formats_are_refused(tmp_path: Path) -> None:
-    write_mp4(tmp_path / "a.mp4", images(), 20)
-    write_avi(tmp_path / "b.avi", images(), 20)
-    with pytest.raises(InputError, match=r"must have one format, got .mp4 .* and .avi"):
-        inspect_movies([tmp_path / "a.mp4", tmp_path / "b.avi"])
 
 
 def test_a_series_is_put_in_order_of_its_start_times(tmp_path: Path) -> None:

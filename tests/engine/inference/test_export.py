@@ -180,6 +180,14 @@ def test_a_folder_with_two_graphs(tmp_path: Path) -> None:
     assert f"exactly one .pb file, found snapshot-1.pb, {BUILT_IN_GRAPH.name}" in message
 
 
+def test_what_macos_puts_beside_a_graph_is_passed_over(tmp_path: Path) -> None:
+    folder = export_folder(tmp_path / "m")
+    for name in (BUILT_IN_GRAPH.name, "pose_cfg.yaml"):
+        (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07" + bytes(4092))
+
+    assert read_export(folder).graph_path == folder / BUILT_IN_GRAPH.name
+
+
 def test_a_folder_without_settings(tmp_path: Path) -> None:
     folder = export_folder(tmp_path / "m")
     (folder / "pose_cfg.yaml").unlink()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.synthetic import write_isxb
 from readers import inspect_movies
+from readers.file_kind import SUFFIXES as SUFFIXES_OF_MOVIES
 from readers.live.folder import Folder, natural_order
 from tests.small_movies import pictures
 
@@ -44,7 +45,7 @@ def test_movies_come_in_the_natural_order_of_their_names_then_as_they_appear(
 
 
 def test_what_is_no_movie_of_the_series_is_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path, ".a.mkv", "~a.mkv", "a.mkv.part", "a.mkv.tmp", "a.mkv~", "notes.txt")
+    touch(tmp_path, ".a.mkv", "._a.mkv", "~a.mkv", "a.mkv.part", "a.mkv.tmp", "a.mkv~", "notes.txt")
     (tmp_path / "folder.mkv").mkdir()
     folder = folder_in(tmp_path)
 
@@ -53,6 +54,14 @@ def test_what_is_no_movie_of_the_series_is_passed_over(tmp_path: Path) -> None:
     assert names(folder) == ["b.mkv"]
     touch(tmp_path, "c.avi", "c.MKV")
     assert names(folder) == ["c.MKV"]
+
+
+def test_a_series_may_be_of_any_kind_of_movie(tmp_path: Path) -> None:
+    for kind in ("MOV", "m2ts", "Webm", "wmv"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        touch(folder, f"a.{kind}", "a.csv", f"._b.{kind}")
+        assert names(Folder(folder, SUFFIXES_OF_MOVIES)) == [f"a.{kind}"]
 
 
 def test_a_movie_that_gets_its_name_when_it_is_finished_comes_then(tmp_path: Path) -> None:

@@ -349,14 +349,17 @@ def one_by_one(movie: LiveMovie) -> None:
     movie._queue.get = receive_and_get  # type: ignore[method-assign, assignment]
 
 
-def test_pictures_of_another_size_are_undecodable_and_counted(tmp_path: Path) -> None:
+def test_pictures_of_another_size_are_undecodable_and_told(tmp_path: Path) -> None:
     writes = recording("avi", sizes=((WIDTH, HEIGHT), (WIDTH + 16, HEIGHT)), num_frames=7)
     recorder = Recorder(tmp_path / "movie.avi", iter(writes))
 
     movie = recorder.movie()
     batch = take_in(movie)
 
-    assert movie.num_of_other_size == 3
+    assert movie.size_change is not None
+    assert movie.size_change.startswith(
+        f"changes its size at frame 1, from {WIDTH} x {HEIGHT} to {WIDTH + 16} x {HEIGHT} pixels"
+    )
     assert batch.status.tolist() == [0, 2, 0, 2, 0, 2, 0]
     assert_same_rows(batch, finished(recorder.path))
 

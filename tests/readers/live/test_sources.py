@@ -72,7 +72,7 @@ def movie_of(num_frames: int = 6) -> bytes:
         ("http://[eve\x1b]2;camera", "only characters that can be printed"),
         (f"{300 * 'a'}.mkv", "cannot be read .File name too long"),
         (f"v4l2:{300 * 'a'}", "File name too long"),
-        ("a.mov", r"unknown kind of movie to follow; allowed are \.isxb, \.avi, \.mp4"),
+        (__file__, "cannot be read as a movie: it is a text"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_before_any_work(source: str, problem: str) -> None:

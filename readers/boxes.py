@@ -1,0 +1,45 @@
+"""The boxes that a .mp4 or .mov is made of (ISO/IEC 14496-12, 4.2)."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads bytes: from which place, and how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box: its name, where it starts, where its content does, and where it says that it ends."""
+
+    name: bytes
+    start: int
+    content: int
+    end: int
+
+
+def reader_of(file: IO[bytes]) -> ReadAt:
+    """Read from a file, whose position stays where it is."""
+    return lambda place, size: os.pread(file.fileno(), size, place)
+
+
+def boxes(read_at: ReadAt, start: int, end: int) -> Iterator[Box]:
+    """Yield the boxes between two places; the last one may say that it goes on beyond."""
+    while start + 8 <= end:
+        head = read_at(start, 16)
+        if len(head) < 8:
+            return
+        size, name = struct.unpack(">I4s", head[:8])
+        content = start + 8
+        if size == 1 and len(head) == 16:
+            size, content = int.from_bytes(head[8:], "big"), start + 16
+        elif size == 0:  # to the end of what it is in
+            size = end - start
+        if size < content - start:
+            return
+        yield Box(name, start, content, start + size)
+        start += size

@@ -1,0 +1,166 @@
+"""What a file is, by its first bytes and not by its name: a movie of some kind, or none."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import IO
+
+from readers import ebml
+from readers.isxb_layout import HEADER, START_OF_PICTURE
+
+SUFFIXES = (
+    *(".isxb", ".avi", ".mp4", ".mkv", ".ts", ".mov", ".m4v", ".webm", ".m2ts", ".mts", ".m2t"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".flv", ".mjpeg", ".mjpg", ".3gp", ".3g2"),
+    *(".ogv", ".mxf", ".dv", ".nut", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf", ".y4m"),
+)
+"""Of movies among the other files of a folder; what they hold need not agree."""
+NO_MOVIE = "cannot be read as a movie: it is {}"
+_HEAD_BYTES = 4096
+_SEARCHED_BYTES = 2**24
+"""In which the second picture of raw motion JPEG begins."""
+_SYNC = 0x47
+_PACKETS = ((188, 0), (192, 4), (204, 0))
+"""Of a transport stream: bytes of each, and those of a time code before it (.m2ts)."""
+_NUM_SYNCS = 4
+_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot")
+
+_SOUND, _TIFF, _PLAYLIST = "a sound file", "a TIFF picture", "a playlist, which names other files"
+_STARTS = {
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"II*\x00": _TIFF,
+    b"MM\x00*": _TIFF,
+    b"II+\x00": _TIFF,
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
+    b"8BPS": "a Photoshop picture",
+    b"ID3": _SOUND,
+    b"fLaC": _SOUND,
+    b"\xff\xfb": _SOUND,
+    b"\xff\xf3": _SOUND,
+    b"\xff\xf1": _SOUND,
+    b"PK\x03\x04": "a zip archive, or a document that is stored as one",
+    b"PK\x05\x06": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a rar archive",
+    b"%PDF-": "a PDF document",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office document",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file",
+    b"PAR1": "a Parquet table",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+    b"\x00\x05\x16\x07": "what macOS keeps beside another file (._), and none of that file",
+    b"\xff\xfe": "a text",
+    b"\xfe\xff": "a text",
+}
+_RIFF_KINDS = {b"WAVE": _SOUND, b"WEBP": "a WebP picture"}
+_PICTURE_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
+_SOUND_BRANDS = (b"M4A ", b"M4B ")
+_TEXT_STARTS = {
+    b"#extm3u": _PLAYLIST,
+    b"ffconcat": _PLAYLIST,
+    b"[playlist]": _PLAYLIST,
+    b"<asx": _PLAYLIST,
+    b"v=0": "the description of a stream (SDP)",
+    b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+}
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_NEXT_PICTURE = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff")
+_QUICKTIME = b"qt  "
+_NAMES = {
+    "mpegts": "ts",
+    "asf": "wmv",
+    "mpeg": "mpg",
+    "mpegvideo": "mpg",
+    "yuv4mpegpipe": "y4m",
+}
+
+
+def read_head(file: IO[bytes]) -> bytes:
+    """Read as much of a file's beginning as tells its kind; its position stays where it is."""
+    return os.pread(file.fileno(), _HEAD_BYTES, 0)
+
+
+def is_isxb(path: Path, head: bytes) -> bool:
+    """Tell whether a file is an .isxb: by its header, or by a picture behind a blank one.
+
+    Where the content tells nothing, because it is damaged or not there yet, the name does.
+    """
+    if len(head) >= HEADER.size:
+        header_size = HEADER.unpack(head[: HEADER.size])[1]
+        begins_with_picture = head.startswith(START_OF_PICTURE, HEADER.size)
+        if header_size == HEADER.size or (header_size == 0 and begins_with_picture):
+            return True
+    return path.suffix.lower() == ".isxb" and container_format(head) is None
+
+
+def container_format(head: bytes) -> str | None:
+    """Name FFmpeg's format of a movie whose kind is known here; None for FFmpeg to find out."""
+    if head[:4] in (b"RIFF", b"ON2 "):
+        return "avi"
+    if head.startswith(ebml.EBML_HEADER):
+        return "matroska"
+    if head[4:8] in _BOXES:
+        return "mov"
+    if head.startswith(START_OF_PICTURE):
+        return "mjpeg"
+    return None if transport_packets(head) is None else "mpegts"
+
+
+def format_name(ffmpeg_name: str, head: bytes) -> str:
+    """Name a movie's format as files of it usually end, for FFmpeg's name of it."""
+    if ffmpeg_name.startswith("mov"):
+        is_quicktime = head[4:8] != b"ftyp" or head[8:12] == _QUICKTIME
+        return "mov" if is_quicktime and head[4:8] != b"styp" else "mp4"
+    if ffmpeg_name.startswith("matroska"):
+        return "webm" if b"webm" in head[:64] else "mkv"
+    return _NAMES.get(ffmpeg_name, ffmpeg_name.split(",")[0])
+
+
+def transport_packets(head: bytes) -> tuple[int, int] | None:
+    """Tell where the first whole packet of a transport stream starts, and the size of each."""
+    for size, num_bytes_before in _PACKETS:
+        is_long = len(head) >= (_NUM_SYNCS + 1) * size
+        for start in range(size) if is_long else (num_bytes_before,):
+            syncs = head[start : start + _NUM_SYNCS * size : size]
+            if len(head) >= size and set(syncs) == {_SYNC}:
+                return start - num_bytes_before, size
+    return None
+
+
+def what_is_no_movie(head: bytes) -> str | None:
+    """Name what a file is that is certainly no movie; None for one that may be."""
+    for start, kind in _STARTS.items():
+        if head.startswith(start):
+            return kind
+    if head[:4] == b"RIFF":
+        return _RIFF_KINDS.get(head[8:12])
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
+        return "a HEIF or AVIF picture"
+    if head[4:8] == b"ftyp" and head[8:12] in _SOUND_BRANDS:
+        return _SOUND
+    if head.startswith(b"BM") and not any(head[6:10]):
+        return "a BMP picture"
+    if head.startswith(b"GIF8") and b"NETSCAPE" not in head:
+        return "a GIF picture"
+    if len(head) < 8 or head.startswith(b"YUV4MPEG2 ") or _BINARY.search(head):
+        return None
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"<mpd" in text:
+        return _PLAYLIST
+    kinds = (kind for start, kind in _TEXT_STARTS.items() if text.startswith(start))
+    return next(kinds, "a text")
+
+
+def is_one_jpeg(file: IO[bytes]) -> bool:
+    """Tell whether a file that begins with a JPEG goes on with no other: it is a picture then."""
+    return _NEXT_PICTURE.search(os.pread(file.fileno(), _SEARCHED_BYTES, 0)) is None
