@@ -12,12 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.errors import RunError
 from engine.standard_streams import end_at_once, put_out, set_up_streams
 from readers import InputError
+
+if TYPE_CHECKING:
+    from engine.job import Job
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -120,27 +123,33 @@ def _tell(outputs: Iterable[Path]) -> None:
         _fail(error, EXIT_FAILED)
 
 
+def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
+    from engine.inputs import read_inputs
+    from engine.job import Job
+    from engine.outputs import OutputDirectory
+
+    parameters = ({} if inputs is None else read_inputs(inputs)) | given
+    if "output_dir" not in parameters:
+        raise InputError("no output directory was given; say where with --output-dir DIR")
+    job = Job(**{"movies": (), **parameters})
+    if inputs is not None:
+        OutputDirectory(job.output_dir).check_apart([inputs])
+    return job
+
+
 def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
     # Imported when needed: the libraries behind a run take long to load, and --help does not.
     from engine.composition import run
-    from engine.inputs import read_inputs
-    from engine.job import Job
     from engine.progress import progress_for
 
-    parameters = {} if inputs is None else read_inputs(inputs)
     if not given["movies"]:
         del given["movies"]
-    parameters |= given
-    if "output_dir" not in parameters:
-        raise InputError("no output directory was given; say where with --output-dir DIR")
-    result = run(Job(**{"movies": (), **parameters}), progress_for())
+    result = run(_job(inputs, given), progress_for())
     _tell(result.outputs)
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.inputs import read_inputs
-    from engine.job import Job
     from engine.live.live_run import follow
     from engine.live.options import LiveOptions
     from engine.live.status_line import live_progress_for
@@ -150,11 +159,7 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
     if "stdout" in options.publish and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
-    parameters = ({} if inputs is None else read_inputs(inputs)) | given
-    if "output_dir" not in parameters:
-        raise InputError("no output directory was given; say where with --output-dir DIR")
-    job = Job(**{**parameters, "movies": [source]})
-    result = follow(job, options, live_progress_for())
+    result = follow(_job(inputs, {**given, "movies": [source]}), options, live_progress_for())
     if "stdout" in options.publish:
         print(*result.outputs, sep="\n", file=sys.stderr)  # noqa: T201 -- stdout is for poses
     else:
@@ -182,13 +187,6 @@ def _demo(output_dir: Path) -> None:
     )
 
 
-def _check_can_be_written(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its directory does not exist")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written")
-
-
 def _bench(
     movie: Path,
     model: Path | None = None,
@@ -200,19 +198,24 @@ def _bench(
     from engine.bench.measurement import measure
     from engine.bench.table import as_text
     from engine.job import Job
+    from engine.named_files import check_replaceable, write_marked
     from engine.progress import progress_for
+    from sinks import OutputError
 
     if most_frames is not None and most_frames < 1:
         raise InputError(f"frames {most_frames}: must be a whole number from 1")
     if json_path is not None:
-        _check_can_be_written(json_path.absolute())
+        check_replaceable("json", json_path, "bench")
     is_null = model == Path(NULL_MODEL)
     job = Job(movies=[movie], output_dir=Path("unused"), model=None if is_null else model, **given)
     report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
-    if json_path is not None:
-        content = {"machine": describe_machine(), **report.as_json()}
-        json_path.write_text(json.dumps(content, indent=4) + "\n")
-    put_out(as_text(report))
+    try:
+        if json_path is not None:
+            write_marked(json_path, "bench", {"machine": describe_machine(), **report.as_json()})
+    except OutputError as error:
+        raise RunError(str(error)) from error
+    finally:
+        put_out(as_text(report))
 
 
 _COMMANDS: dict[str, Callable[..., int | None]] = {
