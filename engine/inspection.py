@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.inference import ModelExport, read_export
 from engine.undisturbed import undisturbed
+from engine.wording import path_as_text
 from readers import InputError, MovieInfo, inspect_movie
 
 
@@ -29,7 +30,7 @@ def inspect(path: Path) -> dict[str, object]:
 
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     description: dict[str, object] = {
-        "movie": str(movie.path),
+        "movie": path_as_text(movie.path),
         "format": movie.format,
         "width_px": movie.width,
         "height_px": movie.height,
@@ -60,7 +61,7 @@ def _iso_time(time_ms: int) -> str | None:
 
 def _describe_export(export: ModelExport) -> dict[str, object]:
     return {
-        "model": str(export.directory),
+        "model": path_as_text(export.directory),
         "body_parts": list(export.body_parts),
         "network": export.network,
         "scorer": export.scorer,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
+from pathlib import Path
 
 _MOST_CHARACTERS = 100
 _MOST_NAMES = 20
@@ -56,3 +57,16 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def path_as_text(path: Path) -> str:
+    """Write a path for JSON: as it is, or as a ``file:`` URI where bytes of it are no text.
+
+    JSON would hold halves of characters for such bytes, which not every program reads.
+    """
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return path.absolute().as_uri()
+    return text
