@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.inference import ModelExport, read_export
 from engine.undisturbed import undisturbed
-from engine.wording import printable
+from engine.wording import path_as_text, printable
 from readers import (
     CropRectangle,
     FrameStatus,
@@ -52,7 +52,7 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     num_frames = _estimated_num_frames(movie) if found is None else found.num_frames
     is_checked = movie.format == "isxb"  # against the metadata of each frame
     description: dict[str, object] = {
-        "movie": str(movie.path),
+        "movie": path_as_text(movie.path),
         "format": movie.format,
         "width_px": movie.width,
         "height_px": movie.height,
@@ -145,7 +145,7 @@ def _iso_time(time_ms: int) -> str | None:
 
 def _describe_export(export: ModelExport) -> dict[str, object]:
     return {
-        "model": str(export.directory),
+        "model": path_as_text(export.directory),
         "body_parts": list(export.body_parts),
         "network": export.network,
         "scorer": export.scorer,

@@ -129,6 +129,14 @@ class Job:
         _check_color_map(self.color_map)
         self._check_names()
 
+    @property
+    def inputs(self) -> list[Path]:
+        """All files and folders that are read."""
+        model = [] if self.model is None else [self.model]
+        skeleton = self.skeleton or ""
+        config = [Path(skeleton)] if skeleton.lower().endswith((".yaml", ".yml")) else []
+        return [*self.movies, *model, *config]
+
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
 

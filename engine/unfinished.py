@@ -14,14 +14,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from engine.journal import read_journal
-from engine.outputs import OutputDirectory
+from engine.outputs import UNFINISHED, OutputDirectory
 from engine.settings import read_limited
 from readers import InputError
 from sinks import flush_folder, output_errors, whole_file
 from sinks.files import remove
 
 _MOST_RECORD_BYTES = 2**24
-_NAME = "unfinished-run"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class UnfinishedRun:
     """
 
     def __init__(self, output_dir: Path) -> None:
-        self.path = output_dir / _NAME
+        self.path = output_dir / UNFINISHED
         self.outputs = OutputDirectory(self.path)
         self._output_dir = output_dir
         self._record_path = self.path / "run.json"

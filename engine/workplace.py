@@ -49,6 +49,7 @@ class Workplace:
         InputError
             If there are results that may not be overwritten, or the directory cannot be written.
         """
+        self.outputs.check_apart(self._job.inputs)
         may_replace = self._job.overwrite or self.earlier.allows_results
         self.outputs.check(movies, overwrite=may_replace)
 

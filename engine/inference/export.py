@@ -18,6 +18,7 @@ from engine.inference.graph_error import GraphError
 from engine.settings import SettingsError, read_yaml
 from engine.wording import short, short_list
 from readers import InputError
+from sinks import table_holds
 
 _DATASET = re.compile(
     r"UnaugmentedDataSet_(?P<task>[^/\\]+?)(?P<date>[A-Z][a-z]{2}[0-9]{1,2})[/\\]"
@@ -108,7 +109,8 @@ def read_export(directory: Path) -> ModelExport:
     ------
     ModelError
         If it is not a folder with one ``pose_cfg.yaml`` and one ``snapshot-<iterations>.pb`` of
-        a single-animal DeepLabCut model for TensorFlow.
+        a single-animal DeepLabCut model for TensorFlow, or if the names of its body parts are
+        more than pose estimates can hold.
     """
     with _reading(directory):
         graph_path = _only_graph(directory)
@@ -124,7 +126,7 @@ def read_export(directory: Path) -> ModelExport:
         check_graph(nodes)
     except GraphError as error:
         raise ModelError(graph_path, str(error)) from error
-    return ModelExport(
+    export = ModelExport(
         directory=directory,
         graph_path=graph_path,
         body_parts=body_parts,
@@ -141,6 +143,14 @@ def read_export(directory: Path) -> ModelExport:
         sha256=sha256,
         geometry=find_geometry(nodes),
     )
+    if not table_holds(export.scorer, body_parts):
+        raise ModelError(
+            directory / "pose_cfg.yaml",
+            f"all_joints_names has {len(body_parts)} names of {sum(map(len, body_parts)):,} "
+            "characters in all, more than the head of an .h5 table has room for (64 KiB with what "
+            "belongs to them); shorten them",
+        )
+    return export
 
 
 @contextmanager

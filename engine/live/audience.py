@@ -81,7 +81,7 @@ class Audience(ResourceHolder):
         """Begin a movie, of which a run before has published the first frames."""
         for publisher in self._publishers:
             publisher.begin_movie(number)
-        self._status.begin_movie(movie.path.name, number, movie, num_known_frames)
+        self._status.begin_movie(printable(movie.path.name), number, movie, num_known_frames)
         if self._page is not None:
             self._page.begin_movie()
 

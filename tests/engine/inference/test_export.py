@@ -103,6 +103,10 @@ def test_settings_that_deeplabcut_leaves_out_have_its_defaults(tmp_path: Path) -
         ({"net_type": "efficientnet"}, "net_type 'efficientnet' is no network"),
         ({"dataset": "mice.mat"}, "'mice.mat' does not name a DeepLabCut training set"),
         ({"all_joints_names": names(1001)}, "must list at most 1000, got 1001"),
+        (
+            {"all_joints_names": [f"{number:0100}" for number in range(600)]},
+            "has 600 names of 60,000 characters in all, more than the head of an .h5 table",
+        ),
         ({"all_joints_names": ["nose", {"a": "b"}]}, "must list names, got {'a': 'b'}"),
         ({"all_joints_names": ["nose", ["a"]]}, "must list names, got ['a']"),
         ({"all_joints_names": [1, "1"]}, "must list distinct body parts"),
