@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.wording import printable
 from readers import InputError, MovieInfo
-from sinks import PreviewPaths
+from sinks import PreviewPaths, flush_folder
 
 _RESULT = re.compile(
     r"dlc_pose_estimates\.\d+\.h5|dlc_annotations\.(parquet|csv)|dlc_labeled_movie\.\d+\.mp4"
@@ -76,7 +76,7 @@ class OutputDirectory:
             self._check_results(movies, overwrite=overwrite)
 
     def make(self) -> list[Path]:
-        """Make the directory; return those directories, innermost first, that were not there.
+        """Make the directory, durably; return those directories, innermost first, that are new.
 
         Raises
         ------
@@ -86,6 +86,8 @@ class OutputDirectory:
         with self._errors():
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
+            for path in missing:
+                flush_folder(path.parent)
             return missing
 
     def check_apart(self, inputs: Iterable[Path], named: Iterable[Path] = ()) -> None:

@@ -109,7 +109,7 @@ class _LiveRun:
                 return self._work(model, identity)
 
     def _work(self, model: PoseModel, identity: dict[str, Any]) -> RunResult:
-        record = self._place.earlier.unfinished or self._place.begin(identity, is_live=True)
+        record = self._place.go_on() or self._place.begin(identity, is_live=True)
         for message in model_warnings(self._job, self._export, []):
             self._audience.warn(message)
         following = Following(
