@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Generic, Protocol, TypeVar, cast
 
@@ -17,8 +18,12 @@ from av.container import Container, InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
+from readers import ebml
 from readers.errors import MovieError
 
+_MOST_READ = 2
+"""Recordings that FFmpeg reads of one Matroska file."""
+_MOST_JOINED = 10_000
 MOST_PIXELS = 2**25
 """Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
 
@@ -100,11 +105,18 @@ File = TypeVar("File", bound=SourceFile)
 
 @dataclass(frozen=True)
 class Demuxer(Generic[File]):
-    """A file that FFmpeg has opened, and its one video stream."""
+    """A file that FFmpeg has opened, and its one video stream.
+
+    Attributes
+    ----------
+    behind
+        What is read when the file has ended: recordings that were joined to it.
+    """
 
     file: File
     container: InputContainer
     stream: VideoStream
+    behind: tuple[File, ...] = ()
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """Yield the stream's packets; one may be empty, which no decoder must see.
@@ -124,9 +136,14 @@ class Demuxer(Generic[File]):
                 if self.file.error is not None:
                     raise self.file.error
             if packet is None:
-                return
+                break
             if packet.size or packet.pts is not None:  # the last one of all is neither
                 yield packet
+        for file in self.behind:
+            with _opened(file, self.container.format.name, 2**16) as container:
+                stream = first_video(container)
+                if stream is not None:
+                    yield from Demuxer(file, container, stream).packets()
 
 
 def open_regular_file(path: Path) -> IO[bytes]:
@@ -162,6 +179,11 @@ def demuxer(
     """
     with open_regular_file(path) as file:
         end = os.fstat(file.fileno()).st_size if size is None else offset + size
+        behind: tuple[WatchedFile, ...] = ()
+        if container_format == "matroska":
+            others = tuple(islice(ebml.recordings(file, end), _MOST_READ, _MOST_JOINED))
+            behind = tuple(WatchedFile(file, start, stop or end) for start, stop in others)
+            end = others[0][0] if others else end
         watched = WatchedFile(file, offset, end)
         with demuxer_of(
             path,
@@ -170,7 +192,7 @@ def demuxer(
             most_pixels=most_pixels,
             read_ahead_bytes=read_ahead_bytes,
         ) as source:
-            yield source
+            yield replace(source, behind=behind)
 
 
 @contextmanager

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import IO
+
+_HEAD_BYTES = 4096
+
 EBML_HEADER = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
 UNKNOWN_SIZE = b"\x01" + 7 * b"\xff"
@@ -56,3 +61,24 @@ def segment_place(head: bytes) -> int | None:
         return None
     start = header[0] + header[1]
     return start + len(SEGMENT) if head.startswith(SEGMENT, start) else None
+
+
+def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
+    """Yield where each recording of a Matroska file begins, and where it says that it ends.
+
+    There is more than one where files were joined. The end is 0 where it is not told; what follows
+    such a one is not found.
+    """
+    start = 0
+    while start < file_size:
+        file.seek(start)
+        head = file.read(_HEAD_BYTES)
+        place = segment_place(head)
+        field = None if place is None else read_size(head, place)
+        if field is None:
+            return
+        size, content = field
+        yield start, 0 if size is None else start + content + size
+        if size is None:
+            return
+        start += content + size

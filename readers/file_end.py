@@ -57,14 +57,10 @@ def lacks_index(path: Path) -> bool:
     return b"moov" not in names and bool(names & {b"ftyp", b"mdat"})
 
 
-def _segment(file: IO[bytes], _file_size: int) -> Iterator[_Part]:
-    """Yield the segment of an .mkv, which holds all of the movie."""
-    head = read_head(file)
-    place = ebml.segment_place(head)
-    field = None if place is None else ebml.read_size(head, place)
-    if place is not None and field is not None:
-        size, content = field
-        yield _Part(ebml.SEGMENT, place - len(ebml.SEGMENT), 0 if size is None else content + size)
+def _segments(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+    """Yield the recordings of an .mkv: one, unless files were joined."""
+    for start, end in ebml.recordings(file, file_size):
+        yield _Part(ebml.SEGMENT, start, end)
 
 
 def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
@@ -100,7 +96,7 @@ def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:
 
 _PARTS: dict[str, Callable[[IO[bytes], int], Iterator[_Part]]] = {
     "avi": _chunks,
-    "matroska": _segment,
+    "matroska": _segments,
     "mov": _boxes,
     "mpegts": _last_packet,
 }

@@ -87,7 +87,7 @@ class Stretches:
 
     def _rises(self, packet: av.Packet[VideoStream]) -> bool:
         last = self._last_decoding_time
-        return packet.dts is not None and last is not None and packet.dts >= last
+        return packet.dts is not None and last is not None and packet.dts > last
 
 
 def _kept(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
