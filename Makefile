@@ -1,16 +1,19 @@
-# The whole developer interface: make demo, make test, make check, make bench.
+# The whole developer interface: make demo, make test, make test-all, make check, make bench.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench
+.PHONY: demo test test-all check bench
 
 demo: $(READY)  ## run the built-in model on the built-in movie
 	$(BIN)/posestream demo
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-all: $(READY)  ## run the tests, the slow ones too
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ itself. Some containers then have two packets a picture (ISO/IEC 14496-10, 7.3.2
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import av
 from av.video.stream import VideoStream
@@ -53,23 +54,20 @@ class SecondFields:
         """Tell whether a packet holds the second field of a picture, and no other picture."""
         if self._coded is None:
             return False
-        is_second = is_readable = self.lacks_first = False
-        for lines, picture in self._coded(bytes(packet)):
-            if (lines, picture) == self._first and is_readable:
-                continue  # another part of the same field
+        are_second: list[bool] = []
+        self.lacks_first = False
+        for (lines, picture), _ in groupby(self._coded(bytes(packet))):  # its parts are slices
             is_second = self._first == (_BOTH_FIELDS - lines, picture)
             if is_second and self._usual_second is None:
                 self._usual_second = lines
             self.lacks_first = lines == self._usual_second and not is_second
             is_alone = is_second or self.lacks_first or lines == _BOTH_FIELDS
             self._first = None if is_alone else (lines, picture)
-            is_readable = True
-        if self.lacks_first:
-            is_second = not self._was_readable
-        elif not is_readable and self._first is not None:  # damaged; a second field must follow
-            is_second, self._first = True, None
-        self._was_readable = is_readable or is_second
-        return is_second
+            are_second.append(is_second or (self.lacks_first and not self._was_readable))
+        self._was_readable = bool(are_second)
+        if not are_second and self._first is not None:  # damaged; a second field must follow
+            are_second, self._first, self._was_readable = [True], None, True
+        return bool(are_second) and all(are_second)
 
 
 class _H264:
