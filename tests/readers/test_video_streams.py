@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import av
 import cv2
 import numpy as np
 import pytest
-from av.audio.stream import AudioStream
 from av.stream import Disposition
-from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from readers import MovieError, inspect_movie
 from tests.readers.damaged import read_all
@@ -26,9 +24,9 @@ NOTE = (
 def write(path: Path, sizes: Sequence[tuple[int, int]], cover: Disposition | None = None) -> Path:
     """Write a stream for each size; the first is a cover picture where one is asked for."""
     with av.open(str(path), "w") as output:
-        streams = [cast(VideoStream, output.add_stream("mjpeg", rate=25)) for _ in sizes]
-        for stream, (stream.width, stream.height) in zip(streams, sizes, strict=True):
-            stream.pix_fmt = "yuvj420p"
+        streams = [output.add_stream("mjpeg", rate=25) for _ in sizes]
+        for stream, (width, height) in zip(streams, sizes, strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
         if cover is not None:
             streams[0].disposition = cover
         for time in range(5):
@@ -43,12 +41,14 @@ def write(path: Path, sizes: Sequence[tuple[int, int]], cover: Disposition | Non
     return path
 
 
-def opencv_pictures(path: Path) -> list[np.ndarray]:
+def opencv_pictures(path: Path) -> list[NDArray[np.uint8]]:
     capture = cv2.VideoCapture(str(path))
-    found = []
-    while (read := capture.read())[0]:
-        found.append(read[1][..., ::-1])
-    return found
+    found: list[NDArray[np.uint8]] = []
+    while True:
+        is_there, picture = capture.read()
+        if not is_there:
+            return found
+        found.append(np.asarray(picture[..., ::-1], np.uint8))
 
 
 def test_the_first_of_two_streams_is_read_and_the_other_named() -> None:
@@ -82,10 +82,10 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
 def test_sound_with_a_cover_picture_is_no_movie(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as output:
-        cover = cast(VideoStream, output.add_stream("mjpeg", rate=25))
+        cover = output.add_stream("mjpeg", rate=25)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
         cover.disposition = Disposition.attached_pic
-        stream = cast(AudioStream, output.add_stream("aac", rate=8000, layout="mono"))
+        stream = output.add_stream("aac", rate=8000, layout="mono")
         image = np.zeros((48, 64, 3), np.uint8)
         output.mux(cover.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
