@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -40,4 +41,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: the libraries behind them load for seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    with suppress(Exception):  # a caller's own settings, which modules below would pass over
+        import_module("matplotlib")
     return getattr(import_module(_HOMES[name]), name)

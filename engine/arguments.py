@@ -134,7 +134,15 @@ def _add_live(commands: Any) -> None:
     told.add_argument(
         "--preview-token",
         metavar="TEXT",
-        help="what browsers must know, where HOST can be reached from other machines",
+        help="what browsers must know, where HOST can be reached from other machines; other users "
+        "of this machine can read it in the list of processes, but not what is in the environment "
+        "as POSESTREAM_PREVIEW_TOKEN, or in a file",
+    )
+    told.add_argument(
+        "--preview-token-file",
+        type=_path,
+        metavar="FILE",
+        help="a file that holds this token, for its owner alone (chmod 600)",
     )
     _add_run_options(parser)
 

@@ -7,16 +7,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.errors import RunError
+from engine.standard_streams import end_at_once, put_out, set_up_streams
+from engine.wording import printable
 from readers import InputError
+
+if TYPE_CHECKING:
+    from engine.job import Job
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -30,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, 1 for a failed run, 2 for bad input, 3 for damaged movies under ``--strict``, 128 + its
     number for a signal.
     """
+    if arguments is None:
+        set_up_streams()
     stop = _Stop()
     try:
         command, options = parse(arguments)
         with stop.heard(command):
             exit_code = _COMMANDS[command](**options) or 0
-        if sys.stdout is not None:
-            sys.stdout.flush()
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT)
     except RunError as error:
@@ -45,11 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = str(interrupt) or "interrupted; nothing half written was left behind"
         _fail(message, stop.exit_code)
         if arguments is None:  # Python's own end would wait for a model that still computes
-            sys.stdout.flush()
-            os._exit(stop.exit_code)
+            end_at_once(stop.exit_code)
         return stop.exit_code
-    except BrokenPipeError:  # whoever read the output has stopped reading: there is no one to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor for Python at its end
+    except BrokenPipeError:  # who read the output has stopped reading: there is no one to tell
         return EXIT_FAILED
     except Exception as error:
         return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
@@ -60,7 +63,8 @@ class _Stop:
     """Lets the first Ctrl-C or SIGTERM end a command in good order.
 
     A second one ends a run at once: whatever is durable stays so. Other commands have files to
-    clean up, and do so undisturbed.
+    clean up, and do so undisturbed. A run and a recording go on when their terminal is closed, or
+    belongs to another job.
     """
 
     def __init__(self) -> None:
@@ -79,11 +83,15 @@ class _Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-        before = {number: signal.getsignal(number) for number in defaults}
-        heard = [number for number, handler in before.items() if handler is defaults[number]]
+        wanted: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers]
+        wanted = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
+        if self._can_be_hurried and sys.platform != "win32":
+            wanted |= {signal.SIGHUP: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
+        before = {number: signal.getsignal(number) for number in wanted}
+        defaults = (signal.default_int_handler, signal.SIG_DFL)
+        heard = [number for number, handler in before.items() if handler in defaults]
         for number in heard:
-            signal.signal(number, self._hear)
+            signal.signal(number, wanted[number])
         try:
             yield
         finally:
@@ -102,32 +110,47 @@ class _Stop:
 
 
 def _fail(message: object, exit_code: int) -> int:
-    print(f"posestream: {' '.join(str(message).split())}", file=sys.stderr)  # noqa: T201 -- for the user
+    print(f"posestream: {printable(' '.join(str(message).split()))}", file=sys.stderr)  # noqa: T201 -- for the user
     return exit_code
+
+
+def _tell(outputs: Iterable[Path]) -> None:
+    """Print where the outputs are: they are whole, whether that can be written or not."""
+    try:
+        put_out("\n".join(printable(str(path)) for path in outputs))
+    except BrokenPipeError:
+        pass
+    except RunError as error:
+        _fail(error, EXIT_FAILED)
+
+
+def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
+    from engine.inputs import read_inputs
+    from engine.job import Job
+    from engine.outputs import OutputDirectory
+
+    parameters = ({} if inputs is None else read_inputs(inputs)) | given
+    if "output_dir" not in parameters:
+        raise InputError("no output directory was given; say where with --output-dir DIR")
+    job = Job(**{"movies": (), **parameters})
+    if inputs is not None:
+        OutputDirectory(job.output_dir).check_apart([inputs])
+    return job
 
 
 def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
     # Imported when needed: the libraries behind a run take long to load, and --help does not.
     from engine.composition import run
-    from engine.inputs import read_inputs
-    from engine.job import Job
     from engine.progress import progress_for
 
-    parameters = {} if inputs is None else read_inputs(inputs)
     if not given["movies"]:
         del given["movies"]
-    parameters |= given
-    if "output_dir" not in parameters:
-        raise InputError("no output directory was given; say where with --output-dir DIR")
-    result = run(Job(**{"movies": (), **parameters}), progress_for())
-    for path in result.outputs:
-        print(path)  # noqa: T201 -- the command's output
+    result = run(_job(inputs, given), progress_for())
+    _tell(result.outputs)
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.inputs import read_inputs
-    from engine.job import Job
     from engine.live.live_run import follow
     from engine.live.options import LiveOptions
     from engine.live.status_line import live_progress_for
@@ -135,14 +158,13 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     names = [field.name for field in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
     options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
-    parameters = ({} if inputs is None else read_inputs(inputs)) | given
-    if "output_dir" not in parameters:
-        raise InputError("no output directory was given; say where with --output-dir DIR")
-    job = Job(**{**parameters, "movies": [source]})
-    result = follow(job, options, live_progress_for())
-    told = sys.stderr if "stdout" in options.publish else sys.stdout
-    for path in result.outputs:
-        print(path, file=told)
+    if "stdout" in options.publish and sys.stdout is None:
+        raise InputError("stdout: cannot be written to (it is closed)")
+    result = follow(_job(inputs, {**given, "movies": [source]}), options, live_progress_for())
+    if "stdout" in options.publish:  # which is for poses alone
+        print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
+    else:
+        _tell(result.outputs)
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
@@ -150,7 +172,7 @@ def _inspect(path: Path, *, as_json: bool) -> None:
     from engine.inspection import as_text, inspect
 
     description = inspect(path)
-    print(json.dumps(description, indent=4) if as_json else as_text(description))  # noqa: T201 -- the command's output
+    put_out(json.dumps(description, indent=4) if as_json else as_text(description))
 
 
 def _demo(output_dir: Path) -> None:
@@ -166,13 +188,6 @@ def _demo(output_dir: Path) -> None:
     )
 
 
-def _check_can_be_written(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its directory does not exist")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written")
-
-
 def _bench(
     movie: Path,
     model: Path | None = None,
@@ -184,19 +199,24 @@ def _bench(
     from engine.bench.measurement import measure
     from engine.bench.table import as_text
     from engine.job import Job
+    from engine.named_files import check_replaceable, write_marked
     from engine.progress import progress_for
+    from sinks import OutputError
 
     if most_frames is not None and most_frames < 1:
         raise InputError(f"frames {most_frames}: must be a whole number from 1")
     if json_path is not None:
-        _check_can_be_written(json_path.absolute())
+        check_replaceable("json", json_path, "bench")
     is_null = model == Path(NULL_MODEL)
     job = Job(movies=[movie], output_dir=Path("unused"), model=None if is_null else model, **given)
     report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
-    print(as_text(report))  # noqa: T201 -- the command's output
-    if json_path is not None:
-        content = {"machine": describe_machine(), **report.as_json()}
-        json_path.write_text(json.dumps(content, indent=4) + "\n")
+    try:
+        if json_path is not None:
+            write_marked(json_path, "bench", {"machine": describe_machine(), **report.as_json()})
+    except OutputError as error:
+        raise RunError(str(error)) from error
+    finally:
+        put_out(as_text(report))
 
 
 _COMMANDS: dict[str, Callable[..., int | None]] = {

@@ -103,6 +103,8 @@ class _Run:
             earlier.check(self._job.output_dir, identity, self._movies)
             if earlier.finished is None:
                 self._work(model, identity)
+            else:
+                self._place.confirm(self._production.written(self._place.outputs))
         return run_result(self._production, self._place.outputs)
 
     def _identity(self, runtime: str) -> dict[str, Any]:
@@ -118,18 +120,21 @@ class _Run:
         )
 
     def _work(self, model: PoseModel, identity: dict[str, Any]) -> None:
-        record = self._place.earlier.unfinished
-        if record is None:
+        written = self._production.written(self._place.outputs)
+        if self._place.earlier.unfinished is None:
             self._warn_of_space()
         with self._place.working(self._movies):
-            record = record or self._place.begin(identity)
+            record = self._place.go_on(written) or self._place.begin(identity)
+            earlier = self._place.earlier.unfinished
+            if earlier is not None and earlier.is_finished and not record.is_finished:
+                self._progress.note("outputs were removed or changed by others: making them again")
             if not record.is_finished:
                 if record.is_live:
                     undisturbed(
                         settle_movies, self._place.folder, self._movies, ends_at_skipped=True
                     )
                 self._production.make(model, record)
-            self._place.move_outputs(self._production.written(self._place.outputs))
+            self._place.move_outputs(written)
             self._place.folder.remove()
 
     def _warn_of_space(self) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib.colors import same_color
-
 from engine.job import Job
 from engine.skeleton import Skeleton, check_body_parts, find_skeleton
 from sinks import OverlayStyle
+from sinks.plain_matplotlib import matplotlib
 
 
 def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
@@ -40,7 +39,7 @@ def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
 
 def _is_hidden(color: str | None, job: Job) -> bool:
     """Tell whether lines would be black on black: black is what every DeepLabCut config says."""
-    return job.keypoints_only and color is not None and same_color(color, "black")
+    return job.keypoints_only and color is not None and matplotlib.colors.same_color(color, "black")
 
 
 def displayed_body_parts(given: str | Sequence[str]) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.finished import FinishedRun, read_finished_run
-from engine.identity import check_same, digest
+from engine.identity import first_difference
 from engine.job import Job
 from engine.unfinished import RunRecord, UnfinishedRun
 from readers import InputError, MovieInfo
@@ -59,12 +59,19 @@ class EarlierRun:
                 num_seen = 0 if movies is None else len(before["movies"])
                 before, identity = _with_movies(before, num_seen), _with_movies(identity, num_seen)
                 movies = (movies or [])[:num_seen]
-            check_same(output_dir, before, identity, movies or [])
-        elif self.finished is not None and self.finished.identity_sha256 != digest(identity):
-            raise InputError(
-                f"output directory {output_dir}: already holds the results of a run with other "
-                "movies or options; choose another, or overwrite them"
-            )
+            difference = first_difference(before, identity, movies or [])
+            if difference is not None:
+                raise InputError(
+                    f"output directory {output_dir}: its unfinished run was begun with "
+                    f"{difference}; give the same to go on, or start anew with --overwrite"
+                )
+        elif self.finished is not None:
+            difference = first_difference(self.finished.identity, identity, movies or [])
+            if difference is not None:
+                raise InputError(
+                    f"output directory {output_dir}: already holds the results of a run with "
+                    f"{difference}; choose another, or overwrite them"
+                )
 
 
 def _with_movies(identity: dict[str, Any], num_movies: int) -> dict[str, Any]:

@@ -1,9 +1,17 @@
 """What is raised when a run that has begun cannot go on."""
 
+from engine.wording import printable
+
 
 class RunError(RuntimeError):
     """A run failed after its work had begun; the message is one line, for the user."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class Interrupted(KeyboardInterrupt):
     """A run was interrupted, and can be gone on with; the message is one line, for the user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from engine.coordinates import InMovieCoordinates
 from engine.inference import ModelExport
@@ -53,7 +55,14 @@ class FanOut:
             return math.inf
         return num_finished_frames(self.outputs.labelled_movie(number))
 
-    def labelled_movie(self, number: int, reader: MovieSource, *, joins: bool = True) -> Sink:
+    def labelled_movie(
+        self,
+        number: int,
+        reader: MovieSource,
+        *,
+        joins: bool = True,
+        on_whole: Callable[[Path], None] = lambda _: None,
+    ) -> Sink:
         """Make the sink that draws and encodes, and joins what it has encoded."""
         height, width, _ = reader.image_shape
         return LabelledMovieSink(
@@ -64,6 +73,7 @@ class FanOut:
             body_parts=self.export.body_parts,
             style=self.style,
             joins=joins,
+            on_whole=on_whole,
         )
 
     def labelled_frame_rate(self, movie: MovieInfo) -> Fraction:

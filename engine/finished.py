@@ -19,8 +19,8 @@ class FinishedRun:
 
     Attributes
     ----------
-    identity_sha256
-        Of its `identify`.
+    identity
+        All that its outputs depend on, from `engine.identity.identify`.
     warnings
         What it warned of.
     is_damaged
@@ -29,7 +29,7 @@ class FinishedRun:
         Whether it followed movies while they were recorded.
     """
 
-    identity_sha256: str
+    identity: dict[str, Any]
     warnings: tuple[str, ...]
     is_damaged: bool
     is_live: bool
@@ -40,7 +40,7 @@ def read_finished_run(metadata: Path) -> FinishedRun | None:
     try:
         told: dict[str, Any] = json.loads(read_limited(metadata, _MOST_BYTES))["posestream"]
         return FinishedRun(
-            str(told["identity_sha256"]),
+            dict(told["identity"]),
             tuple(map(str, told["warnings"])),
             bool(told["is_damaged"]),
             bool(told["is_live"]),

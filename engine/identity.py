@@ -16,10 +16,11 @@ from engine.inference import ModelExport
 from engine.job import Job
 from engine.provenance import describe_run
 from engine.wording import cut, printable
-from readers import CropRectangle, FrameStatus, InputError, MovieInfo, open_movie
+from readers import CropRectangle, FrameStatus, MovieInfo, open_movie
 from readers.errors import movie_errors
 
-_FINGERPRINT_BYTES = 2**20
+_MOST_SAMPLES = 64
+_SAMPLE_BYTES = 2**19
 
 
 def identify(
@@ -51,23 +52,25 @@ def identify(
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-    """Describe a file's content by its size, the time of its last change, and both its ends.
+    """Describe a file by its size and 64 samples of its contents, evenly from start to end.
+
+    Up to 32 MiB, the samples are all there is. When it was changed, and by what name, says
+    nothing: a copy has the same contents.
 
     Raises
     ------
     MovieError
         If it cannot be read.
     """
+    digest = hashlib.sha256()
     with movie_errors(path), path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
-        file.seek(max(0, status.st_size - _FINGERPRINT_BYTES))
-        digest.update(file.read(_FINGERPRINT_BYTES))
-    return {
-        "size_bytes": status.st_size,
-        "changed_ns": status.st_mtime_ns,
-        "sha256_of_ends": digest.hexdigest(),
-    }
+        num_bytes = os.fstat(file.fileno()).st_size
+        num_samples = min(_MOST_SAMPLES, -(-num_bytes // _SAMPLE_BYTES))
+        for number in range(num_samples):
+            last_start = num_bytes - _SAMPLE_BYTES
+            file.seek(last_start * number // (num_samples - 1) if number else 0)
+            digest.update(file.read(_SAMPLE_BYTES))
+    return {"size_bytes": num_bytes, "sha256_of_samples": digest.hexdigest()}
 
 
 def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, Any]:
@@ -91,42 +94,30 @@ def picture_digest(image: NDArray[np.uint8]) -> dict[str, str]:
     return {"sha256_of_first_picture": hashlib.sha256(image.tobytes()).hexdigest()}
 
 
-def digest(identity: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of an identity."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def check_same(
-    output_dir: Path, before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
-) -> None:
-    """Check that a run is the one that was begun.
-
-    Raises
-    ------
-    InputError
-        If it is not; the message names the first difference.
-    """
-    difference = next(iter(_differences(before, now, movies)), None)
-    if difference is not None:
+def first_difference(
+    before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
+) -> str | None:
+    """Tell in what a run of `movies` is another one than before, None if in nothing."""
+    for difference in _differences(before, now, movies):
         what, then, today = (printable(cut(str(told))) for told in difference)
-        raise InputError(
-            f"output directory {output_dir}: its unfinished run was begun with {what} {then}, "
-            f"now it is {today}; give the same to go on, or start anew with --overwrite"
-        )
+        return f"{what} {then}, now it is {today}"
+    return None
 
 
 def _differences(
     before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
 ) -> list[tuple[str, object, object]]:
     found: list[tuple[str, object, object]] = []
-    found += _different_values("", before.get("versions", {}), now["versions"])
-    found += _different_values("the model's ", before.get("model", {}), now["model"])
-    found += _different_values("", before.get("parameters", {}), now["parameters"])
+    found += _different_values("", before.get("versions"), now["versions"])
+    found += _different_values("the model's ", before.get("model"), now["model"])
+    found += _different_values("", before.get("parameters"), now["parameters"])
     rest = ("coordinates", "crop_rect", "most_frames")
     found += _different_values(
         "", {key: before.get(key) for key in rest}, {key: now[key] for key in rest}
     )
-    movies_before = before.get("movies", [])
+    movies_before = before.get("movies")
+    if not isinstance(movies_before, list):
+        movies_before = []
     if len(movies_before) != len(movies):
         return [*found, ("a number of movies of", len(movies_before), len(movies))]
     for movie, then, today in zip(movies, movies_before, now["movies"], strict=True):
@@ -135,8 +126,10 @@ def _differences(
 
 
 def _different_values(
-    prefix: str, before: Mapping[str, Any], now: Mapping[str, Any]
+    prefix: str, before: object, now: Mapping[str, Any]
 ) -> list[tuple[str, object, object]]:
+    if not isinstance(before, Mapping):  # somebody has changed what was noted
+        before = {}
     return [
         (f"{prefix}{key.replace('_', ' ')}", before.get(key), now.get(key))
         for key in [*now, *(before.keys() - now.keys())]

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.inference import ModelExport, read_export
 from engine.undisturbed import undisturbed
+from engine.wording import path_as_text, printable
 from readers import (
     CropRectangle,
     FrameStatus,
@@ -19,7 +20,7 @@ from readers import (
     inspect_movie,
     open_movie,
 )
-from readers.errors import printable
+from readers.orientation import AS_STORED
 
 _MOST_PIXELS = 2**29
 """Of a movie that is looked through."""
@@ -51,7 +52,7 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     num_frames = _estimated_num_frames(movie) if found is None else found.num_frames
     is_checked = movie.format == "isxb"  # against the metadata of each frame
     description: dict[str, object] = {
-        "movie": str(movie.path),
+        "movie": path_as_text(movie.path),
         "format": movie.format,
         "width_px": movie.width,
         "height_px": movie.height,
@@ -64,6 +65,8 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
         "damage": movie.damage,
         "notes": list(movie.notes),
     }
+    if movie.orientation != AS_STORED:
+        description["orientation"] = str(movie.orientation)
     if found is not None:
         # Others than these have no way to tell that a frame is missing: 0 would be a claim.
         tells_dropped = movie.format in ("isxb", "avi")
@@ -142,7 +145,7 @@ def _iso_time(time_ms: int) -> str | None:
 
 def _describe_export(export: ModelExport) -> dict[str, object]:
     return {
-        "model": str(export.directory),
+        "model": path_as_text(export.directory),
         "body_parts": list(export.body_parts),
         "network": export.network,
         "scorer": export.scorer,
@@ -171,5 +174,5 @@ def _value_as_text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)
+        return printable(", ".join(map(str, value))) or "none"
+    return printable(str(value))

@@ -129,6 +129,14 @@ class Job:
         _check_color_map(self.color_map)
         self._check_names()
 
+    @property
+    def inputs(self) -> list[Path]:
+        """All files and folders that are read."""
+        model = [] if self.model is None else [self.model]
+        skeleton = self.skeleton or ""
+        config = [Path(skeleton)] if skeleton.lower().endswith((".yaml", ".yml")) else []
+        return [*self.movies, *model, *config]
+
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
 
@@ -237,7 +245,7 @@ def _check_frame_rate(rate: float) -> None:
 
 def _check_color_map(name: str) -> None:
     """Raise `InputError`, with near names, unless matplotlib knows the color map."""
-    import matplotlib  # takes long to import, and is needed here for its list alone
+    from sinks.plain_matplotlib import matplotlib  # takes long to import
 
     known = list(matplotlib.colormaps)
     if name not in known:

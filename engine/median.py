@@ -15,12 +15,13 @@ from sinks import PoseBatch
 class MedianFilter:
     """Filters x and y of each body part over time; likelihood is left alone.
 
-    Equal to ``scipy.signal.medfilt`` over the whole movie, bit for bit: the window is centred,
-    and the movie is taken to be surrounded by zeros. To see ``window_length // 2`` frames ahead,
-    batches are held back, with their frames, until the frames behind them have come.
+    Equal to ``scipy.signal.medfilt`` over the whole movie, bit for bit, where no pose of the window
+    is missing: the window is centred, and the movie is taken to be surrounded by zeros. To see
+    ``window_length // 2`` frames ahead, batches are held back, with their frames, until the frames
+    behind them have come.
 
-    Missing poses (NaN) stay missing, and windows that touch them take the median of the values
-    that are there (the mean of the middle two where their number is even).
+    Missing poses (NaN) stay missing, and windows that hold one take the median of the movie's
+    values that are there (the mean of the middle two where their number is even), without zeros.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ class MedianFilter:
         self._half = window_length // 2
         self._held: deque[PoseBatch] = deque()
         self._num_held_frames = 0
+        self._num_released_frames = 0
         # Coordinates from `half` frames before the first held frame to the newest frame.
         self._coordinates: NDArray[np.float64] | None = None
 
@@ -57,6 +59,7 @@ class MedianFilter:
             self._append(np.zeros((self._half, *self._held[0].poses.shape[1:-1], 2)))
         released = [self._release() for _ in range(len(self._held))]
         self._coordinates = None
+        self._num_released_frames = 0
         return released
 
     def _append(self, coordinates: NDArray[np.float64]) -> None:
@@ -72,6 +75,11 @@ class MedianFilter:
         assert self._coordinates is not None  # noqa: S101 -- for the type checker: frames are held
         window = self._coordinates[: len(batch) + 2 * self._half]
         self._coordinates = self._coordinates[len(batch) :]
+        # Zeros that stand for frames before the movie's first and behind its last.
+        num_before = max(0, self._half - self._num_released_frames)
+        num_behind = max(0, self._half - self._num_held_frames)
+        self._num_released_frames += len(batch)
         poses = batch.poses.copy()
-        poses[..., :2] = medians(window, self._half).reshape(poses[..., :2].shape)
+        filtered = medians(window, self._half, num_before, num_behind)
+        poses[..., :2] = filtered.reshape(poses[..., :2].shape)
         return PoseBatch(batch.frames, poses)

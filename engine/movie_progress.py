@@ -17,7 +17,7 @@ class MovieProgress(ResourceHolder):
 
     def __init__(self, progress: Progress, movie: MovieInfo, num_known_frames: int) -> None:
         self._progress = progress
-        self._name = " ".join(movie.path.name.split())
+        self._name = movie.path.name
         self._num_frames = movie.num_frames_from_header
         self._num_known_frames = num_known_frames
         self._is_known = num_known_frames > 0

@@ -130,6 +130,7 @@ class MovieRun:
         found = read_calibration(path)
         if found is None:
             found = undisturbed(self._calibrate, self.follow)
+            self.folder.check_held()
             write_calibration(path, found)
         return found
 
@@ -142,6 +143,7 @@ class MovieRun:
         return LivePoses(self.folder.live_journal(self.number), path, content.num_frames)
 
     def _journal(self, content: JournalContent, reader: MovieReader) -> Journal:
+        self.folder.check_held()
         return Journal(
             self.folder.journal(self.number),
             content,
@@ -153,7 +155,11 @@ class MovieRun:
     def _lanes(
         self, reader: MovieReader, counts: FrameCounts, annotations: ExperimentAnnotations
     ) -> list[Lane]:
+        self.folder.check_held()
         data = Lane("data", [counts, *self.fan_out.data(self.number, reader, annotations)])
         if self.fan_out.has_labelled_movie(self.number):
             return [data]
-        return [Lane("labelled movie", [self.fan_out.labelled_movie(self.number, reader)]), data]
+        labelled_movie = self.fan_out.labelled_movie(
+            self.number, reader, on_whole=self.folder.note_whole
+        )
+        return [Lane("labelled movie", [labelled_movie]), data]

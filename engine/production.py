@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
+from engine.alignment import alignment_warning
 from engine.builtin import DEMO_MOVIE
 from engine.fan_out import FanOut
 from engine.follow.settings import FollowSettings, follow_warnings
-from engine.identity import digest
 from engine.inference import ModelExport, PoseModel
 from engine.job import Job
 from engine.movie_run import MovieRun
@@ -18,6 +19,7 @@ from engine.outputs import OutputDirectory
 from engine.progress import Progress
 from engine.provenance import MovieResult, describe_movie, describe_run
 from engine.unfinished import RunRecord, UnfinishedRun
+from engine.wording import printable
 from readers import MovieInfo
 from sinks import LabelledMovieDescription, ModelDescription, write_metadata
 
@@ -35,7 +37,8 @@ def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -
             f"{export.directory}: this model's predictions depend on which frames share a batch "
             "(its batch normalisation is in training mode); it runs one frame at a time"
         )
-    return warnings + follow_warnings(job, export)
+    of_crop = (alignment_warning(job, export, movie) for movie in movies)
+    return warnings + follow_warnings(job, export) + list(dict.fromkeys(filter(None, of_crop)))
 
 
 @dataclass
@@ -92,7 +95,7 @@ class Production:
         """
         notes = [f"{movie.path}: {note}" for movie in self.movies for note in movie.notes]
         for message in [*model_warnings(self.job, self.export, self.movies), *notes]:
-            self.warnings.append(message)
+            self.warnings.append(printable(message))
             if not self.has_told:
                 self.progress.warn(message)
         with self.fan_out.annotations(self.movies[0]) as annotations:
@@ -110,22 +113,22 @@ class Production:
                     follow=self.follow,
                 )
                 self.results.append(movie_run.run(annotations))
+                self.folder.note_whole(*_written(self.folder.outputs, number))
                 self._tell_of_following(self.results[-1])
                 self._warn_of_frames(self.results[-1])
+        self.folder.check_held()
         self._write_metadata(model.runtime, record)
-        self.folder.write_record(replace(record, is_finished=True))
+        self.folder.note_whole(*self.written(self.folder.outputs), is_finished=True)
 
     def written(self, names: OutputDirectory) -> list[Path]:
         """Give the paths of all outputs, the metadata last: they tell that all others are there."""
-        paths = [names.annotations(self.job.experiment_annotations_format)]
-        for number in range(len(self.movies)):
-            paths += [names.pose_estimates(number), names.labelled_movie(number)]
-            paths += names.previews(number)
-        return [*paths, names.metadata]
+        movies = (_written(names, number) for number in range(len(self.movies)))
+        annotations = names.annotations(self.job.experiment_annotations_format)
+        return [annotations, *chain.from_iterable(movies), names.metadata]
 
     def warn(self, message: str) -> None:
         """Tell the user at once, and keep it for the metadata."""
-        self.warnings.append(message)
+        self.warnings.append(printable(message))
         self.progress.warn(message)
 
     def _tell_of_following(self, result: MovieResult) -> None:
@@ -157,6 +160,12 @@ class Production:
                 "skipped while it was recorded; their poses are NaN; fill them in with "
                 "posestream run --resume"
             )
+        if counts.num_frames < self.job.window_length:
+            self.warn(
+                f"{movie.path}: its {counts.num_frames} frames are fewer than the median filter's "
+                f"window of {self.job.window_length}, which takes zeros for those beyond its ends "
+                "and so draws poses towards zero; choose a smaller --window-length"
+            )
         claimed = movie.num_frames_from_header
         if claimed is not None and claimed != counts.num_frames:
             self.warn(
@@ -183,7 +192,7 @@ class Production:
                 "warnings": self.warnings,
                 "is_damaged": any(result.is_damaged for result in self.results),
                 "is_live": record.is_live,
-                "identity_sha256": digest(record.identity),
+                "identity": record.identity,
                 "started": started.isoformat(timespec="seconds"),
                 "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
             },
@@ -197,3 +206,12 @@ class Production:
             frame_rate=float(self.fan_out.labelled_frame_rate(result.movie)),
             num_frames=result.num_frames,
         )
+
+
+def _written(names: OutputDirectory, number: int) -> list[Path]:
+    """Give the paths of one movie's outputs."""
+    return [
+        names.pose_estimates(number),
+        names.labelled_movie(number),
+        *names.previews(number),
+    ]

@@ -8,6 +8,8 @@ from typing import IO, NoReturn, Protocol
 
 from tqdm import tqdm
 
+from engine.wording import printable
+
 _PLAIN_INTERVAL_S = 10.0
 
 
@@ -64,7 +66,7 @@ class BarProgress:
         self._bar = tqdm(
             total=total,
             initial=done,
-            desc=name,
+            desc=printable(name),
             unit=f" {unit}",
             unit_scale=False,
             file=self._stream,
@@ -85,11 +87,11 @@ class BarProgress:
 
     def note(self, message: str) -> None:
         """Print a line above the bar."""
-        tqdm.write(message, file=self._stream)
+        tqdm.write(printable(message), file=self._stream)
 
     def warn(self, message: str) -> None:
         """Print a line above the bar."""
-        tqdm.write(f"warning: {message}", file=self._stream)
+        tqdm.write(printable(f"warning: {message}"), file=self._stream)
 
 
 class PlainProgress:
@@ -138,7 +140,7 @@ class PlainProgress:
         return f"{self._name}: {self._done}{total} {unit}, {rate:.1f} {unit}/s{left}"
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(printable(line), file=self._stream, flush=True)
 
 
 def progress_for(stream: IO[str] | None = None) -> Progress:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from engine.follow.tally import FollowTally
 from engine.inference import ModelExport
 from engine.job import Job
+from engine.wording import path_as_text
 from readers import CropRectangle, MovieInfo
 from sinks import FrameCounts, FrameRanges
 
@@ -56,11 +58,13 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
     parameters = asdict(job)
     for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
         del parameters[name]
+    if job.skeleton is not None:
+        parameters["skeleton"] = path_as_text(Path(job.skeleton))
     return {
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in _PACKAGES},
         "model": {
-            "path": str(export.directory),
+            "path": path_as_text(export.directory),
             "sha256": export.sha256,
             "scorer": export.scorer,
             "runtime": runtime,
@@ -75,10 +79,11 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
     """Describe one movie of a run."""
     movie, counts = result.movie, result.counts
     return {
-        "path": str(movie.path),
+        "path": path_as_text(movie.path),
         "format": movie.format,
         "width": movie.width,
         "height": movie.height,
+        "orientation": str(movie.orientation),
         "frame_rate": float(movie.frame_rate),
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,

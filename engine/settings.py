@@ -48,10 +48,20 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
     return data
 
 
-def read_yaml(path: Path, most_bytes: int) -> Any:
+def read_yaml(path: Path, most_bytes: int, *, names: str) -> Any:
     """Read YAML of plain values: no objects, and no more than a person would write.
 
     Anchors and aliases may be used as long as what they stand for stays small.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most_bytes
+        The largest that is read.
+    names
+        A key whose values, in lists of lists, stay as they are written: what people call things may
+        be ``no``, ``01`` or ``12:30``, which YAML takes for a truth, an octal number, minutes.
 
     Raises
     ------
@@ -67,7 +77,11 @@ def read_yaml(path: Path, most_bytes: int) -> Any:
         raise SettingsError(f"is not text in UTF-8 (byte {error.start})") from error
     try:
         _Extent().measure(yaml.parse(text, Loader=_BASE))
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 -- a safe loader, made stricter
+        loader = _PlainLoader(text, names)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, OverflowError, ValueError) as error:
         raise SettingsError(_reason(error)) from error
 
@@ -84,18 +98,33 @@ def _reason(error: Exception) -> str:
 
 
 class _PlainLoader(_BASE):  # type: ignore[misc]  # chosen where this module is loaded
-    """Builds plain values, and refuses a key that is given twice."""
+    """Builds plain values, leaves names as they are written, and refuses a key that comes twice."""
+
+    def __init__(self, text: str, names: str) -> None:
+        super().__init__(text)
+        self._names = names
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping from its node."""
         seen = set()
-        for key, _ in node.value:
+        for position, (key, value) in enumerate(node.value):
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     raise SettingsError(f"has {short(key.value)} twice")
                 seen.add(key.value)
+                if key.value == self._names:
+                    node.value[position] = key, _as_written(value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+def _as_written(node: Any) -> Any:
+    """Give a copy, as aliases may show the same node elsewhere, in which values are texts."""
+    if isinstance(node, yaml.ScalarNode):
+        return yaml.ScalarNode("tag:yaml.org,2002:str", node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return yaml.SequenceNode(node.tag, [_as_written(item) for item in node.value])
+    return node
 
 
 class _Extent:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.colors import is_color_like
-
 from engine.settings import SettingsError, read_yaml
-from engine.wording import printable, short, short_list
+from engine.wording import short, short_list
 from readers import InputError
+from sinks.plain_matplotlib import matplotlib
 
 BOTTOM_VIEW_PAIRS = (
     ("nose", "neck"),
@@ -88,32 +87,31 @@ def _pair(text: str, body_parts: Sequence[str]) -> tuple[str, str]:
 
 
 def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
-    where = printable(str(path))
     try:
-        config = read_yaml(path, _MOST_CONFIG_BYTES)
+        config = read_yaml(path, _MOST_CONFIG_BYTES, names="skeleton")
     except SettingsError as error:
-        raise InputError(f"{where}: {_NO_PAIRS}, but it {error}") from error
+        raise InputError(f"{path}: {_NO_PAIRS}, but it {error}") from error
     except (OSError, ValueError) as error:  # a path with a null character is no OSError
-        raise InputError(f"{where}: cannot be read ({_reason(error)})") from error
+        raise InputError(f"{path}: cannot be read ({_reason(error)})") from error
     given = config.get("skeleton") if isinstance(config, dict) else None
     if not isinstance(given, list) or not all(map(_is_pair, given)):
-        raise InputError(f"{where}: {_NO_PAIRS}")
-    _check_number(f"{where}: skeleton", given)
-    pairs = tuple((str(first), str(second)) for first, second in given)
+        raise InputError(f"{path}: {_NO_PAIRS}")
+    _check_number(f"{path}: skeleton", given)
+    pairs = tuple((first, second) for first, second in given)
     check_body_parts("skeleton", (name for pair in pairs for name in pair), body_parts)
     color = config.get("skeleton_color")
-    if color is not None and not (isinstance(color, str) and is_color_like(color)):
+    if color is not None and not (
+        isinstance(color, str) and matplotlib.colors.is_color_like(color)
+    ):
         raise InputError(
-            f"{where}: skeleton_color {short(color)} must be a color that matplotlib knows"
+            f"{path}: skeleton_color {short(color)} must be a color that matplotlib knows"
         )
     return Skeleton(pairs, color)
 
 
 def _is_pair(value: object) -> bool:
     return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(name, str | int | float) for name in value)
+        isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value)
     )
 
 

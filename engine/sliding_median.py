@@ -26,7 +26,7 @@ LONGEST_SORTED = 256
 BLOCK = 256
 
 
-def medians(rows: Array, half: int) -> Array:
+def medians(rows: Array, half: int, num_before: int = 0, num_behind: int = 0) -> Array:
     """Centred median along the first axis, where all `half` neighbours on both sides are there.
 
     Parameters
@@ -35,33 +35,43 @@ def medians(rows: Array, half: int) -> Array:
         float64, shape (n + 2 × half, columns).
     half
         Half the window's length, rounded down; at least 1.
+    num_before, num_behind
+        So many of the first and of the last rows, at most `half` each, are padding: values like
+        others, but not where a window holds NaN.
 
     Returns
     -------
     float64, shape (n, columns)
         NaN where the middle of the window is NaN; where other values of it are, the median of
-        those present (the mean of the middle two where their number is even). Which zero comes
-        of windows that hold both 0.0 and -0.0 is left open.
+        those present that are no padding (the mean of the middle two where their number is even).
+        Which zero comes of windows that hold both 0.0 and -0.0 is left open.
     """
     num_windows = len(rows) - 2 * half
     if num_windows > BLOCK:
-        starts = range(0, num_windows, BLOCK)
-        return np.concatenate([medians(rows[i : i + BLOCK + 2 * half], half) for i in starts])
+        blocks = []
+        for first in range(0, num_windows, BLOCK):
+            last = min(first + BLOCK + 2 * half, len(rows))
+            padding = max(0, num_before - first), max(0, num_behind - (len(rows) - last))
+            blocks.append(medians(rows[first:last], half, *padding))
+        return np.concatenate(blocks)
     missing = np.isnan(rows)
     result = _of_short_windows(rows, half) if half <= 2 else _of_long_windows(rows, half)
     if np.count_nonzero(missing):
-        _mend(result, rows, missing, half)
+        real = slice(num_before, len(rows) - num_behind)
+        _mend(result, rows, missing, half, real)
     return result
 
 
-def _mend(result: Array, rows: Array, missing: NDArray[np.bool_], half: int) -> None:
-    """Replace the medians of windows that hold NaN."""
+def _mend(result: Array, rows: Array, missing: NDArray[np.bool_], half: int, real: slice) -> None:
+    """Replace the medians of windows that hold NaN by those of the other `real` values."""
     length = 2 * half + 1
     present = ~missing[half : len(rows) - half]
     gappy = sliding_window_view(missing, length, axis=0).any(axis=-1) & present
     result[~present] = np.nan
     if gappy.any():
-        windows = sliding_window_view(rows, length, axis=0)
+        there = np.full_like(rows, np.nan)
+        there[real] = rows[real]
+        windows = sliding_window_view(there, length, axis=0)
         result[gappy] = np.nanmedian(windows[gappy], axis=-1)
 
 

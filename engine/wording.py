@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
+from pathlib import Path
 
+from readers.errors import printable
+
+__all__ = ["cut", "path_as_text", "printable", "short", "short_list"]
 _MOST_CHARACTERS = 100
 _MOST_NAMES = 20
 _MOST_ITEMS = 6
@@ -51,8 +55,14 @@ def cut(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
 
 
-def printable(text: str) -> str:
-    """Write line breaks and other characters that are not to be seen as Python's escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def path_as_text(path: Path) -> str:
+    """Write a path for JSON: as it is, or as a ``file:`` URI where bytes of it are no text.
+
+    JSON would hold halves of characters for such bytes, which not every program reads.
+    """
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return path.absolute().as_uri()
+    return text

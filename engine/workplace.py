@@ -49,6 +49,7 @@ class Workplace:
         InputError
             If there are results that may not be overwritten, or the directory cannot be written.
         """
+        self.outputs.check_apart(self._job.inputs)
         may_replace = self._job.overwrite or self.earlier.allows_results
         self.outputs.check(movies, overwrite=may_replace)
 
@@ -81,6 +82,37 @@ class Workplace:
                     path.rmdir()
             raise
 
+    def go_on(self, written: Sequence[Path] = ()) -> RunRecord | None:
+        """Go on with the unfinished run, if there is one, which made or will make `written`.
+
+        Returns
+        -------
+        RunRecord
+            What it is: finished only if all outputs are as it made them.
+        """
+        record = self.earlier.unfinished
+        if record is None or (record.is_finished and self.folder.find_changed(written) is None):
+            return record
+        return self.folder.reopen()
+
+    def confirm(self, written: Sequence[Path]) -> None:
+        """Confirm that an earlier run has made the outputs; take away what its end has left.
+
+        Raises
+        ------
+        InputError
+            If an output is not there any more.
+        """
+        gone = next((path for path in written if not path.is_file()), None)
+        if gone is not None:
+            raise InputError(
+                f"output directory {self.outputs.path}: holds the results of this run, but "
+                f"{gone.name} is gone; make all of them again with --overwrite"
+            )
+        if self.folder.path.exists():
+            with suppress(OSError, OutputError), self.folder.made(), self.folder.locked():
+                self.folder.remove()
+
     def begin(self, identity: dict[str, Any], *, is_live: bool = False) -> RunRecord:
         """Note what the run is, in the folder, and nothing else stays there."""
         self.folder.clear()
@@ -94,7 +126,17 @@ class Workplace:
         return record
 
     def move_outputs(self, written: Sequence[Path]) -> None:
-        """Rename the outputs, all of which are whole now, into the output directory."""
+        """Rename the outputs, all of which are whole now, into the output directory.
+
+        Raises
+        ------
+        RunError
+            If one is not as it was made.
+        """
+        self.folder.check_held()
+        changed = self.folder.find_changed(written)
+        if changed is not None:
+            raise RunError(f"{self.folder.path / changed.name}: was removed or changed by others")
         if self.folder.outputs.metadata.exists():
             # An earlier run's would describe poses that are no longer there.
             self.outputs.metadata.unlink(missing_ok=True)
@@ -103,8 +145,9 @@ class Workplace:
 
     def _give_up(self, error: BaseException) -> None:
         try:
+            self.folder.check_held()
             num_frames = self.folder.num_frames
-        except OSError:  # of a disk that fails, which the error tells already
+        except (OSError, OutputError):  # a disk that fails, or another run's folder: it is told
             return
         if num_frames == 0:
             with suppress(OSError, OutputError):

@@ -2,10 +2,60 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import av
 from av.video.stream import VideoStream
 
 _BYTES_BEFORE_DATA = 8
+_FEWEST_DISTANCES = 8
+"""Of pictures in an index, from which a rule can be seen."""
+_SAME_RATE = 0.001
+"""Relative difference between rates that are the same, such as 30 and 30000/1001."""
+
+
+def chunks_per_frame(stream: VideoStream) -> tuple[int, bool]:
+    """Tell how many chunks an .avi counts from one frame to the next, and whether it says so.
+
+    Other movies count frames.
+
+    More than one where the file counts faster than frames come: its empty chunks then only keep
+    time. A file says so if its pictures tell a rate of which its own is a multiple. Otherwise it
+    is taken to be so if nowhere in the index two pictures stand next to each other.
+    """
+    if stream.container.format.name != "avi":
+        return 1, True
+    rate, own_rate = stream.average_rate, stream.codec_context.framerate
+    distance = _least_distance(stream)
+    if rate and own_rate:
+        multiple = max(1, round(rate / own_rate))
+        if abs(rate / own_rate / multiple - 1) < _SAME_RATE and (distance or multiple) >= multiple:
+            return multiple, True
+    return distance or 1, False
+
+
+def time_keeping(stream: VideoStream) -> str | None:
+    """Tell of empty chunks that are taken to keep time though the .avi does not say so."""
+    num_chunks, is_told = chunks_per_frame(stream)
+    if is_told or num_chunks == 1:
+        return None
+    num_empty = stream.frames - len(stream.index_entries)
+    return (
+        f"no two of its pictures are neighbours, but {num_chunks} chunks or more apart: its "
+        f"{num_empty} empty chunks are taken to keep time rather than for dropped frames"
+    )
+
+
+def _least_distance(stream: VideoStream) -> int | None:
+    """Tell how close pictures come to each other in an index; None where too few are in it."""
+    places = (entry.timestamp for entry in stream.index_entries if entry.size)
+    least, count = None, 0
+    for place, later in pairwise(places):
+        count += 1
+        least = min(later - place, least or later - place)
+        if least <= 1:
+            return 1
+    return least if count >= _FEWEST_DISTANCES else None
 
 
 class AviIndex:

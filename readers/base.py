@@ -225,4 +225,4 @@ def fill_image(
 
 def fits(picture: av.VideoFrame, movie: MovieInfo) -> bool:
     """Tell whether a picture has the movie's size; poses in another would mislead."""
-    return (picture.width, picture.height) == (movie.width, movie.height)
+    return (picture.width, picture.height) == movie.stored_size

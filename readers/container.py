@@ -13,6 +13,7 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from readers.avi_index import chunks_per_frame, time_keeping
 from readers.base import Converter, DecodedFrame, MovieReader
 from readers.container_frames import ContainerFrames
 from readers.demuxer import (
@@ -30,6 +31,7 @@ from readers.frame_clock import FrameClock
 from readers.frame_period import frame_period_s
 from readers.frames import MovieInfo
 from readers.mp4_tables import check_tables
+from readers.orientation import orientation_of
 from readers.picture_sizes import PictureSizes
 from readers.pictures import RgbConverter
 
@@ -52,28 +54,31 @@ def inspect_container(path: Path) -> MovieInfo:
         with open_regular_file(path) as file:
             head = read_head(file)
         with _opened(path) as source:
-            frames = ContainerFrames(source)
+            container, stream = source.container, source.stream
+            first_step_s = None if stream.average_rate else _first_step_s(path)
+            period_s = frame_period_s(path, stream, first_step_s)
+            frames = ContainerFrames(source, period_in_stream(stream, period_s))
             picture = next((picture for picture, _, _ in frames if picture is not None), None)
             if picture is None:
                 raise MovieError(path, "holds no frame that can be decoded")
-            container, stream = source.container, source.stream
-            num_claimed, damage = _num_claimed(source), cut_off(path)
-            note = other_videos(stream)
+            orientation = orientation_of(picture)
+            width, height = orientation.size(picture.width, picture.height)
+            num_claimed = None if frames.has_second_fields else _num_claimed(source)
+            damage = cut_off(path)
             return MovieInfo(
                 path=path,
                 format=format_name(container.format.name, head),
-                width=picture.width,
-                height=picture.height,
-                frame_period_s=frame_period_s(
-                    path, stream, None if stream.average_rate else _first_step_s(path)
-                ),
+                width=width,
+                height=height,
+                frame_period_s=period_s,
                 num_frames_from_header=num_claimed,
                 num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
                 duration_s=Fraction(container.duration, av.time_base)
                 if container.duration
                 else None,
                 damage=damage,
-                notes=() if note is None else (note,),
+                notes=tuple(filter(None, (other_videos(stream), time_keeping(stream)))),
+                orientation=orientation,
             )
 
 
@@ -84,7 +89,7 @@ class ContainerReader(MovieReader):
     """
 
     def _make_converter(self) -> Converter:
-        return RgbConverter(self.crop)
+        return RgbConverter(self.info, self.crop)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         sizes = PictureSizes()
@@ -93,11 +98,15 @@ class ContainerReader(MovieReader):
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         with _opened(self.info.path, most_pixels) as source:
             time_base = source.stream.time_base or Fraction(0)
-            frames = ContainerFrames(source, is_cut_off=self.info.damage is not None)
+            frames = ContainerFrames(
+                source,
+                period_in_stream(source.stream, self.info.frame_period_s),
+                is_cut_off=self.info.damage is not None,
+            )
             for picture, time, status in frames:
-                if sizes.look(picture):
-                    self._damage = sizes.change
+                sizes.look(picture)
                 seconds = None if time is None else time * time_base
+                self._damage = joined(frames.damage, sizes.change)
                 yield DecodedFrame(picture, clock.time_s(seconds), status=status)
             self._damage = joined(frames.damage, sizes.change)
 
@@ -118,19 +127,21 @@ def _num_claimed(source: Demuxer[WatchedFile]) -> int | None:
     stream = source.stream
     if stream.frames > 0 and source.container.format.name.startswith("mov"):
         return sum(not entry.is_discard for entry in stream.index_entries)
-    return max(0, stream.frames) or None
+    return max(0, stream.frames // chunks_per_frame(stream)[0]) or None
 
 
 def _num_dropped(stream: VideoStream, num_claimed: int | None) -> int | None:
-    """Tell how many frames the index of an .avi counts without having a picture of them.
-
-    A recorder's pictures each stand alone; of others, a chunk of no bytes may only keep time.
-    """
+    """Tell how many frames the index of an .avi counts without having a picture of them."""
     num_indexed = len(stream.index_entries)
-    is_recorders = stream.container.format.name == "avi" and stream.codec_context.codec.intra_only
-    if not is_recorders or num_claimed is None or num_indexed < min(num_claimed, 2):
+    is_avi = stream.container.format.name == "avi"
+    if not is_avi or num_claimed is None or num_indexed < min(num_claimed, 2):
         return None
     return max(0, num_claimed - num_indexed)
+
+
+def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
+    """Give a frame period in units of a stream's times, at least one."""
+    return max(1, round(period_s / (stream.time_base or period_s)))
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from av.video.stream import VideoStream
 
 from readers.avi_index import AviIndex
 from readers.demuxer import Demuxer, WatchedFile
+from readers.errors import joined
 from readers.file_end import empty_chunks_behind
 from readers.frames import FrameStatus
 from readers.packet_decoder import PacketDecoder, contiguous
 from readers.packet_rows import Row
+from readers.stretches import Stretches
 
 Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
 """A picture, None where there is none, its time in the stream's time base, and its status."""
@@ -29,6 +31,8 @@ class ContainerFrames:
     ----------
     source
         The opened movie.
+    frame_period
+        Nominal time from one frame to the next in units of the stream's time base.
     is_cut_off
         Whether the file ends before it should. Pictures may then be missing between the last
         ones, since they are stored in another order than they are shown in; frames behind such a
@@ -37,17 +41,33 @@ class ContainerFrames:
     Attributes
     ----------
     damage
-        Why nothing can be read from some frame on, once that is known.
+        What is wrong with the file as a whole, as far as is known by now: why nothing can be read
+        from some frame on, or that its times step back.
     """
 
-    def __init__(self, source: Demuxer[WatchedFile], *, is_cut_off: bool = False) -> None:
+    def __init__(
+        self, source: Demuxer[WatchedFile], frame_period: int, *, is_cut_off: bool = False
+    ) -> None:
         self._source = source
+        self._frame_period = frame_period
         self._is_cut_off = is_cut_off
         is_avi = source.container.format.name == "avi"
         self._avi_index = AviIndex(source.stream) if is_avi else None
+        self._decoder = PacketDecoder(source.stream, frame_period, is_avi=is_avi)
         self._last_packet: av.Packet[VideoStream] | None = None
         self._num_frames = 0
-        self.damage: str | None = None
+        self._stretches = Stretches(frame_period)
+        self._end: str | None = None
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the file as a whole."""
+        return joined(self._stretches.damage, self._end)
+
+    @property
+    def has_second_fields(self) -> bool:
+        """Whether pictures came in two packets so far."""
+        return self._decoder.has_second_fields
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame, in the order of presentation."""
@@ -57,14 +77,19 @@ class ContainerFrames:
             yield frame
 
     def _rows(self) -> Iterator[Row]:
-        decoder = PacketDecoder(self._source.stream, is_avi=self._avi_index is not None)
+        decoder = self._decoder
+        stretches = self._stretches
         last_time: int | None = None
         for packet in self._packets():
-            for row in decoder.put(packet):
+            placed = stretches.place(packet)
+            if stretches.begins:
+                yield from decoder.begin_anew(placed)
+                stretches.note(self._num_frames)
+            for row in decoder.put(placed):
                 last_time = row[1]
                 yield row
         rest = decoder.rest()
-        yield from contiguous(self._source.stream, last_time, rest) if self._is_cut_off else rest
+        yield from contiguous(rest, last_time, self._frame_period) if self._is_cut_off else rest
 
     def _packets(self) -> Iterator[av.Packet[VideoStream]]:
         try:
@@ -74,7 +99,7 @@ class ContainerFrames:
                 self._last_packet = packet
                 yield packet
         except av.error.FFmpegError as error:
-            self.damage = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
+            self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
 
     def _with_dropped(self, index: AviIndex) -> Iterator[Frame]:
         """Add the frames that an .avi counts without giving a packet.
@@ -84,12 +109,18 @@ class ContainerFrames:
         expected = 0
         for picture, time in self._rows():
             if time is not None:
-                yield from _without_packet(index, expected, time - expected)
+                rowless = self._decoder.rowless_times
+                num_rowless = sum(expected <= each < time for each in rowless)
+                rowless.difference_update([each for each in rowless if each < time])
+                num_missing = round((time - expected) / self._frame_period) - num_rowless
+                yield from self._without_packet(index, expected, num_missing)
                 expected = time
-            expected += 1
+            expected += self._frame_period
             yield frame_of((picture, time))
-        num_missing = index.num_behind(self._source.file.size) + self._num_empty_chunks_behind()
-        yield from _without_packet(index, expected, num_missing)
+        num_missing = self._num_empty_chunks_behind() // self._frame_period
+        yield from self._without_packet(
+            index, expected, index.num_behind(self._source.file.size) + num_missing
+        )
 
     def _num_empty_chunks_behind(self) -> int:
         packet = self._last_packet
@@ -98,11 +129,11 @@ class ContainerFrames:
         end = packet.pos + packet.size + packet.size % 2
         return empty_chunks_behind(self._source.file, end, self._source.stream.index)
 
-
-def _without_packet(index: AviIndex, first_time: int, count: int) -> Iterator[Frame]:
-    for time in range(first_time, first_time + count):
-        is_lost = index.take_lost(time)
-        yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
+    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[Frame]:
+        for number in range(count):
+            time = first_time + number * self._frame_period
+            is_lost = index.take_lost(time + self._decoder.lag)
+            yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
 
 
 def frame_of(row: Row) -> Frame:

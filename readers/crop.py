@@ -38,6 +38,18 @@ class CropRectangle:
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.width},{self.height}"
 
+    def as_stored(self, movie: MovieInfo) -> CropRectangle:
+        """Give the same part of the movie's pictures as they are before they are made upright."""
+        orientation = movie.orientation
+        left, top = self.left, self.top
+        if orientation.is_mirrored_x:
+            left = movie.width - left - self.width
+        if orientation.is_mirrored_y:
+            top = movie.height - top - self.height
+        if orientation.is_transposed:
+            return CropRectangle(top, left, self.height, self.width)
+        return CropRectangle(left, top, self.width, self.height)
+
     def check_inside(self, movie: MovieInfo) -> None:
         """Raise `InputError` unless the whole rectangle lies inside the movie's frames."""
         if self.left + self.width > movie.width or self.top + self.height > movie.height:

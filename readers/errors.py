@@ -15,12 +15,15 @@ class InputError(ValueError):
     It names the value, the rule that it breaks and what is allowed.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class MovieError(InputError):
     """A movie cannot be used; the message begins with its path, or its address, on one line."""
 
     def __init__(self, path: Path | str, problem: str) -> None:
-        super().__init__(f"{printable(path)}: {problem}")
+        super().__init__(f"{path}: {problem}")
         self._path, self._problem = path, problem
 
     def __reduce__(self) -> tuple[type[MovieError], tuple[Path | str, str]]:
@@ -28,12 +31,16 @@ class MovieError(InputError):
         return type(self), (self._path, self._problem)
 
 
-def printable(path: Path | str) -> str:
-    """Write a path on one line, whatever its bytes: what cannot be printed is escaped."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in str(path)
-    )
+def printable(text: Path | str) -> str:
+    """Write a text or a path on one line, whatever is in it.
+
+    Python's escapes stand for what is not to be seen: codes that move the cursor or clear a
+    terminal, line breaks, marks that turn the direction of what follows, bytes that are no text.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def joined(*problems: str | None) -> str | None:

@@ -14,13 +14,16 @@ class FrameClock:
         self._elapsed_s = -period_s
 
     def time_s(self, presentation_time_s: Fraction | None) -> float:
-        """Give the time of the next frame; one without a time follows a period after the last."""
+        """Give the time of the next frame, never less than the last one's.
+
+        One without a time follows a period after the last.
+        """
         if presentation_time_s is None:
             self._elapsed_s += self._period_s
         else:
             if self._first_s is None:
                 self._first_s = presentation_time_s
-            self._elapsed_s = presentation_time_s - self._first_s
+            self._elapsed_s = max(presentation_time_s - self._first_s, self._elapsed_s)
         periods = self._elapsed_s / self._period_s
         if periods.denominator == 1:  # index × period in floating point, as the reference tool
             return periods.numerator * float(self._period_s)

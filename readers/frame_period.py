@@ -7,6 +7,7 @@ from pathlib import Path
 
 from av.video.stream import VideoStream
 
+from readers.avi_index import chunks_per_frame
 from readers.errors import MovieError
 
 SHORTEST_S = Fraction(1, 1_000_000)
@@ -56,7 +57,7 @@ def frame_period_s(path: Path, stream: VideoStream, step_s: Fraction | None = No
     is_unit = mean and mean > _HIGHEST_RATE and name != "avi" and not stream.frames
     period_s = UNKNOWN_S
     if mean and mean > 0 and not is_made_up and not is_unit:
-        period_s = 1 / Fraction(mean)
+        period_s = chunks_per_frame(stream)[0] / Fraction(mean)
     elif own and 0 < own <= _HIGHEST_RATE:
         period_s = 1 / Fraction(own)
     elif step_s:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from readers.orientation import AS_STORED, Orientation
+
 
 class FrameStatus(IntEnum):
     """Whether a frame has a picture, and why not."""
@@ -35,8 +37,7 @@ class MovieInfo:
         Its kind by content, whatever its name: ``"isxb"``, ``"mp4"``, ``"mov"``, ``"avi"``,
         ``"mkv"``, ``"webm"``, ``"ts"``, ``"mpg"``, ``"wmv"``, or FFmpeg's name of another.
     width, height
-        Size of the whole frame in pixels, as it is stored: a rotation that the container asks
-        for is not applied, as DeepLabCut does not apply it.
+        Size of the whole frame in pixels, upright, as it is shown and read.
     frame_period_s
         Seconds from one frame to the next, nominal where the rate varies.
     num_frames_from_header
@@ -57,6 +58,8 @@ class MovieInfo:
         it was cut off; None where it is whole.
     notes
         What the user should know of the file besides, a line each, without the path.
+    orientation
+        How the movie's first picture, and with it every other, is turned and mirrored.
     """
 
     path: Path
@@ -72,6 +75,12 @@ class MovieInfo:
     times_are_known: bool = True
     damage: str | None = None
     notes: tuple[str, ...] = ()
+    orientation: Orientation = AS_STORED
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of a picture as it comes from the decoder, in pixels."""
+        return self.orientation.size(self.width, self.height)
 
     @property
     def has_hardware_counter(self) -> bool:

@@ -2,47 +2,79 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import cast
+
 import av
+import av.error
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.filter import Graph
 from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
-from readers.picture_crop import PictureCrop
+from readers.frames import MovieInfo
+from readers.picture_crop import are_converted_in_blocks, with_whole_blocks
+
+_Filter = tuple[str, str]
+_AS_OPENCV: list[_Filter] = [
+    # What the movie says of its pictures is passed over. FFmpeg takes a pixel format of full
+    # range for that nevertheless, and refuses transfer functions and primaries that are reserved.
+    (
+        "setparams",
+        "range=limited:colorspace=smpte170m:color_primaries=unknown:color_trc=unknown"
+        ":chroma_location=center:field_mode=prog",
+    ),
+    ("scale", "flags=bicubic"),
+]
 
 
 class RgbConverter:
-    """Converts colour pictures as OpenCV does, and so as DeepLabCut sees them.
+    """Converts colour pictures as OpenCV does, and so as DeepLabCut sees them; makes them upright.
 
-    OpenCV takes chroma for BT.601, whatever the movie says, and passes over a rotation that the
-    container asks for; a model has learned from such pictures. Equal to ``cv2.VideoCapture`` in
-    every pixel for 8-bit formats of even height; at odd heights FFmpeg interpolates subsampled
-    chroma, which OpenCV repeats. One converter belongs to one movie: it keeps FFmpeg's tables
-    between pictures, and makes new ones when the pixel format changes.
+    OpenCV looks at the pixel format alone: it takes chroma for BT.601 and passes over what the
+    movie says of its range, its chroma's place and its fields; a model has learned from such
+    pictures. Equal to ``cv2.VideoCapture`` in every pixel that OpenCV converts at all. One
+    converter belongs to one movie: it keeps FFmpeg's filters between pictures, and makes new ones
+    when the pixel format changes.
+
+    Parameters
+    ----------
+    movie
+        Tells how pictures are turned and mirrored; they must have its size.
+    crop
+        The part of the upright picture that is converted; None for all of it.
     """
 
-    def __init__(self, crop: CropRectangle | None) -> None:
-        self._cut = None if crop is None else PictureCrop(crop)
-        self._reformatter = VideoReformatter()
+    def __init__(self, movie: MovieInfo, crop: CropRectangle | None) -> None:
+        self._orientation = movie.orientation
+        self._crop = None if crop is None else crop.as_stored(movie)
+        self._pixel_format: str | None = None
+        self._graph = Graph()
 
     def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
         """Write the cropped picture to `into`, uint8 (height, width, 3), RGB."""
-        crop = None
-        if self._cut is not None:
-            picture = self._cut.cut(picture)
-            crop = self._cut.rest
-        rgb = self._reformatter.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=Colorspace.ITU601,
-            dst_colorspace=Colorspace.ITU601,
-            src_color_range=picture.color_range,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.BICUBIC,
-            threads=1,
-        )
-        image = _rows(rgb)[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3)
-        into[...] = _cropped(image, crop)
+        if picture.format.name != self._pixel_format:
+            self._graph = _graph(picture, self._filters(picture))
+        self._pixel_format = None  # until all went well
+        self._graph.push(picture)
+        rgb = cast(av.VideoFrame, self._graph.pull())
+        self._pixel_format = picture.format.name
+        into[...] = _rows(rgb)[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3)
+
+    def _filters(self, picture: av.VideoFrame) -> list[_Filter]:
+        crop, orientation = self._crop, self._orientation.filters
+        if are_converted_in_blocks(picture):
+            convert = [*_AS_OPENCV, ("format", "rgb24")]
+            if crop is None:
+                return convert + orientation
+            wide = with_whole_blocks(crop, picture)
+            rest = CropRectangle(
+                crop.left - wide.left, crop.top - wide.top, crop.width, crop.height
+            )
+            return [_cut(wide), *convert, _cut(rest), *orientation]
+        # To blue, green, red, as OpenCV: FFmpeg rounds otherwise on the way to red, green, blue.
+        convert = [*_AS_OPENCV, ("format", "bgr24"), ("scale", ""), ("format", "rgb24")]
+        return convert + ([] if crop is None else [_cut(crop)]) + orientation
 
 
 class GreyConverter:
@@ -53,18 +85,34 @@ class GreyConverter:
 
     def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
         """Write the cropped luma to each channel of `into`, uint8 (height, width, 3)."""
-        luma = _cropped(_rows(picture)[:, : picture.width], self._crop)
+        luma = _rows(picture)[:, : picture.width]
+        if (crop := self._crop) is not None:
+            luma = luma[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
         for channel in range(3):  # in one assignment, numpy takes five times as long
             into[..., channel] = luma
+
+
+def _cut(crop: CropRectangle) -> _Filter:
+    return "crop", f"{crop.width}:{crop.height}:{crop.left}:{crop.top}:exact=1"
+
+
+def _graph(picture: av.VideoFrame, filters: list[_Filter]) -> Graph:
+    """Make a chain of filters for pictures of this kind, in one thread, as their result needs."""
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        time_base=Fraction(1, 1000),
+    )
+    chain = [graph.add(name, arguments) for name, arguments in filters]
+    graph.link_nodes(source, *chain, graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def _rows(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """View the first plane: uint8, shape (height, bytes per line), padding at the lines' ends."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-
-
-def _cropped(image: NDArray[np.uint8], crop: CropRectangle | None) -> NDArray[np.uint8]:
-    if crop is None:
-        return image
-    return image[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]

@@ -14,6 +14,7 @@ from readers import MovieInfo
 from sinks.annotations import Annotations, MovieAnnotations, whole_table
 from sinks.base import PoseBatch
 from sinks.errors import output_errors
+from sinks.files import flush_folder, held_folder
 
 _PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)
 
@@ -70,10 +71,12 @@ class AnnotationParts(Annotations):
         self._clock_s = clock_s
         self._num_parts = 0
 
-    def open(self, resources: ExitStack) -> None:  # noqa: ARG002 -- nothing stays open
+    def open(self, resources: ExitStack) -> None:
         """Begin with a part without rows."""
         with output_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            flush_folder(self._folder.parent)
+            self._check_folder = resources.enter_context(held_folder(self._folder))
             for path in self._folder.iterdir():
                 if _PART.fullmatch(path.name):
                     path.unlink()
@@ -85,6 +88,7 @@ class AnnotationParts(Annotations):
 
     def write_table(self, table: pa.Table) -> None:
         """Write a part."""
+        self._check_folder()
         path = self._folder / f"part-{self._num_parts:06d}.{self._kind}"
         with whole_table(path, self._schema) as append:
             append(table)

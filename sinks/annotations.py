@@ -17,6 +17,9 @@ from sinks.errors import closed_at_end, output_errors
 from sinks.files import whole_file
 from sinks.rows import PoseRows, RowBuffer
 
+_TEXT_MARK = "'"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a cell a formula for some spreadsheet, the last four in wide letters."""
 CHUNK_LENGTH = 8192
 """Rows of a row group. Of each group and column the writer keeps some 300 bytes until the end."""
 
@@ -41,15 +44,23 @@ def annotation_schema(body_parts: Sequence[str], *, has_hardware_counter: bool) 
 
 @contextmanager
 def _csv_writer(path: Path, named: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Write numbers as pandas does: the shortest digits that read back the same."""
+    """Write numbers as pandas does: the shortest digits that read back the same.
+
+    A column whose name a spreadsheet would compute has an apostrophe before it, its mark of text.
+    So has a name that begins with one: a first apostrophe is never part of the name.
+    """
+    names = [
+        _TEXT_MARK + name if name.startswith((_TEXT_MARK, *_FORMULA_STARTS)) else name
+        for name in schema.names
+    ]
     file = path.open("w", encoding="utf-8", newline="")
     with closed_at_end(file.close, named):
 
-        def write(table: pa.Table, *, header: bool = False) -> None:
+        def write(table: pa.Table, header: list[str] | None = None) -> None:
             frame = table.to_pandas(integer_object_nulls=True)
-            frame.to_csv(file, index=False, header=header, lineterminator="\n")
+            frame.to_csv(file, index=False, header=header or False, lineterminator="\n")
 
-        write(schema.empty_table(), header=True)
+        write(schema.empty_table(), names)
         yield write
 
 

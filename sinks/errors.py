@@ -9,6 +9,8 @@ from pathlib import Path
 
 import av.error
 
+from readers.errors import printable
+
 
 class OutputError(Exception):
     """An output cannot be written: the disk is full, gone, or not to be written on.
@@ -24,7 +26,7 @@ class OutputError(Exception):
     """
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: cannot be written ({reason})")
+        super().__init__(printable(f"{path}: cannot be written ({reason})"))
         self.path = path
         self.reason = reason
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -71,6 +71,8 @@ class LabelledMovieSink(ResourceHolder):
     joins
         False leaves the movie in its segments, all of them closed: another sink of the same path
         makes it whole, perhaps at another frame rate.
+    on_whole
+        Given `path` when the movie is there, while its segments are there too.
     thread_count
         Threads of the encoder; 0 lets it choose, and the bytes of the movie depend on it. One
         keeps up with inference on a processor, from which more would only take time: on 2
@@ -96,6 +98,7 @@ class LabelledMovieSink(ResourceHolder):
         body_parts: Sequence[str],
         style: OverlayStyle,
         joins: bool = True,
+        on_whole: Callable[[Path], None] = lambda _: None,
         thread_count: int = 1,
     ) -> None:
         if not SLOWEST_FRAME_RATE <= frame_rate <= FASTEST_FRAME_RATE:
@@ -115,6 +118,7 @@ class LabelledMovieSink(ResourceHolder):
             frame_period_s=(1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND),
             thread_count=thread_count,
             joins=joins,
+            on_whole=on_whole,
         )
         self._num_frames = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,20 @@ from sinks.rows import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
 _CHUNK_LENGTH = 2048
+_COORDS = ("x", "y", "likelihood")
+_MOST_NAME_BYTES = 65_488
+"""What an attribute of HDF5 holds, 64 KiB with its own description."""
 _CACHED_BYTES = 2**20
 """Of what was written, which nobody reads again: PyTables' own cache grows to 16 MiB."""
+
+
+def table_holds(scorer: str, body_parts: Sequence[str]) -> bool:
+    """Tell whether the names of all columns have room in a table's head.
+
+    There pandas keeps them as one pickle, in an attribute that cannot be longer than 64 KiB.
+    """
+    columns = [(scorer, name, coord) for name in body_parts for coord in _COORDS]
+    return len(pickle.dumps([(1, columns)], protocol=0)) <= _MOST_NAME_BYTES
 
 
 class PoseEstimates(ResourceHolder):
@@ -56,7 +69,7 @@ class PoseEstimates(ResourceHolder):
     ) -> None:
         self._path = path
         self._columns = pd.MultiIndex.from_product(
-            [[scorer], body_parts, ["x", "y", "likelihood"]],
+            [[scorer], body_parts, _COORDS],
             names=["scorer", "bodyparts", "coords"],
         )
         self._notes = notes
@@ -70,7 +83,7 @@ class PoseEstimates(ResourceHolder):
         resources.enter_context(at_success(self._check))
         with output_errors(self._path), _hdf5_errors():
             self._store: Any = pd.HDFStore(
-                str(self._temporary), mode="w", CHUNK_CACHE_SIZE=_CACHED_BYTES
+                _FileName(self._temporary), mode="w", CHUNK_CACHE_SIZE=_CACHED_BYTES
             )
         resources.enter_context(closed_at_end(self._close, self._path))
         resources.enter_context(at_success(self._finish))
@@ -121,7 +134,8 @@ class PoseEstimates(ResourceHolder):
             return False
         checksum = 0
         try:
-            with tables.open_file(str(self._temporary), CHUNK_CACHE_SIZE=_CACHED_BYTES) as file:
+            name = _FileName(self._temporary)
+            with tables.open_file(name, CHUNK_CACHE_SIZE=_CACHED_BYTES) as file:
                 node = file.get_node(f"/{KEY}")
                 if node._v_attrs.posestream != json.dumps(self._notes):
                     return False
@@ -131,6 +145,16 @@ class PoseEstimates(ResourceHolder):
         except (tables.HDF5ExtError, tables.NoSuchNodeError, AttributeError):
             return False
         return checksum == self._checksum
+
+
+class _FileName(str):
+    """A path for PyTables, which writes ? for bytes of a name that are no text: another file."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 -- as of str
+        """Give the name as the system has it."""
+        return os.fsencode(str(self))
 
 
 @contextmanager

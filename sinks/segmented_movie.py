@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -10,15 +10,17 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
-from sinks.base import ResourceHolder
+from sinks.base import ResourceHolder, at_success
 from sinks.errors import OutputError, output_errors
-from sinks.files import flush_folder, whole_file
+from sinks.files import flush_folder, held_folder, whole_file
 from sinks.mp4 import FRAGMENTED, Encoder, open_mp4
 from sinks.segments import (
     SEGMENT_LENGTH,
     finished_lengths,
+    is_sealed,
     make_folder,
     remove_folder,
+    seal,
     segment,
     segments_dir,
 )
@@ -42,6 +44,8 @@ class SegmentedMovie(ResourceHolder):
     joins
         Whether the segments become the movie at the end of the block; otherwise they all stay,
         the last one closed too, for another block.
+    on_whole
+        Given `path` when the movie is there and the segments are not yet removed.
 
     Attributes
     ----------
@@ -63,9 +67,11 @@ class SegmentedMovie(ResourceHolder):
         frame_period_s: Fraction,
         thread_count: int,
         joins: bool = True,
+        on_whole: Callable[[Path], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._joins = joins
+        self._on_whole = on_whole
         self._folder = segments_dir(path)
         self._height, self._width = height, width
         self._frame_period_s = frame_period_s
@@ -77,7 +83,6 @@ class SegmentedMovie(ResourceHolder):
 
     def open(self, resources: ExitStack) -> None:
         """Look for closed segments, and remove what is no good."""
-        resources.enter_context(self._joined_at_success())
         with output_errors(self._path):
             num_segments = num_frames = 0
             for length in finished_lengths(self._folder):
@@ -85,6 +90,8 @@ class SegmentedMovie(ResourceHolder):
                 num_frames += length
             make_folder(self._folder, num_segments)
             flush_folder(self._folder.parent)
+            self._check_folder = resources.enter_context(held_folder(self._folder))
+        resources.enter_context(self._joined_at_success())
         self.num_finished_frames = self._num_frames = num_frames
 
     def encode(self, frame: av.VideoFrame) -> None:
@@ -109,11 +116,17 @@ class SegmentedMovie(ResourceHolder):
                 self._open_segment.close()
 
     def _begin_segment(self) -> None:
+        self._check_folder()
         path = segment(self._folder, self._num_frames // SEGMENT_LENGTH)
         with ExitStack() as resources:
             temporary = resources.enter_context(whole_file(path))
+            resources.enter_context(at_success(lambda: self._seal(temporary)))
             self._encoder = resources.enter_context(self._open_encoder(temporary))
             self._open_segment = resources.pop_all()
+
+    def _seal(self, path: Path) -> None:
+        self._check_folder()
+        seal(path)
 
     @contextmanager
     def _open_encoder(
@@ -137,18 +150,21 @@ class SegmentedMovie(ResourceHolder):
             with output_errors(self._path):
                 self._open_segment.close()
                 if self._joins:
+                    self._check_folder()
                     self._join()
+                    self._on_whole(self._path)
                     remove_folder(self._folder)
         except BaseException as error:
             with suppress(Exception):  # what failed first is what the user should read
                 self._open_segment.__exit__(type(error), error, error.__traceback__)
-            with suppress(OSError):  # it holds closed segments
+            with suppress(OSError, OutputError):  # it holds closed segments, or is another's
+                self._check_folder()
                 self._folder.rmdir()
             raise
 
     def _join(self) -> None:
         num_segments = -(-self._num_frames // SEGMENT_LENGTH)
-        segments = (segment(self._folder, number) for number in range(num_segments))
+        segments = (self._sealed_segment(number) for number in range(num_segments))
         with whole_file(self._path) as temporary:
             if not self._num_frames:
                 with self._open_encoder(temporary, FRAGMENTED):
@@ -158,6 +174,12 @@ class SegmentedMovie(ResourceHolder):
                 raise OutputError(
                     self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
                 )
+
+    def _sealed_segment(self, number: int) -> Path:
+        path = segment(self._folder, number)
+        if not is_sealed(path):
+            raise OutputError(self._path, f"others have changed {path.name} of its segments")
+        return path
 
 
 def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
-import struct
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -17,9 +18,10 @@ from sinks.files import remove
 SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
 
-_BOX_HEADER = struct.Struct(">I4sQ")
-"""Length, kind, and length of a box whose first length is 1 (ISO/IEC 14496-12, section 4.2)."""
-_SHORTEST_BOX = 8
+_SEAL_HEADER = b"\0\0\0\x28free"
+"""Of the last box (ISO/IEC 14496-12): its length, 40 bytes, and its kind, which players skip."""
+_SEAL_LENGTH = 40
+_CHUNK_BYTES = 2**20
 _NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.mp4")
 """Of `segment`."""
 
@@ -33,8 +35,8 @@ def num_finished_frames(path: Path) -> int:
     """Count the frames of the movie `path` that are in closed segments; nothing is changed.
 
     From these a `LabelledMovieSink` of the same path goes on. 0 where there is no segment. A
-    segment that cannot be opened, or is not as long as its place demands, ends the count: it and
-    what lies behind it will be written again. Links are never followed.
+    segment that is not as it was closed, or not as long as its place demands, ends the count: it
+    and what lies behind it will be written again. Links are never followed.
     """
     return sum(finished_lengths(segments_dir(path)))
 
@@ -67,9 +69,9 @@ def segment(folder: Path, number: int) -> Path:
 
 
 def _num_frames(path: Path) -> int:
-    """Tell how many frames the index at the end of a segment names, 0 if it is not whole."""
+    """Tell how many frames a segment has, 0 if it is not as it was when it was closed."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode) or not _ends_where_it_says(path):
+        if not stat.S_ISREG(path.lstat().st_mode) or not is_sealed(path):
             return 0
         with av.open(str(path.absolute()), format="mp4") as container:
             return container.streams.video[0].frames
@@ -77,21 +79,28 @@ def _num_frames(path: Path) -> int:
         return 0
 
 
-def _ends_where_it_says(path: Path) -> bool:
-    """Tell whether an mp4's last box is whole: FFmpeg takes an index that is cut off."""
-    offset, num_bytes = 0, path.stat().st_size
+def seal(path: Path) -> None:
+    """Close a segment: its last box is a checksum, by which it is known to be as it was written."""
+    num_bytes = path.stat().st_size
+    with path.open("rb+") as file:
+        checksum = _checksum(file, num_bytes)
+        file.seek(num_bytes)
+        file.write(_SEAL_HEADER + checksum)
+
+
+def is_sealed(path: Path) -> bool:
+    """Tell whether a segment is as it was closed."""
+    num_bytes = path.stat().st_size - _SEAL_LENGTH
     with path.open("rb") as file:
-        while offset < num_bytes:
-            file.seek(offset)
-            header = file.read(_BOX_HEADER.size)
-            if len(header) < _BOX_HEADER.size:
-                return False
-            short_length, _, long_length = _BOX_HEADER.unpack(header)
-            length = long_length if short_length == 1 else short_length
-            if length < _SHORTEST_BOX:
-                return False
-            offset += length
-    return offset == num_bytes
+        return num_bytes > 0 and _SEAL_HEADER + _checksum(file, num_bytes) == file.read()
+
+
+def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
+    """SHA-256 of the next bytes."""
+    checksum = hashlib.sha256()
+    for start in range(0, num_bytes, _CHUNK_BYTES):
+        checksum.update(file.read(min(_CHUNK_BYTES, num_bytes - start)))
+    return checksum.digest()
 
 
 def make_folder(folder: Path, num_segments: int) -> None:

@@ -26,6 +26,7 @@ from engine.job import Job
 from engine.probe import best_batch_size
 from engine.progress import Progress
 from engine.undisturbed import undisturbed
+from engine.wording import printable
 from readers import InputError, inspect_movie, open_movie
 
 STAGES_S = 8.0
@@ -98,10 +99,11 @@ class _Measurement:
         followed = None
         if self._job.follow != "off" and not self._is_null:
             followed = self._measure_whole_job("followed", self._followed_job(), length)
+        name = printable(self._export.directory.name)
         return Report(
             movie=self._movie,
             image_shape=self._image_shape,
-            model="null (constant poses)" if self._is_null else self._export.directory.name,
+            model="null (constant poses)" if self._is_null else name,
             num_cores=num_cores(),
             stages=stages,
             inference=self._inference,

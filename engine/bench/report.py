@@ -9,6 +9,7 @@ from engine.bench.inference import InferenceCost
 from engine.bench.stages import CONVERSION, DATA, DECODE, FILTER, LABELLED_MOVIE, StageCosts
 from engine.bench.whole_job import WholeJob
 from engine.cost import Cost
+from engine.wording import printable
 from readers import MovieInfo
 
 INFERENCE = "inference"
@@ -141,7 +142,7 @@ class Report:
         job = self.whole_job
         return {
             "movie": {
-                "name": self.movie.path.name,
+                "name": printable(self.movie.path.name),
                 "format": self.movie.format,
                 "frame_height": self.image_shape[0],
                 "frame_width": self.image_shape[1],

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from engine.bench.report import Report, three_digits
 from engine.bench.whole_job import WholeJob
 from engine.cost import Cost
+from engine.wording import printable
 
 
 def as_text(report: Report) -> str:
     """Lay a report out as lines of text."""
-    return "\n".join(
-        [
-            *_head(report),
-            "",
-            *_stages(report),
-            "",
-            *_inference(report),
-            *([] if report.whole_job is None else _whole_job(report, report.whole_job)),
-            *([] if report.followed is None else _followed(report, report.followed)),
-            *_conclusions(report),
-        ]
-    )
+    lines = [
+        *_head(report),
+        "",
+        *_stages(report),
+        "",
+        *_inference(report),
+        *([] if report.whole_job is None else _whole_job(report, report.whole_job)),
+        *([] if report.followed is None else _followed(report, report.followed)),
+        *_conclusions(report),
+    ]
+    return "\n".join(map(printable, lines))
 
 
 def _head(report: Report) -> Iterator[str]:

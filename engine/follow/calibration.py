@@ -188,10 +188,11 @@ def _errors_px(
 
 
 def read_calibration(path: Path) -> Calibration | None:
-    """Read what an earlier run has found; None where there is nothing."""
-    if not path.exists():
+    """Read what an earlier run has found; None where there is nothing that can be read."""
+    try:
+        return Calibration(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
         return None
-    return Calibration(**json.loads(path.read_text()))
 
 
 def write_calibration(path: Path, found: Calibration) -> None:

@@ -16,8 +16,9 @@ from engine.inference.geometry import Geometry, find_geometry
 from engine.inference.graph import GraphNode, read_graph
 from engine.inference.graph_error import GraphError
 from engine.settings import SettingsError, read_yaml
-from engine.wording import printable, short, short_list
+from engine.wording import short, short_list
 from readers import InputError
+from sinks import table_holds
 
 _DATASET = re.compile(
     r"UnaugmentedDataSet_(?P<task>[^/\\]+?)(?P<date>[A-Z][a-z]{2}[0-9]{1,2})[/\\]"
@@ -38,7 +39,7 @@ class ModelError(InputError):
     """A model cannot be used; the message begins with its path."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{printable(str(path))}: {problem}")
+        super().__init__(f"{path}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def read_export(directory: Path) -> ModelExport:
     ------
     ModelError
         If it is not a folder with one ``pose_cfg.yaml`` and one ``snapshot-<iterations>.pb`` of
-        a single-animal DeepLabCut model for TensorFlow.
+        a single-animal DeepLabCut model for TensorFlow, or if the names of its body parts are
+        more than pose estimates can hold.
     """
     with _reading(directory):
         graph_path = _only_graph(directory)
@@ -124,7 +126,7 @@ def read_export(directory: Path) -> ModelExport:
         check_graph(nodes)
     except GraphError as error:
         raise ModelError(graph_path, str(error)) from error
-    return ModelExport(
+    export = ModelExport(
         directory=directory,
         graph_path=graph_path,
         body_parts=body_parts,
@@ -141,6 +143,14 @@ def read_export(directory: Path) -> ModelExport:
         sha256=sha256,
         geometry=find_geometry(nodes),
     )
+    if not table_holds(export.scorer, body_parts):
+        raise ModelError(
+            directory / "pose_cfg.yaml",
+            f"all_joints_names has {len(body_parts)} names of {sum(map(len, body_parts)):,} "
+            "characters in all, more than the head of an .h5 table has room for (64 KiB with what "
+            "belongs to them); shorten them",
+        )
+    return export
 
 
 @contextmanager
@@ -189,7 +199,7 @@ def _read_config(directory: Path) -> dict[str, Any]:
     path = directory / "pose_cfg.yaml"
     with _reading(path):
         try:
-            config = read_yaml(path, _MOST_SETTINGS_BYTES)
+            config = read_yaml(path, _MOST_SETTINGS_BYTES, names="all_joints_names")
         except FileNotFoundError as error:
             raise ModelError(directory, "an export holds a pose_cfg.yaml, found none") from error
         except SettingsError as error:
@@ -216,7 +226,7 @@ def _check_network(path: Path, network: object) -> None:
 
 
 def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
-    """Check the names of the body parts; YAML takes names such as 1 for numbers."""
+    """Check the names of the body parts."""
     path = directory / "pose_cfg.yaml"
     given = config["all_joints_names"]
     if not isinstance(given, list) or not given:
@@ -228,20 +238,19 @@ def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
             path, f"all_joints_names must list at most {_MOST_BODY_PARTS}, got {len(given)}"
         )
     for name in given:
-        if isinstance(name, bool) or not isinstance(name, str | int | float):
+        if not isinstance(name, str):
             raise ModelError(path, f"all_joints_names must list names, got {short(name)}")
-        if not str(name).isprintable() or not 0 < len(str(name)) <= _LONGEST_NAME:
+        if not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
             raise ModelError(
                 path,
                 f"all_joints_names must list names of 1 to {_LONGEST_NAME} printable characters, "
                 f"got {short(name)}",
             )
-    names = tuple(str(name) for name in given)
-    if len(set(names)) < len(names):
+    if len(set(given)) < len(given):
         raise ModelError(
             path, f"all_joints_names must list distinct body parts, got {short(given)}"
         )
-    return names
+    return tuple(given)
 
 
 def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:

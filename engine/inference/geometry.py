@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from engine.inference.constant import Constant
@@ -32,20 +32,30 @@ class Geometry:
         Side of the square of pixels that a cell depends on, at the most.
     multiplications_per_px
         How many its convolutions take for each pixel of a picture.
+    alignment_px
+        Cells lie at the same pixels, counted from the left and the top, in pictures whose sides
+        leave the same remainder by it; in others they lie fewer pixels than this beside. Where a
+        layer with a stride pads a side by what its length needs, even and odd lengths differ; 1
+        where none does.
     """
 
     stride_px: int
     receptive_field_px: int
     multiplications_per_px: int
+    alignment_px: int = 1
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Cells of a layer: how far they are apart, what each sees, and how sparse its kernel is."""
+    """Cells of a layer: how far they are apart, what each sees, and how sparse its kernel is.
+
+    `coarsest_px` and `alignment_px` are as in `Geometry`, up to this layer.
+    """
 
     stride_px: Fraction
     field_px: Fraction
     coarsest_px: Fraction
+    alignment_px: Fraction
     dilation: int = 1
 
 
@@ -71,7 +81,7 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     multiplications = Fraction(0)
     for node in nodes:
         if node.operation == "Placeholder":
-            layers[node.name] = _Layer(Fraction(1), Fraction(1), Fraction(1))
+            layers[node.name] = _Layer(Fraction(1), Fraction(1), Fraction(1), Fraction(1))
             continue
         layer = _layer(node, layers, by_name)
         if layer is not None:
@@ -84,9 +94,10 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
 
 def _geometry(layer: _Layer, multiplications: Fraction) -> Geometry | None:
     coarsest = layer.coarsest_px
-    is_whole = coarsest.denominator == 1 and (coarsest / layer.stride_px).denominator == 1
-    return (
-        Geometry(int(coarsest), int(layer.field_px), round(multiplications)) if is_whole else None
+    if coarsest.denominator > 1 or (coarsest / layer.stride_px).denominator > 1:
+        return None
+    return Geometry(
+        int(coarsest), int(layer.field_px), round(multiplications), math.ceil(layer.alignment_px)
     )
 
 
@@ -117,9 +128,9 @@ def _layer(
     if node.operation == "SpaceToBatchND":
         return _spread(node, before, by_name)
     if node.operation in _CONVOLUTIONS:
-        return _narrowed(before, _step(node), _kernel_side(node, by_name))
+        return _narrowed(node, before, _step(node), _kernel_side(node, by_name))
     if node.operation in _POOLINGS:
-        return _narrowed(before, _step(node), _square(node, "ksize"))
+        return _narrowed(node, before, _step(node), _square(node, "ksize"))
     if node.operation == "Conv2DBackpropInput":
         return _widened(before, _step(node), _kernel_side(node, by_name))
     return None
@@ -132,13 +143,14 @@ def _joined(inputs: Sequence[_Layer]) -> _Layer | None:
         inputs[0].stride_px,
         max(layer.field_px for layer in inputs),
         max(layer.coarsest_px for layer in inputs),
+        max(layer.alignment_px for layer in inputs),
         max(layer.dilation for layer in inputs),
     )
 
 
 def _at_same_place(node: GraphNode, before: _Layer) -> _Layer:
     if node.operation == "BatchToSpaceND":
-        return _Layer(before.stride_px, before.field_px, before.coarsest_px)
+        return replace(before, dilation=1)
     return before
 
 
@@ -148,15 +160,29 @@ def _spread(node: GraphNode, before: _Layer, by_name: Mapping[str, GraphNode]) -
     if block is None or block.values is None or len(set(block.values.ravel())) != 1:
         return None
     dilation = int(block.values.ravel()[0])
-    return _Layer(before.stride_px, before.field_px, before.coarsest_px, dilation)
+    return replace(before, dilation=dilation)
 
 
-def _narrowed(before: _Layer, step: int | None, side: int | None) -> _Layer | None:
+def _narrowed(node: GraphNode, before: _Layer, step: int | None, side: int | None) -> _Layer | None:
     if step is None or side is None:
         return None
     stride_px = before.stride_px * step
-    field_px = before.field_px + (side - 1) * before.dilation * before.stride_px
-    return _Layer(stride_px, field_px, max(before.coarsest_px, stride_px), before.dilation)
+    alignment_px = stride_px if _pads_by_length(node, step, side) else Fraction(1)
+    return _Layer(
+        stride_px,
+        before.field_px + (side - 1) * before.dilation * before.stride_px,
+        max(before.coarsest_px, stride_px),
+        max(before.alignment_px, alignment_px),
+        before.dilation,
+    )
+
+
+def _pads_by_length(node: GraphNode, step: int, side: int) -> bool:
+    """Tell whether the cells of TensorFlow's SAME begin elsewhere for some lengths of a picture."""
+    if node.attributes.get("padding") != ("s", b"SAME"):
+        return False
+    lengths = range(side, side + step)
+    return len({max(0, (-(-n // step) - 1) * step + side - n) // 2 for n in lengths}) > 1
 
 
 def _widened(before: _Layer, step: int | None, side: int | None) -> _Layer | None:
@@ -164,7 +190,7 @@ def _widened(before: _Layer, step: int | None, side: int | None) -> _Layer | Non
         return None
     num_cells = -(-side // step)  # that reach a place from one side to the other
     field_px = before.field_px + (num_cells - 1) * before.stride_px
-    return _Layer(before.stride_px / step, field_px, before.coarsest_px)
+    return _Layer(before.stride_px / step, field_px, before.coarsest_px, before.alignment_px)
 
 
 def _step(node: GraphNode) -> int | None:

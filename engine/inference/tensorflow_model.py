@@ -10,6 +10,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.wording import path_as_text
 
 
 class TensorFlowModel(PoseModel):
@@ -102,6 +104,22 @@ def _without_notices() -> Iterator[None]:
         os.close(standard_error)
 
 
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """Give a folder under a name that dlclive and TensorFlow understand.
+
+    The former looks for the graph by a pattern, in which brackets mean other things; the latter
+    takes no name with bytes that are no text.
+    """
+    if path_as_text(folder) == str(folder):
+        yield Path(glob.escape(str(folder)))
+        return
+    with TemporaryDirectory(prefix="posestream-model-") as place:
+        link = Path(place) / "model"
+        link.symlink_to(folder.absolute())
+        yield link
+
+
 def _load_runner(export: ModelExport) -> Any:
     # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
     # which TensorFlow models do not need.
@@ -112,11 +130,9 @@ def _load_runner(export: ModelExport) -> Any:
         from dlclive.factory import build_runner
 
         runner = build_runner("base", export.directory)
-    # It looks for the graph by a pattern, in which brackets in a folder's name mean other things.
-    runner.path = Path(glob.escape(str(export.directory)))
     smallest = np.zeros((64, 64, 3), np.uint8)
     try:
-        with _without_notices():
+        with _without_notices(), _plainly_named(export.directory) as runner.path:
             runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from engine.fan_out import FanOut
 from engine.inference import ModelExport
 from engine.live.options import LiveOptions
-from engine.live.page import PreviewPage
+from engine.live.page import PreviewPage, find_token
 from engine.live.status import Status
 from engine.live.status_file import StatusFile
 from engine.live.status_line import LiveProgress
+from engine.wording import printable
 from readers import InputError
 from readers.live import LiveMovie
 from sinks import OutputError, OverlayStyle, PoseBatch, ResourceHolder, Sink
@@ -80,7 +81,7 @@ class Audience(ResourceHolder):
         """Begin a movie, of which a run before has published the first frames."""
         for publisher in self._publishers:
             publisher.begin_movie(number)
-        self._status.begin_movie(movie.path.name, number, movie, num_known_frames)
+        self._status.begin_movie(printable(movie.path.name), number, movie, num_known_frames)
         if self._page is not None:
             self._page.begin_movie()
 
@@ -105,7 +106,7 @@ class Audience(ResourceHolder):
 
     def warn(self, message: str) -> None:
         """Say what the user should know, in one line."""
-        self._status.warn(message)
+        self._status.warn(printable(message))
         self._progress.warn(message)
 
     def _show(self) -> None:
@@ -126,6 +127,7 @@ def _page(
     options: LiveOptions, address: str, export: ModelExport, style: OverlayStyle, status: Status
 ) -> PreviewPage:
     try:
-        return PreviewPage(address, export.body_parts, style, status, token=options.preview_token)
+        token = find_token(options.preview_token, options.preview_token_file)
+        return PreviewPage(address, export.body_parts, style, status, token=token)
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.alignment import alignment_warning
 from engine.errors import RunError
 from engine.fan_out import FanOut
 from engine.follow.settings import FollowSettings
@@ -84,6 +85,7 @@ class Following:
     record: RunRecord
     follow: FollowSettings | None
     _problem: MovieError | None = field(default=None, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
 
     def run(self) -> list[Followed]:
         """Follow the recording to its end; tell which movies it had.
@@ -139,6 +141,7 @@ class Following:
     def _follow(self, movie: LiveMovie, number: int, parts: AnnotationParts) -> None:
         if self.job.crop_rect is not None:
             self.job.crop_rect.check_inside(movie.info)
+            self._warn_of_crop(movie.info)
         known = read_journal(self.folder.live_journal(number))
         if known is not None and known.num_frames:
             begun = undisturbed(inspect_movie, movie.path)
@@ -163,6 +166,12 @@ class Following:
             follow=self.follow,
         ).run(parts)
         self.audience.end_movie()
+
+    def _warn_of_crop(self, movie: MovieInfo) -> None:
+        warning = alignment_warning(self.job, self.fan_out.export, movie)
+        if warning is not None and warning not in self._told:
+            self._told.add(warning)
+            self.audience.warn(warning)
 
     def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
         movies = self.record.identity["movies"]

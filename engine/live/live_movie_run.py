@@ -120,6 +120,7 @@ class LiveMovieRun:
         return usual_batch_size(self.movie.image_shape)
 
     def _journal(self, content: JournalContent) -> Journal:
+        self.folder.check_held()
         return Journal(
             self.folder.live_journal(self.number),
             content,
@@ -129,6 +130,7 @@ class LiveMovieRun:
         )
 
     def _lanes(self, parts: AnnotationParts) -> list[Lane]:
+        self.folder.check_held()
         labelled_movie = self.fan_out.labelled_movie(self.number, self.movie, joins=False)
         data = self.fan_out.in_saved_coordinates(parts.movie(self.movie.info))
         return [Lane("labelled movie", [labelled_movie]), Lane("data", [data])]

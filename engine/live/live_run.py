@@ -93,6 +93,7 @@ class _LiveRun:
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
         self._place.check([])
+        self._place.outputs.check_apart(job.inputs, options.named_files)
         self._check_recordings()
         self._fan_out = FanOut(job, self._export, style, self._place.folder.outputs)
         self._audience = Audience(options, self._export, style, self._fan_out, progress)
@@ -108,7 +109,7 @@ class _LiveRun:
                 return self._work(model, identity)
 
     def _work(self, model: PoseModel, identity: dict[str, Any]) -> RunResult:
-        record = self._place.earlier.unfinished or self._place.begin(identity, is_live=True)
+        record = self._place.go_on() or self._place.begin(identity, is_live=True)
         for message in model_warnings(self._job, self._export, []):
             self._audience.warn(message)
         following = Following(
@@ -129,6 +130,7 @@ class _LiveRun:
         """Make all outputs of what was recorded."""
         self._audience.note("the recording has ended; making the outputs")
         movies = [movie.as_recorded() for movie in followed]
+        self._place.outputs.check_apart(movie.path for movie in movies)
         folder, outputs = self._place.folder, self._place.outputs
         undisturbed(settle_movies, folder, movies, ends_at_skipped=False)
         production = Production(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.live.status_file import MADE_BY
+from engine.named_files import check_replaceable
 from engine.wording import short
 from readers import InputError
-from sinks.publishing import check_spec
+from sinks.publishing import check_spec, socket_path
 
 WHEN_BEHIND = ("all", "skip")
 DEFAULT_END_AFTER_S = 10.0
@@ -34,7 +36,10 @@ class LiveOptions:
     preview
         Port, or host and port, of a page that shows how the run does; None for none.
     preview_token
-        What a browser must know, where the page can be reached from other machines.
+        What a browser must know, where the page can be reached from other machines; None for
+        what the environment's POSESTREAM_PREVIEW_TOKEN says.
+    preview_token_file
+        A file with the token, for its owner alone; None for none.
 
     Raises
     ------
@@ -49,6 +54,7 @@ class LiveOptions:
     status: Path | None = None
     preview: str | None = None
     preview_token: str | None = None
+    preview_token_file: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.source.strip():
@@ -67,8 +73,14 @@ class LiveOptions:
         for index, specification in enumerate(self.publish):
             if specification in self.publish[:index]:
                 raise InputError(f"publish: {short(specification)} was given twice")
-        if self.status is not None and not self.status.absolute().parent.is_dir():
-            raise InputError(f"status {self.status}: its directory does not exist")
+        if self.status is not None:
+            check_replaceable("status", self.status, MADE_BY)
+
+    @property
+    def named_files(self) -> list[Path]:
+        """The files that are made where the options say."""
+        sockets = [socket_path(specification) for specification in self.publish]
+        return [path for path in (self.status, *sockets) if path is not None]
 
     @property
     def skips(self) -> bool:

@@ -67,6 +67,7 @@ def settle_movies(
                 joined(movie.damage, live.damage),
                 ends_at_skipped=ends_at_skipped,
             )
+        folder.check_held()
         settled = read_journal(settled_path)
         if settled is None or not settled.is_ended or num_unchanged < settled.num_frames:
             keep_segments(folder.outputs.labelled_movie(number), num_unchanged)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from engine.live.status import StatusSnapshot
-from sinks import OutputError, output_errors
+from engine.named_files import write_marked
+from sinks import OutputError
 
+MADE_BY = "live"
 _INTERVAL_S = 1.0
 
 
@@ -29,7 +29,6 @@ class StatusFile:
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.partial")
         self._warn = warn
         self._shown_s = -math.inf
         self._was_written = False
@@ -47,7 +46,7 @@ class StatusFile:
             return
         self._shown_s = snapshot.time_s
         try:
-            self._write(json.dumps(snapshot.as_json(), indent=1, allow_nan=False) + "\n")
+            write_marked(self._path, MADE_BY, snapshot.as_json())
         except OutputError as error:
             if not self._was_written:
                 raise
@@ -56,17 +55,3 @@ class StatusFile:
                 self._warn(str(error))
         else:
             self._was_written, self._is_failing = True, False
-
-    def _write(self, text: str) -> None:
-        with output_errors(self._path):
-            if self._path.exists() and not self._path.is_file():
-                raise OSError("it exists and is not a file")  # a device or pipe would be replaced
-            try:
-                self._temporary.unlink(missing_ok=True)  # it may be a link that leads elsewhere
-                with self._temporary.open("x", encoding="utf-8") as file:
-                    file.write(text)
-                self._temporary.replace(self._path)
-            except BaseException:
-                with suppress(OSError):  # what failed first is what matters
-                    self._temporary.unlink()
-                raise

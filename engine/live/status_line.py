@@ -14,6 +14,7 @@ from tqdm.utils import disp_len, disp_trim
 from engine.live.latency import LatencyPercentiles
 from engine.live.status import StatusSnapshot
 from engine.progress import BarProgress, PlainProgress, Progress, SilentProgress
+from engine.wording import printable
 
 _TERMINAL_INTERVAL_S = 0.2
 _PLAIN_INTERVAL_S = 10.0
@@ -104,7 +105,7 @@ class _Pace:
 
 def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
     """Put a snapshot into one line of at most as many columns; None for as many as it takes."""
-    name = " ".join((snapshot.movie or "waiting").split())
+    name = printable(snapshot.movie or "waiting")
     parts = [part for part in _parts(snapshot) if part is not None]
     while True:
         line = f"{name}: " + ", ".join(text for _, text in parts)

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.video.stream import VideoStream
 
+from readers.container import period_in_stream
 from readers.container_frames import frame_of
 from readers.frame_clock import FrameClock
 from readers.frames import FrameStatus
 from readers.live.feed import ArrivedPacket, Feed
 from readers.packet_decoder import PacketDecoder, contiguous
 from readers.packet_rows import Row
+from readers.stretches import Stretches
 
 
 @dataclass(slots=True)
@@ -40,24 +43,36 @@ class LiveRows:
     """
 
     def __init__(self, feed: Feed, frame_period_s: Fraction) -> None:
-        self._stream = feed.stream
-        self._decoder = PacketDecoder(feed.stream, is_avi=feed.format == "avi")
+        self._frame_period = period_in_stream(feed.stream, frame_period_s)
+        self._decoder = PacketDecoder(feed.stream, self._frame_period, is_avi=feed.format == "avi")
+        self._stretches = Stretches(self._frame_period)
         self._clock = FrameClock(frame_period_s) if feed.tells_times else None
         self._time_base = feed.stream.time_base or Fraction(0)
         self._arrivals_s: dict[int, float] = {}
         self._first_arrival_s: float | None = None
         self._last_arrival_s = 0.0
         self._last_time: int | None = None
+        self._num_rows = 0
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the times of the packets so far; None for nothing."""
+        return self._stretches.damage
 
     def put(self, arrived: ArrivedPacket) -> Iterator[LiveRow]:
         """Decode a packet; yield the rows that are known now. Take all of them."""
-        self._note(arrived)
-        yield from map(self._live, self._decoder.put(arrived.packet))
+        packet = self._stretches.place(arrived.packet)
+        if self._stretches.begins:
+            yield from map(self._live, self._decoder.begin_anew(packet))
+            self._stretches.note(self._num_rows)
+        self._note(packet, arrived.arrival_time_s)
+        yield from map(self._live, self._decoder.put(packet))
 
     def pass_over(self, arrived: ArrivedPacket) -> Iterator[LiveRow]:
         """Yield the row of a packet whose picture stands alone without decoding it: skipped."""
-        self._note(arrived)
-        for row in map(self._live, self._decoder.pass_over(arrived.packet)):
+        packet = self._stretches.place(arrived.packet)
+        self._note(packet, arrived.arrival_time_s)
+        for row in map(self._live, self._decoder.pass_over(packet)):
             row.status = FrameStatus.SKIPPED
             yield row
 
@@ -65,16 +80,17 @@ class LiveRows:
         """Yield what is still inside the decoder, as a reader of the finished file does."""
         rest: Iterable[Row] = self._decoder.rest()
         if is_cut_off:
-            rest = contiguous(self._stream, self._last_time, iter(rest))
+            rest = contiguous(iter(rest), self._last_time, self._frame_period)
         return map(self._live, rest)
 
-    def _note(self, arrived: ArrivedPacket) -> None:
-        self._last_arrival_s = arrived.arrival_time_s
-        if arrived.packet.pts is not None and not arrived.packet.is_discard:
-            self._arrivals_s[arrived.packet.pts] = arrived.arrival_time_s
+    def _note(self, packet: av.Packet[VideoStream], arrival_time_s: float) -> None:
+        self._last_arrival_s = arrival_time_s
+        if packet.pts is not None and not packet.is_discard:
+            self._arrivals_s[packet.pts] = arrival_time_s
 
     def _live(self, row: Row) -> LiveRow:
         picture, time, status = frame_of(row)
+        self._num_rows += 1
         self._last_time = time
         arrival_s = self._last_arrival_s
         if time is not None:

@@ -28,6 +28,7 @@ from readers.live.feed import ArrivedPacket, EndedBy, Feed
 from readers.live.live_rows import LiveRow, LiveRows
 from readers.live.packet_queue import PacketQueue
 from readers.live.spill_file import SpillFile
+from readers.orientation import orientation_of
 from readers.picture_sizes import PictureSizes
 from readers.pictures import GreyConverter, RgbConverter
 
@@ -125,7 +126,7 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return joined(self._feed.damage, self.size_change)
+        return joined(self._rows.damage, self._feed.damage, self.size_change)
 
     @property
     def size_change(self) -> str | None:
@@ -239,19 +240,24 @@ class LiveMovie:
             picture = self._first_picture()
         if picture is None:
             raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
+        orientation = orientation_of(picture)
+        width, height = orientation.size(picture.width, picture.height)
         self.info = MovieInfo(
             path=feed.path,
             format=feed.format,
-            width=picture.width,
-            height=picture.height,
+            width=width,
+            height=height,
             frame_period_s=period_s,
             times_are_known=feed.tells_times,
             notes=feed.notes,
+            orientation=orientation,
         )
         if self._crop is not None:
             self._crop.check_inside(self.info)
         self._converter = (
-            GreyConverter(self._crop) if feed.format == "isxb" else RgbConverter(self._crop)
+            GreyConverter(self._crop)
+            if feed.format == "isxb"
+            else RgbConverter(self.info, self._crop)
         )
 
     def _first_picture(self) -> av.VideoFrame | None:

@@ -251,8 +251,9 @@ def _pipe(source: str) -> _OpenStream:
         return os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def check() -> None:
-        if is_standard_input and sys.stdin.isatty():
-            raise InputError("standard input: is a terminal; a movie has to be written to it")
+        if is_standard_input and (sys.stdin is None or sys.stdin.isatty()):
+            what = "is closed" if sys.stdin is None else "is a terminal"
+            raise InputError(f"standard input: {what}; a movie has to be written to it")
 
     return _OpenStream(
         name, check, lambda end_s: BytesInput(name, PipeStream(open_pipe, end_s), end_s)

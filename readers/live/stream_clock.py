@@ -1,4 +1,4 @@
-"""When the pictures of a stream are shown, in a recording that goes on whatever the stream does."""
+"""When the pictures of a stream are shown in its recording."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from fractions import Fraction
 import av
 from av.video.stream import VideoStream
 
-_JUMP_MS = 1000
-"""Times that go back by more begin anew: a camera was started again."""
 _MARGIN_MS = 1000
 """Room for pictures that are shown before the first one that comes."""
 
@@ -18,7 +16,6 @@ class StreamClock:
     """Milliseconds since the beginning of a recording.
 
     Packets without any time, and those of a stream that has none, are shown when they arrive.
-    Times that jump back, because a camera or its clock was started again, go on from there.
 
     Parameters
     ----------
@@ -46,8 +43,6 @@ class StreamClock:
             self._offset_ms = -reference + (_MARGIN_MS if decoded is None else 0)
             if self._last_ms >= 0:  # a camera may tell no time of its first picture
                 self._offset_ms = self._time_of(arrival_time_s) - reference
-        if reference + self._offset_ms < self._last_ms - _JUMP_MS:
-            self._offset_ms = self._time_of(arrival_time_s) - reference
         shown_ms = self._offset_ms + (reference if shown is None else shown)
         if decoded is None:
             return max(0, shown_ms), None

@@ -12,13 +12,16 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from readers.container import period_in_stream
 from readers.demuxer import demuxer_of, first_video, no_video, other_videos
-from readers.errors import MovieError, movie_errors
+from readers.errors import MovieError, joined, movie_errors
 from readers.frame_period import WITHOUT_TIMES, frame_period_s
 from readers.live.feed import ArrivedPacket, EndedBy
 from readers.live.recording import TIME_BASE, Recording
+from readers.live.shown_times import with_shown_times
 from readers.live.stream_clock import StreamClock
 from readers.live.stream_input import STOPPED_BEFORE, StreamInput, nothing_within
+from readers.stretches import Stretches
 
 _INDEX_AT_END = (
     "is a plain .mp4 whose pictures come before their index, which a stream cannot go back to; "
@@ -83,6 +86,8 @@ class StreamFeed:
         self._stream: VideoStream | None = None
         self._packets: Iterator[ArrivedPacket] = iter(())
         self._clock = StreamClock(has_times=True)
+        self._stretches: Stretches | None = None
+        self._num_recorded = 0
         self._damage: str | None = None
 
     def open(self) -> None:
@@ -100,14 +105,22 @@ class StreamFeed:
         if not has_times and stream.codec_context.reorder_depth:
             raise MovieError(self._name, _IN_ANOTHER_ORDER)
         self._clock = StreamClock(has_times=has_times)
-        packets = (packet for packet in self._source.packets(stream) if packet.packet.size)
+        with movie_errors(self.path):
+            period_s = frame_period_s(self.path, stream)
+        packets: Iterator[ArrivedPacket] = (
+            packet for packet in self._source.packets(stream) if packet.packet.size
+        )
+        if container.format.name == "avi" and stream.codec_context.reorder_depth:
+            packets = with_shown_times(packets, stream, period_in_stream(stream, period_s))
         first = next(packets, None)
         if first is None:
             if container.format.name.startswith("mov"):
                 raise MovieError(self._name, _INDEX_AT_END)
             raise self._nothing_came("holds no picture")
+        if has_times and stream.time_base:
+            self._stretches = Stretches(float(period_s / stream.time_base))
         with movie_errors(self.path):
-            self._recording = Recording(self.path, stream, 1 / frame_period_s(self.path, stream))
+            self._recording = Recording(self.path, stream, 1 / period_s)
             self._resources.callback(self._recording.close)
             arrived, written = self._record(self._recording, first)
             self._stream = self._recorded_stream(self._recording.head + written, stream)
@@ -143,7 +156,8 @@ class StreamFeed:
     @property
     def damage(self) -> str | None:
         """What is wrong with the stream or its recording."""
-        return self._damage or self._source.damage
+        steps = None if self._stretches is None else self._stretches.damage
+        return joined(steps, self._damage or self._source.damage)
 
     def _nothing_came(self, problem: str) -> MovieError:
         """Make the error for a stream that lacks something, because of its end or by itself."""
@@ -168,6 +182,11 @@ class StreamFeed:
     def _record(self, recording: Recording, arrived: ArrivedPacket) -> tuple[ArrivedPacket, bytes]:
         """Record a packet; give it as it is in the recording, and what was written."""
         packet = arrived.packet
+        if self._stretches is not None:
+            packet = self._stretches.place(packet)
+            if self._stretches.begins:
+                self._stretches.note(self._num_recorded)
+        self._num_recorded += 1
         shown_ms, decoded_ms = self._clock.times_ms(packet, arrived.arrival_time_s)
         content = recording.content(packet)
         written = recording.add(content, shown_ms, is_keyframe=packet.is_keyframe)

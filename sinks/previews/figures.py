@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -15,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sinks.colors import color_map_of
 from sinks.previews.trajectory import TrajectoryMap
 
 _ALPHA = 0.7
@@ -36,16 +36,16 @@ class BodyPartColors:
 
     def __getitem__(self, body_part: int) -> tuple[float, float, float, float]:
         """Color of a body part, RGBA."""
-        colors = matplotlib.colormaps[self.color_map].resampled(len(self.body_parts))
+        colors = color_map_of(self.color_map).resampled(len(self.body_parts))
         red, green, blue, alpha = colors(body_part)
         return red, green, blue, alpha
 
     def add_bar(self, figure: Figure, axes: Axes) -> None:
         """Add a bar that tells which color is whose."""
         last = max(1, len(self.body_parts) - 1)
-        scale = ScalarMappable(Normalize(0, last), matplotlib.colormaps[self.color_map])
+        scale = ScalarMappable(Normalize(0, last), color_map_of(self.color_map))
         bar = figure.colorbar(scale, ax=axes, ticks=list(range(len(self.body_parts))))
-        bar.set_ticklabels([part.replace("$", r"\$") for part in self.body_parts])
+        bar.set_ticklabels(self.body_parts)
 
 
 def draw_lines(
@@ -134,8 +134,5 @@ def _save(figure: Figure, path: Path, *, dpi: int) -> None:
     """
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     picture = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "posestream"}):
-        figure.savefig(
-            picture, format=path.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata
-        )
+    figure.savefig(picture, format=path.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata)
     path.write_bytes(picture.getbuffer())

@@ -12,6 +12,7 @@ import numpy as np
 from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.errors import output_errors
 from sinks.files import whole_file
+from sinks.plain_matplotlib import own_settings
 from sinks.previews.lines import LineReducer
 from sinks.previews.steps import StepHistogram
 from sinks.previews.trajectory import TrajectoryMap
@@ -94,6 +95,7 @@ class PreviewSink(ResourceHolder):
         self._steps.add(all_positions, np.fmax.reduce(batch.poses, axis=None))
         self._trajectory.add(positions)
 
+    @own_settings()
     def _draw(self) -> None:
         # Not before: it takes 0.2 s and 12 MiB, and neither the first pose nor the rest of the
         # run should wait for the one or hold the other.

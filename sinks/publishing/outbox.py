@@ -38,6 +38,16 @@ class Outbox:
         self.num_unsent = 0
         self.is_gone = False
 
+    @property
+    def num_waiting(self) -> int:
+        """Messages that have not been sent yet, or only in part."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a message would be lost for the next one."""
+        return len(self._waiting) == _LONGEST_QUEUE
+
     def put(self, message: bytes) -> None:
         """Send a message after those that wait, or as soon as that is possible."""
         self._waiting.append(memoryview(message))

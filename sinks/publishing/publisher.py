@@ -12,9 +12,9 @@ from sinks.publishing.message import json_messages
 class Publisher(ResourceHolder):
     """Tells the poses of a run's movies to other programs as soon as they are there.
 
-    A sink that is open over all movies of a run. It has no thread of its own, and no subscriber
-    can make it wait: one that is slow misses messages, each of them as a whole, one that is gone
-    is forgotten, and one that comes late begins with the next message.
+    A sink that is open over all movies of a run. No subscriber can make it wait: one that is
+    slow misses messages, each of them as a whole, one that is gone is forgotten, and one that
+    comes late begins with the next message.
 
     Parameters
     ----------

@@ -15,11 +15,15 @@ from sinks.publishing.outbox import Outbox
 from sinks.publishing.publisher import MessagePublisher
 
 _MOST_SUBSCRIBERS = 64
+_MOST_ACCEPTED = 8
+"""At a time, so that a flood of connections does not hold up the poses."""
 _SEND_BUFFER_LENGTH = 64 * 1024
 """Bytes that the system keeps for a subscriber. Left alone, it would keep minutes of poses."""
+_RECEIVE_BUFFER_LENGTH = 4096
+"""Bytes that the system keeps of what a subscriber sends: next to nothing is of interest."""
 
 
-class _Subscriber:
+class Subscriber:
     """One connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -30,20 +34,44 @@ class _Subscriber:
         self._connection = connection
         self.outbox = Outbox(connection.send)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it cannot be sent anything any more."""
+        return self.outbox.is_gone
+
+    @property
+    def is_dispensable(self) -> bool:
+        """Whether it is so far behind that messages are lost."""
+        return self.outbox.is_full
+
+    def put(self, message: bytes) -> None:
+        """Send a message, without waiting."""
+        self.outbox.put(message)
+
+    def receive(self) -> None:
+        """Take what it says: here, nothing is of interest."""
+
     def close(self) -> None:
+        """Send what can be sent now, and hang up."""
         self.outbox.close()
+        with suppress(OSError):
+            # Where something is left unread, the other side would be refused our last messages.
+            self._connection.recv(_SEND_BUFFER_LENGTH)
         self._connection.close()
 
 
 class SocketPublisher(MessagePublisher):
-    """Publishes messages in JSON, a line each, to all who connect to a socket.
+    """Publishes messages to all who connect to a socket.
 
-    It accepts up to 64 subscribers; others wait until one of these has gone.
+    It has 64 subscribers at most. When one more comes, the oldest that is dispensable gives way,
+    such as one that does not read; where there is none, others wait until one has gone.
     """
+
+    make_subscriber: type[Subscriber] = Subscriber
 
     def __init__(self, body_parts: Sequence[str]) -> None:
         super().__init__(body_parts)
-        self._subscribers: list[_Subscriber] = []
+        self._subscribers: list[Subscriber] = []
         self._num_unsent_to_gone = 0
 
     @abstractmethod
@@ -57,33 +85,46 @@ class SocketPublisher(MessagePublisher):
         except OSError as error:
             raise InputError(f"{self.address}: cannot be listened on ({_reason(error)})") from error
         self._listener.setblocking(False)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_LENGTH)
         resources.callback(self._forget_all)
 
     @property
     def num_unsent(self) -> int:
         """Messages that were not read in time, or not by one who went away."""
-        unsent = sum(subscriber.outbox.num_unsent for subscriber in self._subscribers)
+        unsent = sum(subscriber.outbox.num_unsent for subscriber in list(self._subscribers))
         return self._num_unsent_to_gone + unsent
 
     def publish(self, message: bytes) -> None:
         """Send a line to all who have connected by now."""
         self._accept()
+        self._send(message)
+
+    def _send(self, message: bytes) -> None:
         for subscriber in self._subscribers:
-            subscriber.outbox.put(message)
-        for subscriber in [one for one in self._subscribers if one.outbox.is_gone]:
-            self._forget(subscriber)
+            subscriber.put(message)
+        self._forget_gone()
 
     def _accept(self) -> None:
         # One who has gone again, or for whom there is no descriptor left, must not end the run.
         with suppress(OSError):
-            while len(self._subscribers) < _MOST_SUBSCRIBERS:
+            for _ in range(_MOST_ACCEPTED):
+                is_full = len(self._subscribers) >= _MOST_SUBSCRIBERS
+                dispensable = [one for one in self._subscribers if is_full and one.is_dispensable]
+                if is_full and not dispensable:
+                    return
                 connection, _ = self._listener.accept()
-                self._subscribers.append(_Subscriber(connection))
+                for oldest in dispensable[:1]:
+                    self._forget(oldest)
+                self._subscribers.append(self.make_subscriber(connection))
 
-    def _forget(self, subscriber: _Subscriber) -> None:
+    def _forget(self, subscriber: Subscriber) -> None:
         subscriber.close()
         self._num_unsent_to_gone += subscriber.outbox.num_unsent
         self._subscribers.remove(subscriber)
+
+    def _forget_gone(self) -> None:
+        for subscriber in [one for one in self._subscribers if one.is_gone]:
+            self._forget(subscriber)
 
     def _forget_all(self) -> None:
         for subscriber in list(self._subscribers):
@@ -111,9 +152,7 @@ class TcpPublisher(SocketPublisher):
 
     def listen(self, resources: ExitStack) -> socket.socket:
         """Listen on the port."""
-        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        listener = resources.enter_context(socket.create_server(address, family=family))
+        listener = tcp_listener(self._host, self._port, resources)
         self.address = _tcp_address(self._host, listener.getsockname()[1])
         return listener
 
@@ -148,12 +187,24 @@ class UnixPublisher(SocketPublisher):
 
     def listen(self, resources: ExitStack) -> socket.socket:
         """Listen on the path."""
-        clear_socket_path(self._path)
-        listener = resources.enter_context(socket.socket(socket.AF_UNIX))
-        listener.bind(str(self._path))
-        resources.enter_context(socket_file(self._path))
-        listener.listen()
-        return listener
+        return unix_listener(self._path, resources)
+
+
+def tcp_listener(host: str, port: int, resources: ExitStack) -> socket.socket:
+    """Listen on the first address that a host's name stands for."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, address = found[0]
+    return resources.enter_context(socket.create_server(address, family=family))
+
+
+def unix_listener(path: Path, resources: ExitStack) -> socket.socket:
+    """Listen on a path, which is removed at the end."""
+    clear_socket_path(path)
+    listener = resources.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(str(path))
+    resources.enter_context(socket_file(path))
+    listener.listen()
+    return listener
 
 
 def _reason(error: OSError) -> object:

@@ -56,6 +56,14 @@ def check_spec(spec: str) -> None:
     make_publisher(spec, ())
 
 
+def socket_path(spec: str) -> Path | None:
+    """Give the path of the socket that a specification asks for; None for one without a path."""
+    for prefix in ("unix:", "zmq:ipc://"):
+        if spec.startswith(prefix):
+            return Path(spec.removeprefix(prefix))
+    return None
+
+
 def _tcp_publisher(spec: str, rest: str, body_parts: Sequence[str]) -> Publisher:
     found = _TCP.fullmatch(rest)
     if found is None or int(found["port"]) > _LARGEST_PORT:

@@ -1,79 +1,99 @@
-"""Publish on a ZeroMQ socket."""
+"""Publish as a ZeroMQ socket does."""
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event, Lock, Thread
 
 from readers import InputError
-from sinks.publishing.extras import import_extra
-from sinks.publishing.publisher import MessagePublisher
-from sinks.publishing.sockets import clear_socket_path
+from sinks.publishing.sockets import SocketPublisher, tcp_listener, unix_listener
+from sinks.publishing.zmtp import ZmtpSubscriber, two_part_message
 
-TOPIC = b"pose"
-
-_IPC = "ipc://"
-_TRANSPORTS = ("tcp://", _IPC)
-_LONGEST_QUEUE = 64
-"""Messages that wait for one subscriber: as many as for a subscriber of a plain socket."""
-_LONGEST_FAREWELL_MS = 200
-"""For the last messages at the end of the run; without, they would be lost to all."""
+_ENDPOINT = re.compile(
+    r"tcp://(?P<host>\*|[^*:\[\]]+|\[[^\[\]]+\]):(?P<port>\*|[0-9]{1,5})|ipc://(?P<path>[^@*].*)",
+    re.ASCII | re.DOTALL,
+)
+_LAST_PORT = 65535
+_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 -- what the user asks for with a *
+_LISTEN_EVERY_S = 0.02
 
 
-class ZeroMqPublisher(MessagePublisher):
-    """Publishes messages in JSON on a PUB socket that subscribers connect to.
+class ZeroMqPublisher(SocketPublisher):
+    """Publishes messages in JSON as a PUB socket that subscribers connect to.
 
-    A message has two parts: the topic, ``pose``, and the JSON, without a line break. When more
-    than 64 messages wait for a subscriber, ZeroMQ drops those that come then, and tells nobody.
+    A message has two parts: the topic, ``pose``, and the JSON, without a line break.
+
+    A PUB socket of ZeroMQ's own library takes whatever its subscribers send, before it sends the
+    next message: many long subscriptions stop it for minutes and fill the memory, as there is no
+    limit that could be set. So this one speaks the protocol itself. A thread of its own listens
+    to the subscribers, a few frames of each at a time, while the thread that publishes only
+    sends, as with other sockets.
 
     Parameters
     ----------
     body_parts
         Names in the order of the poses.
     endpoint
-        ZeroMQ's, ``tcp://ADDRESS:PORT`` or ``ipc://PATH``.
+        ``tcp://ADDRESS:PORT``, where each can be ``*``, or ``ipc://PATH``.
 
     Raises
     ------
     InputError
-        If it is something else, or pyzmq is not installed.
+        If it is something else.
     """
+
+    make_subscriber = ZmtpSubscriber
 
     def __init__(self, body_parts: Sequence[str], *, endpoint: str) -> None:
         super().__init__(body_parts)
-        if not endpoint.startswith(_TRANSPORTS):
+        found = _ENDPOINT.fullmatch(endpoint)
+        if found is None or int((found["port"] or "0").replace("*", "0")) > _LAST_PORT:
             raise InputError(
-                f"zmq:{endpoint}: the endpoint must begin with tcp:// or ipc://, "
+                f"zmq:{endpoint}: the endpoint must be tcp://ADDRESS:PORT or ipc://PATH, "
                 "such as zmq:tcp://127.0.0.1:5556"
             )
-        self._zmq = import_extra("zmq", "zmq")
-        self._endpoint = endpoint
+        self._endpoint = found
+        self._lock = Lock()  # of the subscribers
         self.address = f"zmq:{endpoint}"
 
-    def open(self, resources: ExitStack) -> None:
-        """Bind the socket."""
-        context = resources.enter_context(self._zmq.Context())
-        self._socket = resources.enter_context(context.socket(self._zmq.PUB))
-        self._socket.setsockopt(self._zmq.SNDHWM, _LONGEST_QUEUE)
-        self._socket.setsockopt(self._zmq.LINGER, _LONGEST_FAREWELL_MS)
-        self._socket.setsockopt(self._zmq.IPV6, "[" in self._endpoint)
-        try:
-            if self._endpoint.startswith(_IPC):
-                # ZeroMQ would remove whatever has this name.
-                clear_socket_path(Path(self._endpoint.removeprefix(_IPC)))
-            self._socket.bind(self._endpoint)
-        except (self._zmq.ZMQError, OSError) as error:
-            reason = self._zmq.strerror(error.errno)
-            raise InputError(f"{self.address}: cannot be bound ({reason})") from error
-        bound = self._socket.getsockopt_string(self._zmq.LAST_ENDPOINT)
-        self.address = f"zmq:{bound}"
+    def listen(self, resources: ExitStack) -> socket.socket:
+        """Listen on the endpoint."""
+        host, port, path = self._endpoint.groups()
+        if path is not None:
+            return unix_listener(Path(path), resources)
+        listener = tcp_listener(
+            host.replace("*", _ALL_ADDRESSES).strip("[]"), int(port.replace("*", "0")), resources
+        )
+        self.address = f"zmq:tcp://{host}:{listener.getsockname()[1]}"
+        return listener
 
-    @property
-    def num_unsent(self) -> None:
-        """Nobody knows."""
-        return
+    def open(self, resources: ExitStack) -> None:
+        """Listen from now on."""
+        super().open(resources)
+        is_closing = Event()
+        thread = Thread(target=self._attend, args=(is_closing,), name="zeromq", daemon=True)
+        thread.start()
+        resources.callback(thread.join)
+        resources.callback(is_closing.set)
 
     def publish(self, message: bytes) -> None:
-        """Hand a message to ZeroMQ, which never makes a PUB socket wait."""
-        self._socket.send_multipart([TOPIC, message.rstrip(b"\n")], self._zmq.NOBLOCK)
+        """Send a message to all who have subscribed by now."""
+        framed = two_part_message(message.rstrip(b"\n"))
+        with self._lock:
+            self._send(framed)
+
+    def _attend(self, is_closing: Event) -> None:
+        """Let subscribers in and hear what they want, until the end."""
+        while not is_closing.wait(_LISTEN_EVERY_S):
+            with self._lock:
+                self._accept()
+                subscribers = list(self._subscribers)
+            for subscriber in subscribers:
+                with self._lock:  # the poses wait for one of them at most
+                    subscriber.receive()
+            with self._lock:
+                self._forget_gone()

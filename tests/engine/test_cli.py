@@ -67,6 +67,7 @@ def test_a_run_prints_its_outputs_and_progress_apart(
     stale = finished / "dlc_labeled_movie.5.mp4"
     stale.touch()
     options = ["--output-dir", str(finished), "--model", str(MODEL_DIR), "--overwrite"]
+    options += ["--window-length", "3"]
     assert main(["run", str(movie), *options]) == 0
     output, errors = capsys.readouterr()
     assert output.splitlines() == [str(finished / name) for name in OUTPUTS]

@@ -328,7 +328,7 @@ def test_a_movie_that_a_result_would_replace(refusal: Refusal) -> None:
     refusal.output_dir.mkdir()
     movie = small_movie(refusal.output_dir / "dlc_labeled_movie.0.mp4")
     message = refusal.of_run(movie, "--overwrite")
-    assert f"{movie}: is a movie to read and would be overwritten" in message
+    assert f"{movie}: is to be read and would be overwritten" in message
 
 
 # Command lines and input files

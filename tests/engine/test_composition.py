@@ -19,7 +19,9 @@ from engine import CropRectangle, InputError, Job, RunError, run
 from engine.builtin import DEMO_MOVIE
 from engine.synthetic import BODY_PARTS, MouseMovie, write_avi, write_isxb, write_mp4
 from sinks import PreviewSink
+from tests.engine.stopping import Loader
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
+from tests.small_movies import small_movie as small_movie_of
 
 
 def poses_in(directory: Path, movie_number: int = 0) -> NDArray[np.float64]:
@@ -238,6 +240,19 @@ def test_a_movie_that_is_shorter_than_its_header_says_is_warned_of(tmp_path: Pat
     assert "header claims 99 frames, 10 are there" in result.warnings[-1]
     movie = metadata_in(tmp_path / "out")["posestream"]["movies"][0]
     assert (movie["num_frames_in_header"], movie["num_frames"]) == (99, 10)
+
+
+@pytest.mark.parametrize(("num_frames", "is_short"), [(8, True), (9, False)])
+def test_a_movie_that_is_shorter_than_the_filters_window_is_warned_of(
+    tmp_path: Path, num_frames: int, is_short: bool
+) -> None:
+    movie = small_movie_of(tmp_path / "short.avi", num_frames=num_frames)
+
+    result = run(Job([movie], tmp_path / "out", window_length=9), load=Loader())
+
+    told = [line for line in result.warnings if "8 frames are fewer than the median" in line]
+    assert len(told) == is_short
+    assert metadata_in(tmp_path / "out")["posestream"]["warnings"] == list(result.warnings)
 
 
 def test_a_movie_that_vanishes_during_the_run_is_a_failed_run(

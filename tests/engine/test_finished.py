@@ -7,8 +7,8 @@ import pytest
 
 from engine.finished import FinishedRun, read_finished_run
 
-TOLD = {"identity_sha256": "ab", "warnings": ["dark"], "is_damaged": True, "is_live": False}
-RUN = FinishedRun("ab", ("dark",), is_damaged=True, is_live=False)
+TOLD = {"identity": {"a": 1}, "warnings": ["dark"], "is_damaged": True, "is_live": False}
+RUN = FinishedRun({"a": 1}, ("dark",), is_damaged=True, is_live=False)
 
 
 @pytest.fixture

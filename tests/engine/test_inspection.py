@@ -73,6 +73,13 @@ def test_other_movies_have_neither_start_nor_counters(tmp_path: Path, suffix: st
     }
 
 
+def test_a_movie_that_is_turned_is_told_with_its_upright_size() -> None:
+    description = inspect(CASES / "rotated_phone.mp4")
+
+    assert (description["width_px"], description["height_px"]) == (240, 320)
+    assert description["orientation"] == "turned by 90° anticlockwise"
+
+
 FOUND = {
     "cut_off.avi": (8, 0, 1, "was cut off"),
     "trimmed_edit_list.mp4": (7, None, 0, None),

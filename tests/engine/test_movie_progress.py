@@ -25,7 +25,7 @@ class Diary(SilentProgress):
 
 
 def told(num_known_frames: int, *num_frames: int) -> list[str]:
-    movie = MovieInfo(Path("a\nb.mp4"), "mp4", 64, 48, Fraction(1, 25), 100)
+    movie = MovieInfo(Path("a.mp4"), "mp4", 64, 48, Fraction(1, 25), 100)
     diary = Diary()
     with MovieProgress(diary, movie, num_known_frames) as progress:
         for number in num_frames:
@@ -34,17 +34,17 @@ def told(num_known_frames: int, *num_frames: int) -> list[str]:
 
 
 def test_a_new_movie_is_one_piece_of_work() -> None:
-    assert told(0, 10, 100) == ["begin 'a b.mp4' 100 frames 0", "advance 10", "advance 100", "end"]
+    assert told(0, 10, 100) == ["begin 'a.mp4' 100 frames 0", "advance 10", "advance 100", "end"]
 
 
 def test_a_resumed_movie_is_two() -> None:
     assert told(40, 20, 40, 48, 100) == [
-        "begin 'a b.mp4, what is done' 40 frames 0",
+        "begin 'a.mp4, what is done' 40 frames 0",
         "advance 20",
         "advance 40",
         "advance 40",
         "end",
-        "begin 'a b.mp4' 100 frames 40",
+        "begin 'a.mp4' 100 frames 40",
         "advance 48",
         "advance 100",
         "end",

@@ -1,5 +1,6 @@
 """What the metadata tell of a movie."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from engine.provenance import MovieResult, describe_movie
 from readers import FrameStatus, MovieInfo
+from readers.orientation import Orientation
 from sinks import FrameCounts
 from tests.batches import pose_batches
 
@@ -51,3 +53,11 @@ def test_a_movie_is_damaged_by_what_could_not_be_read(
     status: FrameStatus, damage: str | None, *, is_damaged: bool
 ) -> None:
     assert result_of([status], damage).is_damaged is is_damaged
+
+
+def test_how_a_movie_is_turned_is_told() -> None:
+    turned = replace(MOVIE, orientation=Orientation(is_mirrored_x=True, is_mirrored_y=True))
+    result = replace(result_of([FrameStatus.DECODED]), movie=turned)
+
+    assert describe_movie(result)["orientation"] == "turned by 180°"
+    assert describe_movie(result_of([FrameStatus.DECODED]))["orientation"] == "as stored"

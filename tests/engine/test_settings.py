@@ -14,7 +14,7 @@ LIMIT = 2**20
 def read(folder: Path, text: str | bytes) -> Any:
     path = folder / "settings.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_yaml(path, LIMIT)
+    return read_yaml(path, LIMIT, names="names")
 
 
 def test_plain_values_are_read(tmp_path: Path) -> None:
@@ -26,6 +26,25 @@ def test_plain_values_are_read(tmp_path: Path) -> None:
     }
     with pytest.raises(SettingsError):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("yes", "No", "ON", "off", "y", "n", "true", "null", "~", "01", "1.10", "1_0", "0x1F"),
+        *("12:30", "2020-01-01", "2020-13-45", ".inf", "=", "été", "🐭"),
+    ],
+)
+def test_names_stay_as_they_are_written(tmp_path: Path, name: str) -> None:
+    content = read(tmp_path, f"names: [{name}, '{name}', [{name}, {name}]]")
+
+    assert content == {"names": [name, name, [name, name]]}
+
+
+def test_an_alias_is_a_name_where_a_name_stands_alone(tmp_path: Path) -> None:
+    text = "a: &a [on, 01]\nnames: *a\nb: *a\n"
+
+    assert read(tmp_path, text) == {"a": [True, 1], "names": ["on", "01"], "b": [True, 1]}
 
 
 def test_a_few_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> None:

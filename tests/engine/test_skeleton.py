@@ -61,6 +61,14 @@ def test_a_projects_config_may_leave_the_color_out(tmp_path: Path) -> None:
     assert find_skeleton(str(tmp_path / "config.yaml"), PARTS).color is None
 
 
+def test_a_projects_config_may_name_parts_by_words_that_yaml_knows(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("skeleton: [[on, off], [off, 01]]")
+
+    skeleton = find_skeleton(str(tmp_path / "config.yaml"), ("on", "off", "01"))
+
+    assert skeleton.pairs == (("on", "off"), ("off", "01"))
+
+
 @needs_shared
 def test_a_real_projects_config() -> None:
     path = SHARED / "peer/openfield-project/config.yaml"
@@ -107,7 +115,7 @@ def test_a_name_that_the_model_does_not_know_is_told_with_a_near_one() -> None:
         "skeleton: [[ear, [x]]]",
         "skeleton: {ab: cd}",
         "skeleton: [ab, cd]",
-        "skeleton: [[ear, null]]",
+        "skeleton: [[ear, {a: b}]]",
     ],
 )
 def test_a_config_that_is_more_than_settings_is_refused(tmp_path: Path, text: str) -> None:

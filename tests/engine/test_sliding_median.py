@@ -48,6 +48,23 @@ def test_many_windows_are_as_few(num_windows: int, half: int) -> None:
     np.testing.assert_array_equal(medians(rows, half), medfilt(rows, half))
 
 
+@pytest.mark.parametrize("half", [1, 3, 300])
+def test_of_many_windows_only_those_at_the_ends_touch_padding(half: int) -> None:
+    rows = random_rows(3, 2 * BLOCK + 1, half, 1, 1)
+    rows[:half] = rows[-half:] = 0
+    rows[[half + 1, half + BLOCK + 1, -half - 2]] = np.nan
+
+    result = medians(rows, half, half, half)
+
+    real = np.pad(rows[half:-half], ((half, half), (0, 0)), constant_values=np.nan)
+    for index in np.flatnonzero(~np.isnan(rows[half:-half])):
+        window = slice(index, index + 2 * half + 1)
+        is_whole = not np.isnan(rows[window]).any()
+        assert result[index] == (
+            np.median(rows[window]) if is_whole else np.nanmedian(real[window])
+        )
+
+
 @given(seeds, numbers, halves)
 def test_infinities_are_values_like_others(seed: int, num_windows: int, half: int) -> None:
     rows = random_rows(seed, num_windows, half, 2, 1)
@@ -57,21 +74,28 @@ def test_infinities_are_values_like_others(seed: int, num_windows: int, half: in
     np.testing.assert_array_equal(medians(rows, half), medfilt(rows, half))
 
 
-@given(seeds, numbers, halves, st.sampled_from([0.002, 0.1, 0.9]))
+@given(seeds, numbers, halves, st.sampled_from([0.002, 0.1, 0.9]), st.data())
 def test_missing_values_stay_missing_and_their_neighbours_use_what_is_there(
-    seed: int, num_windows: int, half: int, fraction: float
+    seed: int, num_windows: int, half: int, fraction: float, data: st.DataObject
 ) -> None:
+    num_before, num_behind = data.draw(st.integers(0, half)), data.draw(st.integers(0, half))
     rows = random_rows(seed, num_windows, half, 2, 1)
     rows[np.random.default_rng(seed).random(rows.shape) < fraction] = np.nan
+    is_padding = np.zeros(len(rows), np.bool_)
+    is_padding[:num_before] = is_padding[len(rows) - num_behind :] = True
+    rows[is_padding] = 0
 
-    result = medians(rows, half)
+    result = medians(rows, half, num_before, num_behind)
 
     for (index, column), value in np.ndenumerate(result):
-        if np.isnan(rows[index + half, column]):
+        window = rows[index : index + 2 * half + 1, column]
+        is_missing = np.isnan(window)
+        if is_missing.any():
+            window = window[~is_missing & ~is_padding[index : index + len(is_missing)]]
+        if is_missing[half]:
             assert np.isnan(value)
         else:
-            window = rows[index : index + 2 * half + 1, column]
-            assert value == np.median(window[~np.isnan(window)])
+            assert value == np.median(window)
 
 
 @pytest.mark.parametrize("num_windows", [1, 8, 100])

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.wording import printable, short, short_list
 
@@ -53,6 +55,13 @@ def test_many_names_are_counted() -> None:
     names = [f"n{index}" for index in range(1000)]
     assert short_list(names).endswith(", n18, n19 … (980 more)")
     assert len(short_list(["n" * 10**6])) == 100
+
+
+@given(st.text())
+def test_what_cannot_be_seen_is_escaped_and_the_rest_stays(text: str) -> None:
+    assert printable(text).isprintable()
+    assert "".join(map(printable, text)) == printable(text)
+    assert (printable(text) == text) == text.isprintable()
 
 
 def test_a_path_stays_on_its_line() -> None:

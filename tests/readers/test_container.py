@@ -3,124 +3,14 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
-import cv2
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from readers import CropRectangle, FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
-
-
-def pictures(count: int, width: int, height: int) -> list[NDArray[np.uint8]]:
-    """Coloured blocks that move one pixel a frame."""
-    random = np.random.default_rng(0)
-    blocks = random.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
-    picture = blocks.repeat(8, 0).repeat(8, 1)[:height, :width]
-    return [np.ascontiguousarray(np.roll(picture, shift, axis=1)) for shift in range(count)]
-
-
-def write(
-    path: Path,
-    images: Sequence[NDArray[np.uint8]],
-    codec: str,
-    pixel_format: str,
-    *,
-    rate: Fraction = Fraction(30),
-    pts: Sequence[int] | None = None,
-    rotation: int = 0,
-    **context: object,
-) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = cast(VideoStream, container.add_stream(codec, rate=rate))
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = pixel_format
-        for name, value in context.items():
-            setattr(stream.codec_context, name, value)
-        if rotation:
-            stream.set_display_rotation(rotation)
-        for index, image in enumerate(images):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.time_base, frame.pts = 1 / rate, index if pts is None else pts[index]
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def read(path: Path, batch_size: int = 4, crop: CropRectangle | None = None) -> list[FrameBatch]:
-    with open_movie(inspect_movie(path), crop) as reader:
-        batches = []
-        while (
-            batch := reader.read(np.empty((batch_size, *reader.image_shape), np.uint8))
-        ) is not None:
-            batches.append(batch)
-    return batches
-
-
-def images_of(batches: Sequence[FrameBatch]) -> NDArray[np.uint8]:
-    return np.concatenate([batch.images for batch in batches])
-
-
-def read_by_opencv(path: Path) -> NDArray[np.uint8]:
-    capture = cv2.VideoCapture(str(path))
-    images = []
-    while (result := capture.read())[0]:
-        images.append(cv2.cvtColor(result[1], cv2.COLOR_BGR2RGB))
-    return np.stack(images).astype(np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("codec", "pixel_format", "width", "height"),
-    [
-        ("libx264", "yuv420p", 128, 96),
-        ("libx264", "yuv444p", 129, 97),
-        ("libx264", "yuv422p", 130, 98),
-        ("libx264", "yuvj420p", 128, 96),
-        ("mpeg4", "yuv420p", 129, 98),
-        ("mjpeg", "yuvj422p", 129, 97),
-    ],
-)
-@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
-def test_every_pixel_is_as_opencv_sees_it(
-    tmp_path: Path, codec: str, pixel_format: str, width: int, height: int, suffix: str
-) -> None:
-    path = write(tmp_path / f"movie{suffix}", pictures(6, width, height), codec, pixel_format)
-
-    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
-
-
-@pytest.mark.parametrize("pixel_format", ["gray", "rgb24", "bgr24"])
-def test_uncompressed_avi_of_machine_vision_cameras(tmp_path: Path, pixel_format: str) -> None:
-    path = write(tmp_path / "movie.avi", pictures(3, 129, 97), "rawvideo", pixel_format)
-
-    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
-
-
-def test_colours_are_taken_for_bt601_whatever_the_movie_says(tmp_path: Path) -> None:
-    path = write(tmp_path / "movie.mp4", pictures(3, 128, 96), "libx264", "yuv420p", colorspace=1)
-
-    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
-
-
-def test_a_rotation_is_passed_over_as_deeplabcut_does(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.mp4", pictures(3, 128, 96), "libx264", "yuv444p", rotation=90)
-
-    np.testing.assert_array_equal(images_of(read(path)), read_by_opencv(path))
-
-
-def test_odd_sizes_of_subsampled_formats_lose_no_row_or_column(tmp_path: Path) -> None:
-    images = pictures(1, 129, 97)
-    path = write(tmp_path / "movie.avi", images, "mpeg4", "yuv420p")
-
-    (batch,) = read(path)
-
-    assert batch.images.shape == (1, 97, 129, 3)
-    brightness_error = batch.images[0].mean(axis=-1) - images[0].mean(axis=-1)
-    assert np.abs(brightness_error[:, -1]).mean() < 30
-    assert np.abs(brightness_error[-1]).mean() < 30
+from readers import FrameStatus, MovieError, inspect_movie
+from tests.readers.cameras import pictures, read, read_by_opencv, write
 
 
 def write_jpegs(
@@ -150,44 +40,6 @@ def test_the_pixel_format_may_change_within_a_movie(tmp_path: Path) -> None:
     for index, pixel_format in enumerate(formats):
         alone = write_jpegs(tmp_path / f"{index}.avi", images, [pixel_format] * 4)
         np.testing.assert_array_equal(batch.images[index], read_by_opencv(alone)[index])
-
-
-@pytest.mark.parametrize(("width", "height"), [(64, 48), (65, 48), (64, 49), (65, 49)])
-@pytest.mark.parametrize(
-    ("codec", "pixel_format"),
-    [
-        ("libx264", "yuv420p"),
-        ("libx264", "yuv422p"),
-        ("libx264", "yuv444p"),
-        ("mjpeg", "yuvj420p"),
-        ("rawvideo", "gray"),
-        ("rawvideo", "bgr24"),
-        ("rawvideo", "yuv410p"),
-        ("ffv1", "yuv420p10le"),
-    ],
-)
-def test_a_crop_is_cut_from_the_converted_picture(
-    tmp_path: Path, codec: str, pixel_format: str, width: int, height: int
-) -> None:
-    if codec == "libx264" and pixel_format != "yuv444p" and (width % 2 or height % 2):
-        codec = "mpeg4" if pixel_format == "yuv420p" else "ffv1"
-    path = write(tmp_path / "movie.avi", pictures(2, width, height), codec, pixel_format)
-    whole = images_of(read(path))
-    right, bottom = width - 1, height - 1
-
-    for left, top, crop_width, crop_height in [
-        (0, 0, width, height),
-        (5, 7, 31, 33),
-        (4, 6, 32, 34),
-        (4, 7, 33, 32),
-        (right - 10, bottom - 11, 11, 12),
-        (right, bottom, 1, 1),
-    ]:
-        crop = CropRectangle(left, top, crop_width, crop_height)
-        np.testing.assert_array_equal(
-            images_of(read(path, crop=crop)),
-            whole[:, top : top + crop_height, left : left + crop_width],
-        )
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])

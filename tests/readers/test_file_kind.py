@@ -1,15 +1,16 @@
 """What a file is stands in its content, not in its name."""
 
 import io
-import wave as wave_file
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,13 +104,14 @@ def archive() -> bytes:
     return buffer.getvalue()
 
 
-def wave() -> bytes:
+def sound(name: str, codec: str) -> bytes:
     buffer = io.BytesIO()
-    with wave_file.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(1600))
+    with av.open(buffer, "w", format=name) as container:
+        stream = cast(AudioStream, container.add_stream(codec, rate=8000))
+        frame = av.AudioFrame(format="s16", layout="mono", samples=800)
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return buffer.getvalue()
 
 
@@ -118,7 +120,7 @@ NO_MOVIES: dict[str, Callable[[], bytes]] = {
     "a JPEG picture": lambda: picture("mjpeg", "yuvj420p"),
     "a BMP picture": lambda: picture("bmp", "bgr24"),
     "a TIFF picture": lambda: picture("tiff", "rgb24"),
-    "a sound file": wave,
+    "a sound file": lambda: sound("wav", "pcm_s16le"),
     "a zip archive": archive,
     "a web page": lambda: b"\xef\xbb\xbf<!DOCTYPE html>\n<html><body>Not found</body></html>",
     "a playlist": lambda: b"#EXTM3U\n#EXTINF:1,\nother.ts\n",

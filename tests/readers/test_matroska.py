@@ -8,8 +8,8 @@ import pytest
 
 from readers import FrameStatus, MovieError, inspect_movie, open_movie
 from readers.ebml import UNKNOWN_SIZE, segment_place
+from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, packet_places, read_all
-from tests.readers.test_container import read_by_opencv
 
 CODECS = {
     "H.264 with B-frames": ("libx264", "yuv420p", {"bf": "3"}),

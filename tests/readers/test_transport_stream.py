@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from readers import FrameStatus, inspect_movie
+from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
-from tests.readers.test_container import read_by_opencv
 
 PACKET_BYTES = 188
 WRAP = 2**33

@@ -25,8 +25,9 @@ def write(path: Path, sizes: Sequence[tuple[int, int]], cover: Disposition | Non
     """Write a stream for each size; the first is a cover picture where one is asked for."""
     with av.open(str(path), "w") as output:
         streams = [output.add_stream("mjpeg", rate=25) for _ in sizes]
-        for stream, (width, height) in zip(streams, sizes, strict=True):
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        for stream, size in zip(streams, sizes, strict=True):
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuvj420p"
         if cover is not None:
             streams[0].disposition = cover
         for time in range(5):
@@ -44,11 +45,9 @@ def write(path: Path, sizes: Sequence[tuple[int, int]], cover: Disposition | Non
 def opencv_pictures(path: Path) -> list[NDArray[np.uint8]]:
     capture = cv2.VideoCapture(str(path))
     found: list[NDArray[np.uint8]] = []
-    while True:
-        is_there, picture = capture.read()
-        if not is_there:
-            return found
-        found.append(np.asarray(picture[..., ::-1], np.uint8))
+    while (read := capture.read())[0]:
+        found.append(read[1][..., ::-1].astype(np.uint8))
+    return found
 
 
 def test_the_first_of_two_streams_is_read_and_the_other_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -209,6 +210,19 @@ def test_after_an_error_the_parts_stay(tmp_path: Path, clock: Clock) -> None:
         raise RuntimeError
 
     assert read(tmp_path)["Frame number"].tolist() == list(range(10))
+
+
+def test_nothing_is_put_into_a_folder_that_has_taken_its_place(
+    tmp_path: Path, clock: Clock
+) -> None:
+    folder = tmp_path / "parts"
+    with pytest.raises(OutputError, match="another has its name"), parts_in(folder, clock) as parts:  # noqa: PT012 -- the block's end fails
+        shutil.rmtree(folder)
+        folder.mkdir()
+        with parts.movie(movie()) as sink:
+            sink.write(next(iter(batches_of(3, 3))))
+
+    assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_is_an_output_error(tmp_path: Path, clock: Clock) -> None:

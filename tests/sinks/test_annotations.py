@@ -86,6 +86,29 @@ def test_columns_are_named_and_ordered_as_in_the_reference(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("=1+1", "+a", "-a", "@SUM(A1)", "\ta", "'a", "'=a"),
+        *("\uff1da", "\uff0ba", "\uff0da", "\uff20a"),  # the same signs, in wide letters
+    ],
+)
+def test_no_column_of_a_csv_is_a_formula_and_an_apostrophe_less_all_have_their_names(
+    tmp_path: Path, name: str
+) -> None:
+    names = [f"{part} {what}" for part in (name, "a=b") for what in ("x", "y", "likelihood")]
+    for kind in ("csv", "parquet"):
+        with ExperimentAnnotations(
+            tmp_path / f"a.{kind}", body_parts=[name, "a=b"], has_hardware_counter=False
+        ):
+            pass
+
+    columns = pd.read_csv(tmp_path / "a.csv").columns
+    assert columns.str.match(r"[A-Za-z']").all()
+    assert columns.str.removeprefix("'").tolist()[4:] == names
+    assert pd.read_parquet(tmp_path / "a.parquet").columns.tolist()[4:] == names
+
+
 def test_numbers_are_int64_and_float64(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", [3], with_counter=True)
 

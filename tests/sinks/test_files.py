@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,10 @@ def test_an_exception_before_anything_is_written_is_passed_on(tmp_path: Path) ->
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file"), whole_file(tmp_path / "result.h5"):
+    with (
+        pytest.raises(OutputError, match="nothing was written"),
+        whole_file(tmp_path / "result.h5"),
+    ):
         pass
 
 
@@ -55,6 +59,24 @@ def test_names_may_hold_anything(tmp_path: Path, name: str) -> None:
         temporary.write_text("new")
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("other", [b"another's", None])
+def test_another_file_of_the_temporary_name_is_left_alone(
+    tmp_path: Path, other: bytes | None
+) -> None:
+    """The folder was removed meanwhile, and perhaps another process works in a new one."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OutputError), whole_file(folder / "result.h5") as temporary:  # noqa: PT012 -- the block's end fails
+        temporary.write_text("new")
+        shutil.rmtree(folder)
+        if other is not None:
+            folder.mkdir()
+            temporary.write_bytes(other)
+
+    assert [path.read_bytes() for path in tmp_path.rglob("*.h5")] == ([other] if other else [])
+    assert not (folder / "result.h5").exists()
 
 
 def test_a_link_under_the_temporary_name_is_not_written_through(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The .h5 file is the table that DeepLabCut and its friends read."""
 
+import bisect
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tables
 from movement.io import load_poses
 from numpy.typing import NDArray
 
-from sinks import PoseEstimates
+from sinks import OutputError, PoseEstimates, table_holds
 from tests.batches import pose_batches
 
 BODY_PARTS = ["nose", "tail_base"]
@@ -91,3 +92,31 @@ def test_after_an_error_there_is_no_file_and_the_old_one_is_kept(tmp_path: Path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["poses.h5"]
     assert (tmp_path / "poses.h5").read_bytes() == old
+
+
+@pytest.mark.parametrize("character", ["a", "鼠", "\\"])
+def test_names_that_fit_into_the_head_of_a_table_are_told_from_those_that_do_not(
+    tmp_path: Path, character: str
+) -> None:
+    """HDF5 itself is asked on both sides of the limit."""
+
+    def body_parts(length: int) -> list[str]:
+        lengths = [length // 400 + (number < length % 400) for number in range(400)]
+        return [f"{number}{character * length}" for number, length in enumerate(lengths)]
+
+    def is_written(length: int) -> bool:
+        path = tmp_path / "poses.h5"
+        names = body_parts(length)
+        try:
+            with PoseEstimates(path, scorer=SCORER, body_parts=names, notes={}) as sink:
+                for batch in pose_batches(np.zeros((2, len(names), 3)), 2):
+                    sink.write(batch)
+        except OutputError:
+            return False
+        return list(read(path).columns.get_level_values("bodyparts")[::3]) == names
+
+    most = bisect.bisect_left(
+        range(100_000), True, key=lambda length: not table_holds(SCORER, body_parts(length))
+    )
+    assert is_written(most - 1)
+    assert not is_written(most)

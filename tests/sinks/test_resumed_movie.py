@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from readers import FrameStatus
-from sinks import OverlayStyle, num_finished_frames, segments_dir
+from sinks import OutputError, OverlayStyle, num_finished_frames, segments_dir
 from tests.sinks.labelling import (
     DECODED,
     DROPPED,
@@ -150,8 +151,35 @@ def test_between_the_last_segment_and_the_join_everything_is_finished(
     assert joined == movie.write(tmp_path / "whole.mp4")
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_segment_that_others_change_meanwhile_does_not_become_part_of_the_movie(
+    tmp_path: Path, number: int
+) -> None:
+    path, movie = tmp_path / "movie.mp4", Movie()
+    with (  # noqa: PT012 -- the block's end fails
+        pytest.raises(OutputError, match=f"others have changed 00000{number}.mp4 of its segments"),
+        make_sink(path, movie.images[:1], style=movie.style) as sink,
+    ):
+        sink.write(make_batch(movie.images, movie.status, movie.poses))
+        alter(segments_dir(path) / f"00000{number}.mp4")
+
+    assert num_finished_frames(path) == number * SHORT
+    assert movie.write(path) == movie.write(tmp_path / "whole.mp4")
+
+
 def cut(segment: Path) -> None:
     segment.write_bytes(segment.read_bytes()[:-100])
+
+
+def alter(segment: Path) -> None:
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+
+
+def lengthen(segment: Path) -> None:
+    with segment.open("ab") as file:
+        file.write(b"\0\0\0\x08free")
 
 
 def replace_by_link(segment: Path) -> None:
@@ -177,6 +205,8 @@ def replace_by_folder(segment: Path) -> None:
 DAMAGES: list[Callable[[Path], object]] = [
     Path.unlink,
     cut,
+    alter,
+    lengthen,
     replace_by_link,
     replace_by_short,
     replace_by_folder,
@@ -231,6 +261,31 @@ def test_a_link_in_place_of_the_next_segment_is_not_written_through(tmp_path: Pa
 
     movie.write(path)
     assert victim.read_text() == "dear"
+
+
+@pytest.mark.parametrize("stop", [15, 20, None])
+def test_segments_of_another_movie_in_its_folder_are_left_alone(
+    tmp_path: Path, stop: int | None
+) -> None:
+    """Meanwhile the folder was removed, and another one made by another process."""
+    path, others = tmp_path / "movie.mp4", segments_dir(tmp_path / "movie.mp4")
+    movie = Movie()
+    with (  # noqa: PT012 -- the block's end fails
+        pytest.raises(OutputError, match="cannot be written"),
+        make_sink(path, movie.images[:1], style=movie.style) as sink,
+    ):
+        sink.write(make_batch(movie.images[:15]))
+        shutil.rmtree(others)
+        others.mkdir()
+        (others / "000000.mp4").write_bytes(b"another's")
+        (others / ".000001.partial.mp4").write_bytes(b"another's")
+        sink.write(make_batch(movie.images[15:stop]))
+
+    assert {file.name: file.read_bytes() for file in others.iterdir()} == {
+        "000000.mp4": b"another's",
+        ".000001.partial.mp4": b"another's",
+    }
+    assert not path.exists()
 
 
 def test_more_frames_than_the_whole_movie_in_the_segments_are_refused(tmp_path: Path) -> None:

@@ -2,5 +2,6 @@
 
 from engine.live.page.address import PageAddress, parse_address
 from engine.live.page.preview import PreviewPage
+from engine.live.page.token import find_token
 
-__all__ = ["PageAddress", "PreviewPage", "parse_address"]
+__all__ = ["PageAddress", "PreviewPage", "find_token", "parse_address"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
 from engine.builtin import MODEL_DIR
@@ -17,7 +20,9 @@ from engine.synthetic import MouseMovie
 from tests.exports import BUILT_IN_GRAPH, graph_of
 from tests.shared import MODELS, needs_shared
 
-BUILT_IN = Geometry(stride_px=16, receptive_field_px=411, multiplications_per_px=3105)
+BUILT_IN = Geometry(
+    stride_px=16, receptive_field_px=411, multiplications_per_px=3105, alignment_px=16
+)
 
 
 def test_the_built_in_model() -> None:
@@ -69,6 +74,83 @@ def test_a_picture_moved_by_a_stride_moves_its_pose_by_as_much(model: PoseModel)
     np.testing.assert_allclose(
         moved[is_likely][:, :2] + BUILT_IN.stride_px, at[is_likely][:, :2], atol=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "is_aligned"), [(16, True), (32, True), (8, False), (1, False)]
+)
+def test_pictures_of_the_same_remainder_are_sampled_at_the_same_places(
+    model: PoseModel, cut_off: int, is_aligned: bool
+) -> None:
+    picture = MouseMovie(seed=3, width=960, height=800, body_length=0.1).image(10)
+    whole = model.predict(picture[np.newaxis])
+    cut = model.predict(picture[np.newaxis, :, : 960 - cut_off].copy())
+
+    is_likely = whole[..., 2] > 0.9
+    difference = cut[is_likely][:, :2] - whole[is_likely][:, :2]
+    assert is_likely.sum() >= 4
+    assert np.allclose(difference, 0, atol=1e-3) == is_aligned
+    assert (difference < BUILT_IN.alignment_px).all()
+    if not is_aligned:
+        np.testing.assert_allclose(np.median(difference, axis=0), [cut_off, 0], atol=2)
+
+
+def graph_with(layer: Callable[[Any], Any]) -> list[GraphNode]:
+    with tf1.Graph().as_default() as graph:
+        picture = tf1.placeholder(tf1.float32, [None, None, None, 1], name="Placeholder")
+        tf1.sigmoid(layer(picture), name="Sigmoid")
+    return read_graph(io.BytesIO(graph.as_graph_def().SerializeToString()))
+
+
+def convolution(side: int, step: int, padding: str = "SAME") -> Callable[[Any], Any]:
+    kernel = np.ones((side, side, 1, 1), np.float32)
+    return lambda cells: tf1.nn.conv2d(cells, kernel, [1, step, step, 1], padding)
+
+
+def pooling(side: int, step: int) -> Callable[[Any], Any]:
+    return lambda cells: tf1.nn.max_pool2d(cells, side, step, "SAME")
+
+
+def padded(layer: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:
+    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+    return lambda cells: layer(tf1.pad(cells, margins))
+
+
+@pytest.mark.parametrize(
+    ("layers", "alignment_px"),
+    [
+        ([convolution(3, 1)], 1),
+        ([convolution(3, 2)], 2),
+        ([convolution(1, 2)], 1),
+        ([convolution(2, 2)], 1),
+        ([convolution(5, 4), convolution(3, 2)], 8),
+        ([padded(convolution(7, 2, "VALID"), 3)], 1),
+        # As in DeepLabCut's ResNets: of their layers with a stride, only this one is padded so.
+        ([padded(convolution(7, 2, "VALID"), 3), pooling(3, 2), pooling(1, 2)], 4),
+    ],
+)
+def test_alignment_is_the_least_period_of_where_cells_lie(
+    layers: list[Callable[[Any], Any]], alignment_px: int
+) -> None:
+    def through(cells: Any) -> Any:
+        for layer in layers:
+            cells = layer(cells)
+        return cells
+
+    # One bright pixel after the other tells which of them a cell in the middle sees.
+    def seen_by_a_cell(length: int) -> int:
+        pictures = np.eye(length, dtype=np.float32)[:, np.newaxis, :, np.newaxis]
+        pictures = np.repeat(pictures, length, axis=1)
+        response = np.asarray(through(tf.constant(pictures)))[:, 4, 4, 0]
+        return int(np.flatnonzero(response > 0)[0])
+
+    starts = [seen_by_a_cell(length) for length in range(96, 128)]
+    geometry = find_geometry(graph_with(through))
+
+    assert geometry is not None
+    assert geometry.alignment_px == alignment_px
+    periods = [p for p in range(1, 17) if starts[p:] == starts[:-p]]
+    assert periods[0] == alignment_px
 
 
 def test_what_is_outside_the_receptive_field_changes_nothing(model: PoseModel) -> None:

@@ -118,6 +118,7 @@ def test_a_signal_ends_the_recording_in_good_order(tmp_path: Path, number: signa
         (["--publish", "tcp:99999999"], "tcp:99999999"),
         (["--publish", "zmq:nowhere"], "zmq"),
         (["--preview", "0.0.0.0:8000"], "token"),
+        (["--preview", "8000", "--preview-token-file", "none"], "preview token file none"),
         (["--window-length", "4"], "window length 4: must be odd"),
         (["--model", "no-such-folder"], "no-such-folder"),
     ],

@@ -205,6 +205,16 @@ def test_everybody_hears_of_each_frame_once_and_in_order(tmp_path: Path, capfd: 
     assert watcher.last.is_over
 
 
+def test_a_recording_that_is_shorter_than_the_filters_window_is_warned_of(tmp_path: Path) -> None:
+    camera = Camera(tmp_path / "mouse.avi", num_frames=9)
+    watcher = Watcher()
+
+    result = follow_camera(camera, live_job(tmp_path / "live", window_length=11), watcher=watcher)
+
+    assert [line for line in watcher.warnings if "9 frames are fewer than the median" in line]
+    assert set(watcher.warnings) == set(result.warnings)
+
+
 def test_published_poses_are_those_before_the_filter(tmp_path: Path, capfd: Any) -> None:
     camera = Camera(tmp_path / "mouse.avi", num_frames=9)
     crop = CropRectangle(11, 7, 90, 61)

@@ -12,6 +12,7 @@ from engine.live.settling import settle, settle_movies
 from engine.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, inspect_movie, open_movie
 from sinks import num_finished_frames, segments_dir
+from sinks.segments import seal
 from tests.engine.live.live_rows import NUM_BODY_PARTS, pose_of, write_live_journal
 from tests.engine.stopping import SEGMENT_LENGTH, segments_are_short
 from tests.small_movies import small_movie
@@ -157,7 +158,7 @@ def _write_segments(folder: Path, num_frames: int) -> None:
     folder.mkdir()
     for number, first in enumerate(range(0, num_frames, SEGMENT_LENGTH)):
         length = min(SEGMENT_LENGTH, num_frames - first)
-        small_movie(folder / f"{number:06}.mp4", num_frames=length)
+        seal(small_movie(folder / f"{number:06}.mp4", num_frames=length))
 
 
 def test_what_is_settled_is_not_settled_again(tmp_path: Path) -> None:

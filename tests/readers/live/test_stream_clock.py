@@ -36,15 +36,6 @@ def test_a_packet_without_a_time_is_shown_when_it_arrives() -> None:
     assert [clock.times_ms(packet(7, 7), time_s)[0] for time_s in arrivals_s] == [0, 40, 41, 200]
 
 
-def test_times_that_jump_back_go_on_from_there() -> None:
-    clock = StreamClock(has_times=True)
-    stream = [(5000, 10.0), (5040, 10.04), (0, 12.04), (40, 12.08)]
-
-    seen = [clock.times_ms(packet(time, time), arrival_s)[0] for time, arrival_s in stream]
-
-    assert seen == [0, 40, 2040, 2080]
-
-
 def test_pictures_that_are_shown_before_the_first_have_room_where_decoding_times_lack() -> None:
     clock = StreamClock(has_times=True)
 

@@ -16,6 +16,7 @@ import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
 from readers.live.file_ends import is_matroska_closed
+from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import NUM_FRAMES, encode, read_all
 from tests.readers.live.recordings import finished, recording, written
 from tests.readers.live.rtsp_server import camera
@@ -123,6 +124,22 @@ def test_what_comes_over_a_pipe_is_recorded_frame_by_frame(
         np.testing.assert_allclose(seen.time_s, read_all(path).time_s, atol=1e-3)
     assert seen.arrival_time_s is not None
     assert (np.diff(seen.arrival_time_s) >= 0).all() or "B-frames" in kind
+
+
+@pytest.mark.parametrize("kind", ORIENTATIONS)
+def test_a_recording_keeps_how_pictures_are_turned(tmp_path: Path, pipe: int, kind: str) -> None:
+    path = write(
+        tmp_path / "a.mp4", pictures(4, 64, 48), "libx264", "yuv420p",
+        matrix=display_matrix(kind), movflags="frag_keyframe+empty_moov",
+    )  # fmt: skip
+    write_all(pipe, path.read_bytes())
+
+    with stream_of("-", tmp_path / "r.mkv") as movie:
+        seen = follow(movie)
+
+    assert movie.info.orientation == inspect_movie(path).orientation
+    assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+    np.testing.assert_array_equal(seen.images, read_all(path).images)
 
 
 def test_frames_before_the_first_key_frame_are_rows_in_both(tmp_path: Path, pipe: int) -> None:

@@ -133,6 +133,16 @@ def test_there_are_pictures_of_any_poses(tmp_path: Path, poses: NDArray[np.float
     assert all(path.stat().st_size > 0 for path in paths_in(tmp_path))
 
 
+def test_body_parts_of_any_script_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    names = ["鼻", "🐭", "e\u0301", "ذيل", "ჩ", "$x_1$", r"$\frac{", r"a\b^c_d%&#~", "-", " "]
+
+    with sink(tmp_path, len(names), body_parts=names) as previews:
+        for batch in pose_batches(np.ones((3, len(names), 3)), 3):
+            previews.write(batch)
+
+    assert all(path.stat().st_size > 0 for path in paths_in(tmp_path))
+
+
 def test_a_long_trajectory_shows_each_body_part_in_its_color_where_it_was(tmp_path: Path) -> None:
     poses = np.ones((6000, 2, 3))
     poses[:, 0, :2] = np.random.default_rng(0).uniform((10, 10), (60, 60), (6000, 2))

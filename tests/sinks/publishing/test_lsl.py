@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,6 +125,37 @@ def test_frames_that_nobody_looked_at_are_sent_without_a_pose() -> None:
 
     ((sample, _),) = json.loads(output)["samples"]
     assert np.isnan(sample[:6]).all()
+
+
+MULTICAST_PORT = 16571  # of LSL: there it is asked which streams there are
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets are read as Linux tells them")
+def test_lsls_configuration_can_keep_the_stream_from_being_found_by_other_machines() -> None:
+    with LslPublisher(BODY_PARTS, name="unheard of"):
+        addresses = {
+            address
+            for kind, address, port in own_sockets()
+            if (kind, port) == ("udp", MULTICAST_PORT)
+        }
+        kinds = {kind for kind, _, _ in own_sockets()}
+
+    assert addresses == {"127.0.0.1"}
+    assert kinds == {"tcp", "udp"}  # and nothing of IPv6
+
+
+def own_sockets() -> list[tuple[str, str, int]]:
+    """Tell kind, address (of IPv4) and port of the sockets of this process that hear others."""
+    own = {entry.readlink().name for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+    found = []
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/self/net/{kind}").read_text().splitlines()[1:]:
+            _, local, remote, _, _, _, _, _, _, inode, *_ = line.split()
+            address, _, port = local.partition(":")
+            if f"socket:[{inode}]" in own and remote.endswith(":0000"):
+                text = socket.inet_ntoa(bytes.fromhex(address)[:4][::-1])
+                found.append((kind, text, int(port, 16)))
+    return found
 
 
 def test_nobody_has_to_listen() -> None:

@@ -6,7 +6,8 @@ import re
 import select
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -131,12 +132,37 @@ def test_more_subscribers_than_64_wait_until_one_has_gone(
     publisher: SocketPublisher, connect: Connect
 ) -> None:
     first, *_, last = [connect() for _ in range(65)]
-    publisher.write(live_batch(0))
+    publisher.write(live_batch(0, 8))  # eight are let in with each
     first.close()
-    for frame in range(1, 4):
+    for frame in range(8, 12):
         publisher.write(live_batch(frame))
 
-    assert read_lines(last, 1)[0] in (2, 3)
+    assert read_lines(last, 1)[0] in (9, 10, 11)
+
+
+def test_when_all_places_are_taken_one_that_does_not_read_gives_way(
+    publisher: SocketPublisher, connect: Connect
+) -> None:
+    *_, last = [connect() for _ in range(65)]
+    for first in count(step=50):
+        publisher.write(live_batch(first, 50))
+        if select.select([last], [], [], 0)[0]:
+            break
+
+    assert read_lines(last, 1)[0] > 0
+
+
+def test_what_subscribers_send_is_not_kept(publisher: SocketPublisher, connect: Connect) -> None:
+    talker = connect()
+    talker.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    talker.setblocking(False)
+    num_sent = 0
+    with suppress(BlockingIOError):
+        while num_sent < 2**20:
+            num_sent += talker.send(bytes(4096))
+            publisher.write(live_batch(0))
+
+    assert num_sent < 2**16
 
 
 def test_subscribers_read_to_the_end(closed_publisher: SocketPublisher) -> None:

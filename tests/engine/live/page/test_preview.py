@@ -317,15 +317,11 @@ def test_a_browser_that_was_given_the_token_shows_the_run() -> None:
             wait_for(page, "document.querySelector('#picture').width === 320")
 
 
-def test_too_many_connections_are_closed_and_the_others_do_not_keep_the_page_open() -> None:
+def test_connections_that_ask_nothing_do_not_keep_the_page_open() -> None:
     run = LiveRun()
     with ExitStack() as stack, run.page:  # the page is closed before the connections
-        sockets = [stack.enter_context(socket.create_connection(run.place)) for _ in range(32)]
-        refused = stack.enter_context(socket.create_connection(run.place))
-        assert refused.recv(1) == b""
-        # One of the first that asks is answered.
-        sockets[-1].sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert sockets[-1].recv(12) == b"HTTP/1.1 404"
+        for _ in range(32):
+            stack.enter_context(socket.create_connection(run.place))
 
     assert _page_threads() == []
 
