@@ -52,7 +52,7 @@ def test_standard_input_is_recorded_and_estimated(tmp_path: Path, stream: bytes)
         assert (live / name).read_bytes() == (truth / name).read_bytes()
 
 
-def test_pictures_of_another_size_are_warned_of_once_and_their_poses_are_missing(
+def test_pictures_of_another_size_are_named_at_once_and_at_the_end_and_have_no_poses(
     tmp_path: Path, stream: bytes
 ) -> None:
     live = tmp_path / "live"
@@ -61,7 +61,8 @@ def test_pictures_of_another_size_are_warned_of_once_and_their_poses_are_missing
     followed = command("live", "-", "--output-dir", live, data=stream + wider)
 
     assert followed.returncode == 0, followed.stderr
-    assert followed.stderr.count(b"nobody looks at them") == 1
+    change = f"from {WIDTH} x {HEIGHT} to {WIDTH + 64} x {HEIGHT} pixels"
+    assert followed.stderr.count(change.encode()) == 2
     poses = pd.read_hdf(live / "dlc_pose_estimates.0.h5").to_numpy()
     assert not np.isnan(poses[:29]).any()
     assert np.isnan(poses[-25:, :2]).all()
