@@ -44,7 +44,8 @@ class StreamClock:
             if self._last_ms >= 0:  # a camera may tell no time of its first picture
                 self._offset_ms = self._time_of(arrival_time_s) - reference
         shown_ms = self._offset_ms + (reference if shown is None else shown)
-        if decoded is None:
+        if decoded is None or self._offset_ms + decoded < self._last_ms:
+            # A time of decoding that falls is FFmpeg's guess, of a Matroska stream that was joined.
             return max(0, shown_ms), None
         self._last_ms = max(self._last_ms, self._offset_ms + decoded, 0)
         return max(self._last_ms, shown_ms), self._last_ms

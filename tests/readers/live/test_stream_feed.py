@@ -16,8 +16,9 @@ import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
 from readers.live.file_ends import is_matroska_closed
+from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
-from tests.readers.damaged import NUM_FRAMES, encode, read_all
+from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
 from tests.readers.live.recordings import finished, recording, written
 from tests.readers.live.rtsp_server import camera
 from tests.readers.live.streams import (
@@ -140,6 +141,44 @@ def test_a_recording_keeps_how_pictures_are_turned(tmp_path: Path, pipe: int, ki
     assert movie.info.orientation == inspect_movie(path).orientation
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
     np.testing.assert_array_equal(seen.images, read_all(path).images)
+
+
+JOINED = [kind for kind in MOVIES if not kind.startswith("bare") and "MPEG-2 in" not in kind]
+
+
+@pytest.mark.parametrize("kind", JOINED)
+def test_a_stream_whose_times_step_back_goes_on(tmp_path: Path, pipe: int, kind: str) -> None:
+    name, codec, pixel_format, options, container = MOVIES[kind]
+    path = encode(tmp_path / name, codec, pixel_format, codec_options=options, container=container)
+    joined = tmp_path / f"joined{path.suffix}"
+    joined.write_bytes(2 * path.read_bytes())
+    write_all(pipe, joined.read_bytes())
+
+    with stream_of("-", tmp_path / "r.mkv") as movie:
+        seen = follow(movie)
+        assert "times step back at frame 24" in str(movie.damage)
+
+    assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+    np.testing.assert_array_equal(seen.images, read_all(joined).images)
+    np.testing.assert_allclose(seen.time_s, np.arange(2 * NUM_FRAMES) / FRAME_RATE, atol=2e-3)
+
+
+CHUNKED = ["avi_bframes_with_drops.avi", "h264_copied_into.avi", "mpeg4_not_coded_vop.avi"]
+PAIRED = ["field_pairs_1080i_like.ts", "vp8_altref.mkv"]
+
+
+@pytest.mark.parametrize("name", CHUNKED + PAIRED)
+def test_rows_are_pictures_in_a_stream_too(tmp_path: Path, pipe: int, name: str) -> None:
+    whole = read_all(CASES / name)
+    write_all(pipe, (CASES / name).read_bytes())
+
+    with stream_of("-", tmp_path / "r.mkv") as movie:
+        seen = follow(movie)
+
+    there = whole.status != FrameStatus.DROPPED  # a stream does not tell of those
+    assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+    np.testing.assert_array_equal(seen.images, whole.images[there])
+    np.testing.assert_allclose(seen.time_s, whole.time_s[there], atol=2e-3)
 
 
 def test_frames_before_the_first_key_frame_are_rows_in_both(tmp_path: Path, pipe: int) -> None:
