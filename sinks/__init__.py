@@ -11,7 +11,7 @@ from sinks.labelled_movie import LabelledMovieSink
 from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
 from sinks.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.overlay import OverlayStyle
-from sinks.pose_estimates import PoseEstimates, table_holds
+from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
 from sinks.segments import SEGMENT_LENGTH, keep_segments, num_finished_frames, segments_dir
 
@@ -39,7 +39,6 @@ __all__ = [
     "num_finished_frames",
     "output_errors",
     "segments_dir",
-    "table_holds",
     "whole_file",
     "write_metadata",
 ]

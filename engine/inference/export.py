@@ -18,7 +18,7 @@ from engine.inference.graph_error import GraphError
 from engine.settings import SettingsError, read_yaml
 from engine.wording import short, short_list
 from readers import InputError
-from sinks import table_holds
+from sinks.pose_estimates import table_holds
 
 _DATASET = re.compile(
     r"UnaugmentedDataSet_(?P<task>[^/\\]+?)(?P<date>[A-Z][a-z]{2}[0-9]{1,2})[/\\]"

@@ -11,7 +11,8 @@ import tables
 from movement.io import load_poses
 from numpy.typing import NDArray
 
-from sinks import OutputError, PoseEstimates, table_holds
+from sinks import OutputError, PoseEstimates
+from sinks.pose_estimates import table_holds
 from tests.batches import pose_batches
 
 BODY_PARTS = ["nose", "tail_base"]
