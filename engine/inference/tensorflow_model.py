@@ -75,7 +75,7 @@ class TensorFlowModel(PoseModel):
 
 def sees_gpu() -> bool:
     """Tell whether TensorFlow sees a GPU."""
-    with _without_notices():
+    with _without_notices(), _without_requests():
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
@@ -102,13 +102,30 @@ def _without_notices() -> Iterator[None]:
         os.close(standard_error)
 
 
+@contextmanager
+def _without_requests() -> Iterator[None]:
+    """Give TensorFlow's import an empty `requests`.
+
+    The real one opens a socket, to see whether the machine knows IPv6; what would use it is for
+    servers of Google's and for Keras' training.
+    """
+    is_hidden = "requests" not in sys.modules
+    if is_hidden:
+        sys.modules["requests"] = types.ModuleType("requests")
+    try:
+        yield
+    finally:
+        if is_hidden:
+            del sys.modules["requests"]
+
+
 def _load_runner(export: ModelExport) -> Any:
     # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
     # which TensorFlow models do not need.
     benchmark = types.ModuleType("dlclive.benchmark")
     benchmark.__dict__.update(benchmark_videos=None, download_benchmarking_data=None)
     sys.modules.setdefault("dlclive.benchmark", benchmark)
-    with _without_notices():
+    with _without_notices(), _without_requests():
         from dlclive.factory import build_runner
 
         runner = build_runner("base", export.directory)
