@@ -12,6 +12,7 @@ from collections.abc import Sequence
 _MOST_CHARACTERS = 100
 _MOST_NAMES = 20
 _MOST_ITEMS = 6
+_LONGEST_REASON = 200
 
 
 class _Short(reprlib.Repr):
@@ -49,6 +50,11 @@ def short_list(names: Sequence[str]) -> str:
 def cut(text: str) -> str:
     """Shorten a text to 100 characters."""
     return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+
+
+def reason(error: BaseException) -> str:
+    """Write what a library's error says on one line, in at most 200 characters."""
+    return printable(" ".join(str(error).split())[:_LONGEST_REASON]) or type(error).__name__
 
 
 def printable(text: str) -> str:

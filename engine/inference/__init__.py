@@ -6,6 +6,7 @@ OpenVINO is imported within this package alone, so that its telemetry is off bef
 import sys
 
 from engine.inference.export import ModelError, ModelExport, read_export
+from engine.inference.guarded import ImpossiblePoseError
 from engine.inference.load import RUNTIMES, load_model
 from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
 from engine.inference.workload import usual_batch_size
@@ -18,6 +19,7 @@ __all__ = [
     "RUNTIMES",
     "Cancelled",
     "CutSides",
+    "ImpossiblePoseError",
     "ModelError",
     "ModelExport",
     "PendingPoses",

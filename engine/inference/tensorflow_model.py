@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.wording import reason
 
 
 class TensorFlowModel(PoseModel):
@@ -136,6 +137,7 @@ def _load_runner(export: ModelExport) -> Any:
         with _without_notices():
             runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(export.graph_path, f"TensorFlow cannot run it ({reason})") from error
+        raise ModelError(
+            export.graph_path, f"TensorFlow cannot run it ({reason(error)})"
+        ) from error
     return runner
