@@ -17,6 +17,7 @@ from engine.identity import identify
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job import Job
 from engine.live.settling import settle_movies
+from engine.memory import naming_lack_of_memory
 from engine.production import Production
 from engine.progress import Progress, SilentProgress
 from engine.run_result import RunResult, run_result
@@ -54,12 +55,14 @@ def run(
     InputError
         If a movie, the model, the output directory or a parameter cannot be used.
     RunError
-        If a movie cannot be read or an output cannot be written any more once the work has begun.
+        If a movie cannot be read or an output cannot be written any more once the work has begun,
+        the model gives poses that cannot be, or the system gives no more memory.
     Interrupted
         After an interrupt, when what the model had in hand is safe.
     """
     load = load or partial(load_for, job)
-    return _Run(job, progress or SilentProgress(), load, most_frames).run()
+    with naming_lack_of_memory():
+        return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
 
 class _Run:
@@ -80,6 +83,7 @@ class _Run:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
         self._export = read_export(job.model or MODEL_DIR)
+        self._check_sizes()
         follow = follow_settings(job, self._export)
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
@@ -106,6 +110,12 @@ class _Run:
             else:
                 self._place.confirm(self._production.written(self._place.outputs))
         return run_result(self._production, self._place.outputs)
+
+    def _check_sizes(self) -> None:
+        """Check that the network can look at pictures of all sizes that will come."""
+        crop = self._job.crop_rect
+        for part in self._movies if crop is None else [crop]:
+            self._export.check_images((part.height, part.width, 3))
 
     def _identity(self, runtime: str) -> dict[str, Any]:
         most_frames = self._production.most_frames

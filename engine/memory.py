@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from engine.errors import RunError
+from engine.wording import reason
+
 _KIB_PER_MIB = 1024
+_WORDS = (
+    *("bad_alloc", "Cannot allocate memory", "cannot allocate memory"),
+    *("failed to map segment", "can't start new thread"),
+)
+"""Of C++, of the system, of its loader of libraries, and of Python, whose threads need stacks."""
+
+
+class OutOfMemoryError(RunError, MemoryError):
+    """The system gives no more memory; the message is one line, for the user."""
+
+    def __init__(
+        self,
+        what: str,
+        remedy: str = "take a smaller --batch-size or a --crop-rect, or close other programs",
+    ) -> None:
+        super().__init__(f"out of memory: the system gives no more for {what}; {remedy}")
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that it comes from, is a lack of memory."""
+    while error is not None:
+        has_words = any(word in str(error) for word in _WORDS)
+        if isinstance(error, MemoryError) or has_words:
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def naming_lack_of_memory() -> Iterator[None]:
+    """Let a lack of memory, whatever it is raised as, be an `OutOfMemoryError`."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, RunError) or not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"the run ({reason(error)})") from error
 
 
 def peak_mib() -> float:

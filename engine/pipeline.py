@@ -50,7 +50,7 @@ class PredictionStage(Protocol):
         """Take the next batch; return the batches that are ready."""
 
     def flush(self) -> list[PoseBatch]:
-        """Return what is held back, at the end of the movie."""
+        """Return what is held back, at the end of the movie; called until there is nothing."""
 
 
 class PoseStage(Protocol):
@@ -244,7 +244,8 @@ class Pipeline:
                 break
             if self.live is not None and self._frames.is_empty:
                 self._advance(self.predict.flush(), 0)
-        self._advance(self.predict.flush(), 0)
+        while ready := self.predict.flush():
+            self._advance(ready, 0)
         if self._interrupt is not None:
             raise self._interrupt
         for number, stage in enumerate(self.stages):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference import PendingPoses, PoseModel
+from engine.errors import RunError
+from engine.inference import ImpossiblePoseError, PendingPoses, PoseModel
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 
@@ -47,17 +50,25 @@ class Prediction:
         """Take the next batch; return those whose poses are there, in order."""
         self._begun.append(self._begin(batch))
         most_images_ahead = self._model.images_ahead(batch.images.shape[1:])
-        ready = []
-        while self._begun and (
-            self._begun[0].is_ready or self._num_images_ahead() >= most_images_ahead
-        ):
-            ready.append(self._begun.popleft().finish())
-        return ready
+        return self._finish_while(
+            lambda: self._begun[0].is_ready or self._num_images_ahead() >= most_images_ahead
+        )
 
     def flush(self) -> list[PoseBatch]:
-        """Return the batches that are left at the end of the movie."""
-        ready = [begun.finish() for begun in self._begun]
-        self._begun.clear()
+        """Return the batches that are left at the end of the movie, before one that fails."""
+        return self._finish_while(lambda: True)
+
+    def _finish_while(self, may_finish: Callable[[], bool]) -> list[PoseBatch]:
+        """Finish batches in order; one that fails does so when those before have been given."""
+        ready: list[PoseBatch] = []
+        while self._begun and may_finish():
+            try:
+                ready.append(self._begun[0].finish())
+            except RunError:
+                if ready:
+                    break
+                raise
+            self._begun.popleft()
         return ready
 
     def _num_images_ahead(self) -> int:
@@ -89,5 +100,16 @@ class _BegunBatch:
 
     def finish(self) -> PoseBatch:
         if self.pending is not None:
-            self.poses[self.is_wanted] = self.pending.result()
+            with naming_frame(self.batch, self.is_wanted):
+                self.poses[self.is_wanted] = self.pending.result()
         return PoseBatch(self.batch, self.poses)
+
+
+@contextmanager
+def naming_frame(batch: FrameBatch, is_chosen: NDArray[np.bool_]) -> Iterator[None]:
+    """Tell of which frame an impossible pose is, where the model was given the chosen ones."""
+    try:
+        yield
+    except ImpossiblePoseError as error:
+        frame = batch.first_frame_index + np.flatnonzero(is_chosen)[error.image]
+        raise RunError(f"frame {frame}: {error}") from error

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from readers.errors import printable
 
-__all__ = ["cut", "path_as_text", "printable", "short", "short_list"]
+__all__ = ["cut", "path_as_text", "printable", "reason", "short", "short_list"]
 _MOST_CHARACTERS = 100
 _MOST_NAMES = 20
 _MOST_ITEMS = 6
+_LONGEST_REASON = 200
 
 
 class _Short(reprlib.Repr):
@@ -66,3 +67,8 @@ def path_as_text(path: Path) -> str:
     except UnicodeEncodeError:
         return path.absolute().as_uri()
     return text
+
+
+def reason(error: BaseException) -> str:
+    """Write what a library's error says on one line, in at most 200 characters."""
+    return printable(" ".join(str(error).split())[:_LONGEST_REASON]) or type(error).__name__

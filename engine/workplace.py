@@ -11,6 +11,7 @@ from typing import Any
 from engine.earlier_run import find_earlier_run
 from engine.errors import Interrupted, RunError
 from engine.job import Job
+from engine.memory import naming_lack_of_memory
 from engine.outputs import OutputDirectory
 from engine.unfinished import RunRecord, UnfinishedRun
 from readers import InputError, MovieInfo
@@ -173,7 +174,7 @@ def _writable() -> Iterator[None]:
 def _begun() -> Iterator[None]:
     """Once work has begun, a movie or a file that cannot be used is no longer bad input."""
     try:
-        with _writable():
+        with _writable(), naming_lack_of_memory():
             yield
     except InputError as error:
         raise RunError(str(error)) from error

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
+from engine.inference import read_export
 from engine.synthetic import BODY_PARTS, MouseMovie
 from engine.synthetic.movies import LOOKS
 from engine.synthetic.scene import Look
@@ -29,8 +29,10 @@ HEADINGS = (
 
 def load(folder: Path, height: int, width: int) -> Any:
     """Compile the export of `folder` for one picture of this size at a time, in float32."""
+    import openvino  # behind engine.inference, which keeps it from sending telemetry
+
     core = openvino.Core()
-    model = core.read_model(next(folder.glob("snapshot-*.pb")))
+    model = core.read_model(read_export(folder).graph_path)
     model.reshape([1, height, width, 3])
     return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 

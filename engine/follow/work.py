@@ -11,7 +11,7 @@ from engine.follow.animal import LIKELY
 from engine.follow.looks import Look, new_looks
 from engine.follow.window import Region, Window
 from engine.inference import CutSides, PendingPoses, PoseModel
-from engine.prediction import KnownPoses
+from engine.prediction import KnownPoses, naming_frame
 from readers import FrameBatch, FrameStatus
 
 _FIRST_CHECKED, _CHECK_EVERY_FRAMES, _NUM_CHECKED = 100, 400, 2
@@ -102,12 +102,12 @@ class Work:
     def collect(self, model: PoseModel) -> None:
         """Wait for the poses; if a check fails, believe no window, and look at whole frames."""
         for begun in self._begun:
-            self.poses[begun.chosen] = begun.result()
+            self.poses[begun.chosen] = begun.result(self.batch)
         self._begun.clear()
         if self._check is None:
             return
         check, self._check = self._check, None
-        whole = check.result()
+        whole = check.result(self.batch)
         error_px = errors_px(self.poses[check.chosen], whole)
         self.poses[check.chosen] = whole
         self.looks["look"][check.chosen] = Look.CHECK
@@ -126,9 +126,10 @@ class _Begun:
     left: int = 0
     top: int = 0
 
-    def result(self) -> NDArray[np.float64]:
+    def result(self, batch: FrameBatch) -> NDArray[np.float64]:
         """Wait for the poses, in pixels of the whole frame."""
-        poses = self.pending.result()
+        with naming_frame(batch, self.chosen):
+            poses = self.pending.result()
         poses[..., :2] += (self.left, self.top)
         return poses
 

@@ -1,14 +1,25 @@
-"""Exported DeepLabCut models, and the runtimes that run them."""
+"""Exported DeepLabCut models, and the runtimes that run them.
+
+OpenVINO is imported within this package alone, so that its telemetry is off before.
+"""
+
+import sys
 
 from engine.inference.export import ModelError, ModelExport, read_export
+from engine.inference.guarded import ImpossiblePoseError
 from engine.inference.load import RUNTIMES, load_model
 from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
 from engine.inference.workload import usual_batch_size
+
+# OpenVINO's import tells an analytics host, and keeps an id in the user's home, where it finds this
+# module. None stands for one that cannot be imported.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # typeshed knows modules alone
 
 __all__ = [
     "RUNTIMES",
     "Cancelled",
     "CutSides",
+    "ImpossiblePoseError",
     "ModelError",
     "ModelExport",
     "PendingPoses",

@@ -7,11 +7,11 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.inference.checking import check_graph
+from engine.inference.checking import TRIED_SHAPE, check_graph
 from engine.inference.geometry import Geometry, find_geometry
 from engine.inference.graph import GraphNode, read_graph
 from engine.inference.graph_error import GraphError
@@ -68,6 +68,8 @@ class ModelExport:
         Of the frozen graph.
     geometry
         How the network looks at a picture; None where its graph does not tell.
+    nodes
+        The graph without its weights.
     """
 
     directory: Path
@@ -85,12 +87,28 @@ class ModelExport:
     depends_on_batch: bool
     sha256: str
     geometry: Geometry | None = None
+    nodes: Sequence[GraphNode] = field(default=(), repr=False, compare=False)
 
     @property
     def scorer(self) -> str:
         """DeepLabCut's name for the model, as it stands in its .h5 files."""
         network = _scorer_network(self.network)
         return f"DLC_{network}_{self.task}{self.date}shuffle{self.shuffle}_{self.iterations}"
+
+    def check_images(self, image_shape: tuple[int, ...]) -> None:
+        """Check that the network can look at images of a size, before it takes memory for them.
+
+        Parameters
+        ----------
+        image_shape
+            Height, width and channels.
+
+        Raises
+        ------
+        ModelError
+            If the graph does not fit such images, or takes more for them than any network.
+        """
+        _check_graph(self.graph_path, self.nodes, image_shape)
 
 
 def _scorer_network(network: str) -> str:
@@ -122,10 +140,7 @@ def read_export(directory: Path) -> ModelExport:
     names = _names(directory, config)
     nodes, sha256 = _read_graph(graph_path)
     predicts_poses = _predicts_poses(graph_path, nodes)
-    try:
-        check_graph(nodes)
-    except GraphError as error:
-        raise ModelError(graph_path, str(error)) from error
+    _check_graph(graph_path, nodes, TRIED_SHAPE[1:])
     export = ModelExport(
         directory=directory,
         graph_path=graph_path,
@@ -142,6 +157,7 @@ def read_export(directory: Path) -> ModelExport:
         depends_on_batch=any(node.is_training for node in nodes),
         sha256=sha256,
         geometry=find_geometry(nodes),
+        nodes=nodes,
     )
     if not table_holds(export.scorer, body_parts):
         raise ModelError(
@@ -151,6 +167,15 @@ def read_export(directory: Path) -> ModelExport:
             "belongs to them); shorten them",
         )
     return export
+
+
+def _check_graph(
+    graph_path: Path, nodes: Sequence[GraphNode], image_shape: tuple[int, ...]
+) -> None:
+    try:
+        check_graph(nodes, image_shape)
+    except GraphError as error:
+        raise ModelError(graph_path, str(error)) from error
 
 
 @contextmanager

@@ -127,11 +127,13 @@ def _node(data: bytes) -> GraphNode:
     constant = None
     for name, attribute in node.attr.items():
         kind = attribute.WhichOneof("value") or ""
-        value = getattr(attribute, kind) if kind else None
+        value: Any = getattr(attribute, kind) if kind else None
         if kind == "tensor":
             if node.op == "Const" and name == "value":
                 constant = read_constant(node.name, value)
             value = None  # frees the megabytes of weights
+        elif kind == "list" and node.op == "Const":
+            value = type(value)()  # a part of the message would keep all of it, the weights too
         attributes[name] = kind, value
     return GraphNode(node.name, node.op, tuple(node.input), attributes, constant)
 

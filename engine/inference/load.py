@@ -9,12 +9,13 @@ import numpy as np
 from engine.inference.checking import TRIED_SHAPE
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.frame_by_frame import FrameByFrame
+from engine.inference.guarded import GuardedModel, ImpossiblePoseError, check_poses
 from engine.inference.model import PoseModel
 from engine.inference.workload import MOST_IMAGES
-from engine.wording import printable
+from engine.memory import OutOfMemoryError, is_out_of_memory
+from engine.wording import printable, reason
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
-_LONGEST_REASON = 200
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL
 
 
@@ -48,22 +49,31 @@ def load_model(
     ------
     ModelError
         If the graph cannot run, or does not predict the body parts that its settings name.
+    RunError
+        If there is no memory for the model.
     """
     chosen = _chosen(runtime)
     try:
         model = _load(export, chosen, is_prompt, num_sizes, most_ahead, continues_windows)
-        shape = model.predict(np.zeros(TRIED_SHAPE, np.uint8)).shape
-    except (ModelError, ImportError):
-        raise
+        poses = model.predict(np.zeros(TRIED_SHAPE, np.uint8))
     except Exception as error:
         # The runtimes do not say what they raise about a graph: errors of their own, of C++, of
         # protobuf, or those that come of outputs with other shapes than expected.
-        reason = printable(" ".join(str(error).split())[:_LONGEST_REASON]) or type(error).__name__
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"the model {printable(str(export.directory))}", "close other programs"
+            ) from error
+        if isinstance(error, ModelError | ImportError):
+            raise
         raise ModelError(
-            export.graph_path, f"does not run as a DeepLabCut model ({reason})"
+            export.graph_path, f"does not run as a DeepLabCut model ({reason(error)})"
         ) from error
-    _check_body_parts(export, shape)
-    return model
+    _check_body_parts(export, poses.shape)
+    try:
+        check_poses(poses, TRIED_SHAPE[1:], export.body_parts)
+    except ImpossiblePoseError as error:
+        raise ModelError(export.graph_path, f"of a black picture, {error}") from error
+    return GuardedModel(model, export)
 
 
 def _load(

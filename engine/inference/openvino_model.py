@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.inference.continuation import continue_beyond_edges
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.heads import merge_heads
+from engine.inference.indices import limit_indices
 from engine.inference.model import Cancelled, CutSides, PoseModel
 from engine.inference.patient import patiently
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
@@ -128,6 +129,7 @@ class OpenVinoModel(PoseModel):
     def _compiled(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         network = self._network.clone()
         network.reshape([1, *image_shape])
+        limit_indices(network)
         if is_window:
             # TensorFlow writes a dilated convolution as three steps, which are one when shapes are
             # known: the cells beyond the edges are then its own.

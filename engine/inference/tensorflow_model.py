@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.wording import path_as_text
+from engine.wording import path_as_text, reason
 
 
 class TensorFlowModel(PoseModel):
@@ -77,7 +77,7 @@ class TensorFlowModel(PoseModel):
 
 def sees_gpu() -> bool:
     """Tell whether TensorFlow sees a GPU."""
-    with _without_notices():
+    with _without_notices(), _without_requests():
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
@@ -120,13 +120,30 @@ def _plainly_named(folder: Path) -> Iterator[Path]:
         yield link
 
 
+@contextmanager
+def _without_requests() -> Iterator[None]:
+    """Give TensorFlow's import an empty `requests`.
+
+    The real one opens a socket, to see whether the machine knows IPv6; what would use it is for
+    servers of Google's and for Keras' training.
+    """
+    is_hidden = "requests" not in sys.modules
+    if is_hidden:
+        sys.modules["requests"] = types.ModuleType("requests")
+    try:
+        yield
+    finally:
+        if is_hidden:
+            del sys.modules["requests"]
+
+
 def _load_runner(export: ModelExport) -> Any:
     # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
     # which TensorFlow models do not need.
     benchmark = types.ModuleType("dlclive.benchmark")
     benchmark.__dict__.update(benchmark_videos=None, download_benchmarking_data=None)
     sys.modules.setdefault("dlclive.benchmark", benchmark)
-    with _without_notices():
+    with _without_notices(), _without_requests():
         from dlclive.factory import build_runner
 
         runner = build_runner("base", export.directory)
@@ -135,6 +152,7 @@ def _load_runner(export: ModelExport) -> Any:
         with _without_notices(), _plainly_named(export.directory) as runner.path:
             runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(export.graph_path, f"TensorFlow cannot run it ({reason})") from error
+        raise ModelError(
+            export.graph_path, f"TensorFlow cannot run it ({reason(error)})"
+        ) from error
     return runner

@@ -21,6 +21,7 @@ from engine.live.following import Followed, Following
 from engine.live.options import LiveOptions
 from engine.live.settling import settle_movies
 from engine.live.status_line import LiveProgress
+from engine.memory import naming_lack_of_memory
 from engine.production import Production, model_warnings
 from engine.run_result import RunResult, run_result
 from engine.undisturbed import undisturbed
@@ -60,12 +61,14 @@ def follow(
     InputError
         If the source, the model, the output directory, a parameter or a publisher cannot be used.
     RunError
-        If nothing comes, or an output cannot be written any more.
+        If nothing comes, an output cannot be written any more, the model gives poses that cannot
+        be, or the system gives no more memory.
     Interrupted
         After a second interrupt.
     """
     load = load or partial(load_for, job, is_prompt=True)
-    return _LiveRun(job, options, progress, load).run()
+    with naming_lack_of_memory():
+        return _LiveRun(job, options, progress, load).run()
 
 
 class _LiveRun:

@@ -1,5 +1,6 @@
 """Memory is told as the system counts it, of this program alone."""
 
+import errno
 import math
 import subprocess
 import sys
@@ -8,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from engine import memory
-from engine.memory import available_mib, peak_mib, resident_mib
+from engine.errors import RunError
+from engine.memory import (
+    OutOfMemoryError,
+    available_mib,
+    naming_lack_of_memory,
+    peak_mib,
+    resident_mib,
+)
 
 STATUS, MEM_INFO = Path("/proc/self/status"), Path("/proc/meminfo")
 needs_linux = pytest.mark.skipif(not STATUS.exists(), reason="only Linux has /proc")
@@ -125,3 +133,37 @@ def test_a_table_of_the_kernels_is_read_by_name(tmp_path: Path) -> None:
     assert memory._field(table, "MemAvailable") == 2097152
     assert memory._field(table, "MemNowhere") is None
     assert memory._field(tmp_path / "none", "MemAvailable") is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+        ImportError("x.so: failed to map segment from shared object"),
+        RuntimeError("Check failed\nstd::bad_alloc"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_whatever_it_is_raised_as(error: Exception) -> None:
+    rule = r"^out of memory: .*--batch-size"
+    with pytest.raises(OutOfMemoryError, match=rule) as raised, naming_lack_of_memory():
+        raise error
+
+    assert isinstance(raised.value, RunError)
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError(), KeyError("a")])
+def test_other_errors_stay_what_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, naming_lack_of_memory():
+        raise error
+    assert raised.value is error
+
+
+def test_a_lack_of_memory_that_caused_an_error_is_found() -> None:
+    error = ValueError("not a model")
+    error.__cause__ = MemoryError()
+
+    with pytest.raises(OutOfMemoryError), naming_lack_of_memory():
+        raise error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -18,22 +20,56 @@ from engine.wording import short
 TRIED_SHAPE = (1, 64, 64, 3)
 """The picture with which a model is tried: small, and large enough for any network."""
 
-# A ResNet-152 makes 6 million elements of such a picture with 3 thousand million products.
-_LARGEST_OUTPUT = 2**21
-_MOST_ELEMENTS = 2**26
-_MOST_PRODUCTS = 20e9
 _MOST_RANK = 6
 _PASSED_ON = ("Const", "Identity", "IdentityN", "StopGradient")
 """These make nothing that was not there before."""
 
 
-def check_graph(nodes: Sequence[GraphNode]) -> None:
-    """Check that a small picture can be followed through the graph; see `follow`."""
-    follow(nodes)
+@dataclass(frozen=True)
+class _Limits:
+    """What a network may take for a picture: as much for each pixel, more for small pictures.
+
+    An EfficientNet-b6, the widest of DeepLabCut's networks, has at most 48 elements for each pixel
+    in an output, 200 in those that are kept at a time, and 5,000 in all together. A ResNet-152
+    takes 0.7 million products for each pixel.
+    """
+
+    num_pixels: int
+
+    @property
+    def largest_output(self) -> int:
+        return max(2**21, 128 * self.num_pixels)
+
+    @property
+    def most_elements_at_a_time(self) -> int:
+        return max(2**23, 384 * self.num_pixels)
+
+    @property
+    def most_elements(self) -> int:
+        return max(2**26, 8192 * self.num_pixels)
+
+    @property
+    def most_products(self) -> float:
+        return 5e6 * max(4096, self.num_pixels)
 
 
-def follow(nodes: Sequence[GraphNode]) -> dict[str, list[Tensor]]:
-    """Tell what is known of each node's outputs, given a small picture.
+def check_graph(nodes: Sequence[GraphNode], image_shape: tuple[int, ...]) -> None:
+    """Check that a picture can be followed through the graph; see `follow`.
+
+    Parameters
+    ----------
+    nodes
+        The graph.
+    image_shape
+        Height, width and channels of the picture.
+    """
+    follow(nodes, (1, *image_shape))
+
+
+def follow(
+    nodes: Sequence[GraphNode], shape: tuple[int, ...] = TRIED_SHAPE
+) -> dict[str, list[Tensor]]:
+    """Tell what is known of each node's outputs, given a picture of a shape.
 
     Raises
     ------
@@ -42,23 +78,58 @@ def follow(nodes: Sequence[GraphNode]) -> dict[str, list[Tensor]]:
         wait for each other, or the work or memory is more than any network's.
     """
     outputs: dict[str, list[Tensor]] = {}
+    uses: dict[str, list[str]] = {}
+    weights: set[str] = set()
+    size = f"a picture of {shape[2]} x {shape[1]}"
+    limits = _Limits(shape[1] * shape[2])
     num_elements, num_products = 0, 0.0
     for node, sources in in_order(nodes):
         inputs = [_output(node, outputs[name], output) for name, output in sources]
-        results = _run(node, inputs)
+        results = _run(node, inputs, shape)
         if node.operation not in _PASSED_ON:
             for tensor in results:
-                if len(tensor.shape) > _MOST_RANK or tensor.count > _LARGEST_OUTPUT:
+                if len(tensor.shape) > _MOST_RANK or tensor.count > limits.largest_output:
                     raise GraphError(
                         f"node {short(node.name)}: {node.operation} makes {short(tensor.shape)} "
-                        "of a small picture; no network does"
+                        f"of {size}; no network does"
                     )
             num_elements += sum(tensor.count for tensor in results)
             num_products += _num_products(node, inputs, results)
-        if num_elements > _MOST_ELEMENTS or num_products > _MOST_PRODUCTS:
-            raise GraphError("takes more memory or time for a small picture than any network")
+        if num_elements > limits.most_elements or num_products > limits.most_products:
+            raise GraphError(f"takes more memory or time for {size} than any network")
         outputs[node.name] = results
+        uses[node.name] = [name for name, _ in sources]
+        if node.operation in _PASSED_ON and weights.issuperset(uses[node.name]):
+            weights.add(node.name)
+    for name in weights:
+        del uses[name]
+    if _most_at_a_time(outputs, uses) > limits.most_elements_at_a_time:
+        raise GraphError(f"takes more memory for {size} than any network")
     return outputs
+
+
+def _most_at_a_time(outputs: dict[str, list[Tensor]], uses: dict[str, list[str]]) -> int:
+    """Tell how many elements of the nodes of `uses` must be kept at a time, at the most.
+
+    A node comes one step behind the last of those that it uses, all of which stand before it. What
+    it gives is kept until the last step at which one that uses it may come.
+    """
+    step: dict[str, int] = {}
+    for name, used in uses.items():
+        step[name] = 1 + max((step.get(other, 0) for other in used), default=0)
+    num_steps = max(step.values(), default=0)
+    latest = dict.fromkeys(step, num_steps)
+    kept_until = dict(step)
+    changes = [0] * (num_steps + 2)
+    for name in reversed(uses):
+        for other in uses[name]:
+            if other in step:
+                latest[other] = min(latest[other], latest[name] - 1)
+                kept_until[other] = max(kept_until[other], latest[name])
+        count = sum(tensor.count for tensor in outputs[name])
+        changes[step[name]] += count
+        changes[kept_until[name] + 1] -= count
+    return max(accumulate(changes))
 
 
 def _output(node: GraphNode, tensors: list[Tensor], output: int) -> Tensor:
@@ -67,11 +138,11 @@ def _output(node: GraphNode, tensors: list[Tensor], output: int) -> Tensor:
     return tensors[output]
 
 
-def _run(node: GraphNode, inputs: list[Tensor]) -> list[Tensor]:
+def _run(node: GraphNode, inputs: list[Tensor], shape: tuple[int, ...]) -> list[Tensor]:
     if node.operation in ("Const", "Placeholder"):
         if inputs:
             raise GraphError(f"node {short(node.name)}: {node.operation} takes no inputs")
-        return [_constant(node) if node.operation == "Const" else _picture(node)]
+        return [_constant(node) if node.operation == "Const" else _picture(node, shape)]
     _check_inputs(node, inputs)
     results = OPERATIONS[node.operation].rule(Call(node, inputs))
     return results if isinstance(results, list) else [results]
@@ -85,19 +156,17 @@ def _constant(node: GraphNode) -> Tensor:
     return Tensor(constant.dtype, constant.shape, constant.values)
 
 
-def _picture(node: GraphNode) -> Tensor:
-    shape = node.attributes.get("shape", ("", None))[1]
+def _picture(node: GraphNode, shape: tuple[int, ...]) -> Tensor:
+    claimed = node.attributes.get("shape", ("", None))[1]
     if DATA_TYPES.get(node.attributes.get("dtype", ("", 0))[1]) != np.float32:
         raise GraphError("takes pictures of another type than float32")
-    if shape is not None and not shape.unknown_rank:
-        given = [dim.size for dim in shape.dim]
-        if len(given) != 4 or any(
-            n not in (-1, m) for n, m in zip(given, TRIED_SHAPE, strict=True)
-        ):
+    if claimed is not None and not claimed.unknown_rank:
+        given = [dim.size for dim in claimed.dim]
+        if len(given) != 4 or any(n not in (-1, m) for n, m in zip(given, shape, strict=True)):
             raise GraphError(
                 f"takes pictures of the shape {short(given)} alone, not of any size and 3 channels"
             )
-    return Tensor(np.dtype(np.float32), TRIED_SHAPE)
+    return Tensor(np.dtype(np.float32), shape)
 
 
 def _check_inputs(node: GraphNode, inputs: list[Tensor]) -> None:

@@ -20,15 +20,15 @@ from tests.shared import MODELS, needs_shared
 
 def problem(data: bytes) -> str:
     with pytest.raises(GraphError) as raised:
-        check_graph(read_graph(io.BytesIO(data)))
+        check_graph(read_graph(io.BytesIO(data)), TRIED_SHAPE[1:])
     message = str(raised.value)
     assert message.isprintable()
     assert len(message) < 500
     return message
 
 
-def check(data: bytes) -> None:
-    check_graph(read_graph(io.BytesIO(data)))
+def check(data: bytes, height: int = 64, width: int = 64) -> None:
+    check_graph(read_graph(io.BytesIO(data)), (height, width, 3))
 
 
 def changed(change: Callable[[Any], None], predicts_poses: bool = True) -> bytes:
@@ -328,13 +328,67 @@ def many_nodes(tf: Any, image: Any) -> None:  # noqa: ARG001 -- of the kind of t
 @pytest.mark.parametrize(
     ("build", "rule"),
     [
-        (doubling, "makes (1, 16384, 64, 3) of a small picture; no network does"),
-        (huge_tile, "of a small picture; no network does"),
+        (doubling, "makes (1, 16384, 64, 3) of a picture of 64 x 64; no network does"),
+        (huge_tile, "of a picture of 64 x 64; no network does"),
         (huge_range, "gives 1 to 1000000 numbers"),
-        (every_pair, "of a small picture; no network does"),
-        (huge_window, "takes more memory or time for a small picture than any network"),
-        (many_nodes, "takes more memory or time for a small picture than any network"),
+        (every_pair, "of a picture of 64 x 64; no network does"),
+        (huge_window, "takes more memory or time for a picture of 64 x 64 than any network"),
+        (many_nodes, "takes more memory or time for a picture of 64 x 64 than any network"),
     ],
 )
 def test_bombs(build: Callable[[Any, Any], Any], rule: str) -> None:
     assert rule in problem(bomb(build))
+
+
+def rows_times_columns(tf: Any, image: Any) -> None:
+    shape = tf.shape(image)
+    tf.tile(image, [1, shape[1] // 32, shape[2] // 32, 1])
+
+
+def huge_fill(tf: Any, image: Any) -> None:
+    shape = tf.shape(image)
+    tf.fill([shape[1] * shape[2] // 8, shape[1] * 8], 1.0)
+
+
+def many_at_a_time(tf: Any, image: Any) -> None:
+    """Keep twenty pictures of 30 channels, each made of the image, until all are there."""
+    kept = [tf.tile(image, [1, 1, 1, 10]) + float(n) for n in range(20)]
+    total = kept[-1]
+    for picture in kept[:-1]:
+        total = tf.nn.relu(total) * tf.nn.relu(picture)
+
+
+def none_of_one_row(tf: Any, image: Any) -> None:
+    shape = tf.shape(image)
+    tf.range(100) // (shape[1] - 63)
+
+
+@pytest.mark.parametrize(
+    ("build", "rule"),
+    [
+        (rows_times_columns, "of a picture of 1280 x 1024; no network does"),
+        (huge_fill, "of a picture of 1280 x 1024; no network does"),
+        (many_at_a_time, "takes more memory for a picture of 1280 x 1024 than any network"),
+    ],
+)
+def test_bombs_that_only_a_larger_picture_lights(
+    build: Callable[[Any, Any], Any], rule: str
+) -> None:
+    data = bomb(build)
+    check(data)
+
+    with pytest.raises(GraphError, match=rule):
+        check(data, 1024, 1280)
+
+
+def test_what_fits_one_size_of_pictures_need_not_fit_another() -> None:
+    data = bomb(none_of_one_row)
+    check(data)
+
+    with pytest.raises(GraphError, match="a known integer above 0 as divisor"):
+        check(data, 63, 64)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (67, 101), (480, 640), (4000, 8000)])
+def test_deeplabcuts_networks_take_pictures_of_any_size(height: int, width: int) -> None:
+    check(BUILT_IN_GRAPH.read_bytes(), height, width)

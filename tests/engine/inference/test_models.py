@@ -205,6 +205,30 @@ def test_the_folder_may_have_any_name(tmp_path: Path, runtime: str) -> None:
     assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 2, 3)
 
 
+def graph_with_indices_from_the_picture() -> bytes:
+    """Build a graph whose two rows are cells at the places that the picture's mean names."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3], name="Placeholder")
+        cells = tf.reshape(image / 255, [-1, 3])
+        places = tf.cast(tf.reduce_mean(image, [1, 2]), tf.int32) * 20 + tf.constant(
+            [-4000, 4000, 0]
+        )
+        rows = tf.gather_nd(cells, tf.reshape(places, [3, 1])[:2])
+        tf.concat([rows[:, :2], rows[:, 2:]], 1, name="concat_1")
+    return bytes(graph.as_graph_def().SerializeToString())
+
+
+def test_indices_that_depend_on_the_picture_stay_within_it_on_openvino(tmp_path: Path) -> None:
+    graph = graph_with_indices_from_the_picture()
+    model = OpenVinoModel(read_export(export_folder(tmp_path / "m", graph)))
+
+    poses = model.predict(np.full((1, 64, 64, 3), 51, np.uint8))
+
+    np.testing.assert_allclose(poses, 0.2, rtol=1e-6)
+
+
 class BatchMean(PoseModel):
     """A model whose poses depend on the batch, as batch normalisation in training mode does."""
 
