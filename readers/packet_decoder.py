@@ -50,7 +50,6 @@ class PacketDecoder:
         self._second_fields = SecondFields(self._context.name, self._context.extradata)
         # Of a transport stream, FFmpeg marks the packet before the damaged one.
         self._tells_cut_packets = stream.container.format.name != "mpegts"
-        self._first_fields: dict[int, int] = {}  # numbers of the last second field and its first
         self._rows: PacketRows | None = None
         self._number = 0
         self._num_rows = 0
@@ -70,7 +69,7 @@ class PacketDecoder:
             return
         if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
             rows.say(number, Silence.BY_DESIGN)
-        elif self._context.name == "mpeg4" and packet.size <= _LARGEST_NOT_CODED_BYTES:
+        elif self._is_not_coded(packet):
             rows.say(number, Silence.REPEATED)
         yield from self._taken(rows, pictures)
 
@@ -108,7 +107,6 @@ class PacketDecoder:
         if packet.is_discard:
             return
         if self._second_fields.is_one(packet):
-            self._first_fields = {self._number: self._number - 1}
             self.has_second_fields = True
             if self._is_avi and time is not None:
                 self.rowless_times.add(time)
@@ -121,6 +119,12 @@ class PacketDecoder:
             self._key_time = time
         elif time is not None and self._key_time is not None and time < self._key_time:
             rows.say(self._number, Silence.BY_DESIGN)
+
+    def _is_not_coded(self, packet: av.Packet[VideoStream]) -> bool:
+        """Tell whether a packet of which no picture comes says that nothing has changed."""
+        if self._context.name != "mpeg4" or packet.size > _LARGEST_NOT_CODED_BYTES:
+            return False
+        return packet.size == 1 or bytes(packet).startswith(_MPEG4_PICTURE)
 
     def _is_placeholder(self, rows: RowsInOrder, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether an encoder of MPEG-4 had nothing to give yet when it gave this packet.
@@ -143,8 +147,7 @@ class PacketDecoder:
 
     def _taken(self, rows: PacketRows, pictures: Iterable[av.VideoFrame]) -> Iterator[Row]:
         for picture in pictures:
-            number = picture.pts or 0
-            yield from rows.take(self._first_fields.get(number, number), picture)
+            yield from rows.take(picture.pts or 0, picture)
 
     def _rows_from(self, first: av.Packet[VideoStream]) -> PacketRows:
         """Tell whether packets have the times of their own pictures.

@@ -46,6 +46,21 @@ def encode(
     return path
 
 
+def copied(path: Path, copy: Path, rate: int | None = None) -> Path:
+    """Copy a movie's packets into another container, which may count at another rate."""
+    with av.open(str(path)) as source, av.open(str(copy), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        if rate is not None:
+            stream.time_base = Fraction(1, rate)
+        start = source.streams.video[0].start_time or 0
+        for packet in source.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None:
+                packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                packet.stream = stream
+                target.mux(packet)
+    return copy
+
+
 def record(path: Path, dropped: Sequence[int] = ()) -> Path:
     """Write an .isxb."""
     mouse = MouseMovie(seed=1, width=WIDTH, height=HEIGHT, num_frames=NUM_FRAMES)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from readers import FrameStatus, inspect_movie
 from tests.cases import CASES
 from tests.readers.cameras import read_by_opencv
-from tests.readers.damaged import FRAME_RATE, encode, packet_places, read_all
+from tests.readers.damaged import FRAME_RATE, copied, encode, packet_places, read_all
 
 DROPPED = [3, 4, 11, *range(20, 26)]
 
@@ -25,20 +24,6 @@ def decoded(path: Path) -> list[int]:
 
 def assert_pictures_as_opencv(path: Path) -> None:
     np.testing.assert_array_equal(read_all(path).images[decoded(path)], read_by_opencv(path))
-
-
-def copied_into_avi(path: Path, copy: Path, rate: int) -> Path:
-    """Copy a movie's packets into an .avi that counts at another rate."""
-    with av.open(str(path)) as source, av.open(str(copy), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        stream.time_base = Fraction(1, rate)
-        start = source.streams.video[0].start_time or 0
-        for packet in source.demux(video=0):
-            if packet.size and packet.pts is not None and packet.dts is not None:
-                packet.pts, packet.dts = packet.pts - start, packet.dts - start
-                packet.stream = stream
-                target.mux(packet)
-    return copy
 
 
 def test_frames_dropped_among_b_frames_have_their_own_rows() -> None:
@@ -94,7 +79,7 @@ def test_a_copy_that_counts_faster_has_the_same_rows(
 ) -> None:
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     whole = encode(tmp_path / ("a.mkv" if codec == "mjpeg" else "a.ts"), codec, pixel_format)
-    copy = copied_into_avi(whole, tmp_path / "a.avi", multiple * FRAME_RATE)
+    copy = copied(whole, tmp_path / "a.avi", multiple * FRAME_RATE)
 
     movie, original = read_all(copy), read_all(whole)
 

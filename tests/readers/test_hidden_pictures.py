@@ -11,22 +11,9 @@ from av.video.stream import VideoStream
 from readers import FrameStatus
 from tests.cases import CASES
 from tests.readers.cameras import read_by_opencv
-from tests.readers.damaged import encode, packet_places, read_all, without
+from tests.readers.damaged import copied, encode, packet_places, read_all, without
 
 FIELDS = CASES / "field_pairs_1080i_like.ts"
-
-
-def copied(path: Path, copy: Path) -> Path:
-    """Copy a movie's packets into another container, times from 0 on."""
-    with av.open(str(path)) as source, av.open(str(copy), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        start = source.streams.video[0].start_time or 0
-        for packet in source.demux(video=0):
-            if packet.size and packet.pts is not None and packet.dts is not None:
-                packet.pts, packet.dts = packet.pts - start, packet.dts - start
-                packet.stream = stream
-                target.mux(packet)
-    return copy
 
 
 def assert_as_opencv(path: Path) -> None:
