@@ -48,8 +48,10 @@ class PacketDecoder:
         self._frame_period = frame_period
         self._is_avi = is_avi
         self._second_fields = SecondFields(self._context.name, self._context.extradata)
-        # Of a transport stream, FFmpeg marks the packet before the damaged one.
-        self._tells_cut_packets = stream.container.format.name != "mpegts"
+        # Of a transport stream, FFmpeg marks the packet before the one that has lost a part.
+        self._marks_too_early = stream.container.format.name == "mpegts"
+        self._is_marked = False
+        self._suspect: av.Packet[VideoStream] | None = None
         self._rows: PacketRows | None = None
         self._number = 0
         self._num_rows = 0
@@ -60,18 +62,15 @@ class PacketDecoder:
 
     def put(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Decode a packet, whose time is changed; yield the rows known now. Take all of them."""
-        rows = self._rows_from(packet)
-        yield from self._expect(rows, packet)
-        number = packet.pts = self._number  # the decoder hands it on with the picture
-        pictures = self._decoded(packet)
-        if pictures is None:
-            rows.fail(number)
-            return
-        if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
-            rows.say(number, Silence.BY_DESIGN)
-        elif self._is_not_coded(packet):
-            rows.say(number, Silence.REPEATED)
-        yield from self._taken(rows, pictures)
+        # Where recordings were joined, nothing is missing before the key picture of the next one.
+        yield from self._put_suspect(is_damaged=not packet.is_keyframe)
+        is_behind_marked, self._is_marked = self._is_marked, packet.is_corrupt
+        if not self._marks_too_early:
+            yield from self._put(packet, is_damaged=packet.is_corrupt)
+        elif is_behind_marked:
+            self._suspect = packet
+        else:
+            yield from self._put(packet, is_damaged=False)
 
     def pass_over(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Do as `put` without decoding, where pictures stand alone: the row has no picture."""
@@ -89,6 +88,7 @@ class PacketDecoder:
 
         Nothing is let go of unless the packet is one that a decoder can begin with.
         """
+        yield from self._put_suspect(is_damaged=False)
         if packet.is_keyframe:
             yield from self.rest()
             self._context.flush_buffers()
@@ -96,9 +96,29 @@ class PacketDecoder:
 
     def rest(self) -> Iterator[Row]:
         """Empty the decoder at the end of the movie; yield the rows that are left."""
+        yield from self._put_suspect(is_damaged=True)
         if self._rows is not None:
             yield from self._taken(self._rows, self._decoded(None) or [])
             yield from self._rows.rest()
+
+    def _put_suspect(self, *, is_damaged: bool) -> Iterator[Row]:
+        suspect, self._suspect = self._suspect, None
+        if suspect is not None:
+            yield from self._put(suspect, is_damaged=is_damaged)
+
+    def _put(self, packet: av.Packet[VideoStream], *, is_damaged: bool) -> Iterator[Row]:
+        rows = self._rows_from(packet)
+        yield from self._expect(rows, packet)
+        number = packet.pts = self._number  # the decoder hands it on with the picture
+        pictures = None if is_damaged else self._decoded(packet)
+        if pictures is None:
+            rows.fail(number)
+            return
+        if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
+            rows.say(number, Silence.BY_DESIGN)
+        elif self._is_not_coded(packet):
+            rows.say(number, Silence.REPEATED)
+        yield from self._taken(rows, pictures)
 
     def _expect(self, rows: PacketRows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Give a packet its number, and add it to the rows if it is to have one."""
@@ -167,8 +187,6 @@ class PacketDecoder:
         """Decode a packet, or empty the decoder; None where that fails."""
         if packet is not None and not packet.size:
             return None  # which the decoder would take for the end
-        if packet is not None and packet.is_corrupt and self._tells_cut_packets:
-            return None
         if packet is not None and self._second_fields.lacks_first:
             return None
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from readers import FrameStatus, inspect_movie
 from tests.readers.cameras import read_by_opencv
-from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
+from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, packet_places, read_all
 
 PACKET_BYTES = 188
 WRAP = 2**33
@@ -93,3 +93,22 @@ def test_packets_with_a_time_code_are_read_too(tmp_path: Path) -> None:
 
     assert inspect_movie(coded).damage is None
     np.testing.assert_array_equal(read_all(coded).images, read_all(path).images)
+
+
+@pytest.mark.parametrize("index", [3, 10, 13, 20])
+def test_a_picture_that_lost_a_part_is_undecodable_and_the_one_before_it_is_not(
+    tmp_path: Path, index: int
+) -> None:
+    """FFmpeg marks the one before."""
+    path = encode(tmp_path / "a.ts", codec_options={"g": "8", "bf": "0", "b": "2000000"})
+    whole, (place, size) = read_all(path), packet_places(path)[index]
+    middle = (place + size // 2) // PACKET_BYTES * PACKET_BYTES
+    data = path.read_bytes()
+    lossy = tmp_path / "b.ts"
+    lossy.write_bytes(data[:middle] + data[middle + PACKET_BYTES :])
+
+    movie = read_all(lossy)
+
+    assert np.flatnonzero(movie.status).tolist() == [index]
+    np.testing.assert_array_equal(movie.images[:index], whole.images[:index])
+    np.testing.assert_array_equal(movie.time_s, whole.time_s)
