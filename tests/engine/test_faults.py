@@ -95,7 +95,7 @@ def check_resuming_gives(whole: dict[str, bytes], movie: Path, output_dir: Path)
     assert contents(output_dir) == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_in_the_middle_of_a_segment(
     movie: Path, whole: dict[str, bytes], tmp_path: Path, number: signal.Signals
 ) -> None:

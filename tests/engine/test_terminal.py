@@ -108,7 +108,7 @@ def test_what_is_inspected(
         ["run", "movie.avi", "--output-dir", "out", "--draw-skeleton", "--skeleton", HOSTILE],
         ["run", "movie.avi", f"--{HOSTILE}"],
         ["bench", HOSTILE],
-        ["live", HOSTILE, "--output-dir", "out"],
+        ["live", f"{HOSTILE}://", "--output-dir", "out"],
         ["live", "movie.avi", "--output-dir", "out", "--publish", HOSTILE],
         ["live", "movie.avi", "--output-dir", "out", "--status", f"{HOSTILE}/status.json"],
         [HOSTILE],

@@ -8,6 +8,11 @@ from mmap import mmap
 from readers import InputError
 
 
+class _TwoLinesError(InputError):
+    def __init__(self) -> None:
+        ValueError.__init__(self, "not\nso")
+
+
 def breaks_on_command(data: bytes) -> None:
     """Accept b"fine" alone; any other input says how to break."""
     if data == b"exception":
@@ -15,7 +20,7 @@ def breaks_on_command(data: bytes) -> None:
     if data == b"refused":
         raise InputError("not so")
     if data == b"two lines":
-        raise InputError("not\nso")
+        raise _TwoLinesError
     if data == b"crash":
         os.abort()
     if data == b"memory":
