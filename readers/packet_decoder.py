@@ -116,7 +116,7 @@ class PacketDecoder:
             return
         if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
             rows.say(number, Silence.BY_DESIGN)
-        elif self._is_not_coded(packet):
+        elif not pictures and self._is_not_coded(packet):
             rows.say(number, Silence.REPEATED)
         yield from self._taken(rows, pictures)
 

@@ -101,6 +101,24 @@ def test_a_picture_that_is_not_coded_is_the_one_before() -> None:
         np.testing.assert_array_equal(movie.images[index], movie.images[index - 1])
 
 
+@pytest.mark.parametrize("num_b_frames", ["0", "1", "2"])
+def test_pictures_of_a_few_bytes_are_their_own(tmp_path: Path, num_b_frames: str) -> None:
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as output:
+        options = {"bf": num_b_frames, "g": "50", "b_strategy": "0"}
+        stream = output.add_stream("mpeg4", rate=FRAME_RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for index in range(24):
+            image = np.full((32, 48, 3), 90, np.uint8)
+            image[: 16 * (index // 5 % 2), :16] = 200  # most pictures are the one before
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        output.mux(stream.encode(None))
+    assert min(size for _, size in packet_places(path)) <= 19
+
+    assert decoded(path) == list(range(24))
+    assert_pictures_as_opencv(path)
+
+
 def packed(path: Path, copy: Path, slots: Sequence[int]) -> Path:
     """Pack pictures of B-frames as Xvid does: P and B in one packet, then one that is not coded.
 
