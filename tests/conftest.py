@@ -3,6 +3,7 @@
 With ``CI`` set, hypothesis loads its own profile ``ci``, which does both.
 """
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import engine.inference  # noqa: F401 -- keeps OpenVINO quiet, which some tests import themselves
@@ -12,3 +13,19 @@ if settings.get_current_profile_name() != "ci":
         "posestream", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("posestream")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark cases of a large matrix slow: all but a few, evenly from the first to the last."""
+    matrices: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("often") is not None:
+            matrices.setdefault(getattr(item, "function", None), []).append(item)
+    for cases in matrices.values():
+        marker = cases[0].get_closest_marker("often")
+        num_often = marker.args[0] if marker is not None else len(cases)
+        often = {index * len(cases) // num_often for index in range(num_often)}
+        for index, item in enumerate(cases):
+            if index not in often:
+                item.add_marker(pytest.mark.slow)

@@ -138,6 +138,7 @@ def test_a_benchmark_prints_a_table_and_writes_json_with_machine_and_versions(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "movie.avi"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("briefly")
 def test_a_benchmark_of_a_model_recommends_how_to_run_it(
     movie: Path, capsys: pytest.CaptureFixture[str]
@@ -207,6 +208,7 @@ def holds_frames(journal: Path) -> bool:
     return content is not None and content.num_frames > 0
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_a_stopped_run_says_how_to_go_on(
@@ -336,6 +338,7 @@ def test_an_interrupt_leaves_earlier_results_alone(finished: Path, long_movie: P
     assert after == before
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("damage", ["", "cut off", "one bad picture"])
 def test_strict_tells_of_damage_by_the_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
@@ -365,6 +368,7 @@ def is_there(process_group: int) -> bool:
     return True
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("begun", ["", "outputs/.dlc_labeled_movie.0.segments"])
 def test_an_interrupt_of_a_benchmark_leaves_no_file_and_no_process(
     tmp_path: Path, long_movie: Path, begun: str

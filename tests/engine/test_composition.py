@@ -84,6 +84,7 @@ def test_annotations_and_pose_estimates_agree(demo_run: Path) -> None:
     np.testing.assert_array_equal(table.iloc[:, 5:].to_numpy(), poses_in(demo_run).reshape(200, -1))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("look", ["infrared", "white light"])
 def test_the_built_in_model_finds_unseen_mice_within_three_pixels(
     tmp_path: Path, look: Any
@@ -166,6 +167,7 @@ def test_poses_are_relative_to_the_crop_or_to_the_movie_as_asked(
     assert (tmp_path / "movie/dlc_labeled_movie.0.mp4").read_bytes() == labelled
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("window_length", [0, 1])
 def test_a_window_of_0_or_1_leaves_poses_as_they_are(
     tmp_path: Path, small_movie: Path, window_length: int
@@ -276,6 +278,7 @@ def test_a_movie_that_vanishes_during_the_run_is_a_failed_run(
     assert names_in(tmp_path / "out") == {path.name for path in before.outputs} | {"unfinished-run"}
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("name", ["mouse:1", "2023-01-27T10:34", "a b", "ümläut"])
 def test_names_that_look_like_something_else_are_names(
     tmp_path: Path, small_movie: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -322,6 +325,7 @@ def peak_memory_mib(movie: Path, output_dir: Path) -> float:
     return int(result.stdout) / 1024
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_movie(tmp_path: Path) -> None:
     images = list(MouseMovie(seed=1, width=128, height=96, num_frames=100).images())
     peaks = {}
@@ -334,6 +338,7 @@ def test_memory_does_not_grow_with_the_movie(tmp_path: Path) -> None:
     assert peaks[20_000] <= 1.05 * peaks[2_000], peaks
 
 
+@pytest.mark.slow
 def test_memory_of_a_run_of_640_x_480_with_all_outputs(tmp_path: Path) -> None:
     images = MouseMovie(seed=1, width=640, height=480, num_frames=200).images()
     write_mp4(tmp_path / "movie.mp4", images, 25)

@@ -105,6 +105,7 @@ def test_what_the_end_of_a_run_has_left_is_no_run(
     assert contents(job.output_dir) == whole_run
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize("names", LEFT_AT_THE_END)
 def test_where_there_is_nothing_else_a_run_begins(
     recording: Path, whole_run: dict[str, bytes], tmp_path: Path, names: list[str]

@@ -53,6 +53,7 @@ REMOVE = "engine.unfinished.UnfinishedRun.remove"
 PAUSED_AT = 30
 
 
+@pytest.mark.often(3)
 @pytest.mark.parametrize("num_moved", range(9))
 def test_a_run_that_ends_between_two_moves_is_finished_by_resuming(
     recording: Path,
@@ -130,6 +131,7 @@ def finished(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return left
 
 
+@pytest.mark.often(5)
 @pytest.mark.parametrize(
     ("when", "damaged"),
     [
@@ -166,6 +168,7 @@ def test_outputs_that_others_have_removed_or_changed_are_made_again(
     assert num_seen == 0 or JOURNAL in damaged
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("damage", [shorten, alter])
 def test_a_labelled_movie_that_waits_for_the_others_of_its_run_is_checked(
     recording: Path, tmp_path: Path, damage: Callable[[Path], object]
@@ -182,6 +185,7 @@ def test_a_labelled_movie_that_waits_for_the_others_of_its_run_is_checked(
     assert (output_dir / LABELLED).read_bytes() == whole
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("name", [LABELLED, ESTIMATES])
 def test_what_is_changed_while_the_run_works_is_no_output(
     recording: Path,

@@ -95,6 +95,7 @@ def check_resuming_gives(whole: dict[str, bytes], movie: Path, output_dir: Path)
     assert contents(output_dir) == whole
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_in_the_middle_of_a_segment(
     movie: Path, whole: dict[str, bytes], tmp_path: Path, number: signal.Signals
@@ -211,6 +212,7 @@ def test_a_disk_that_is_not_to_be_written_on(movie: Path, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("size_kib", [80, 200, 320])
 def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_kib: int) -> None:
     disk, kept = tmp_path / "disk", tmp_path / "kept"
@@ -239,6 +241,7 @@ def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_
 WRITES = "write,pwrite64,writev"
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("part", "call"),
     [*((part, WRITES) for part in PARTS), (PARTS[2], "fsync")],

@@ -44,6 +44,7 @@ class FailsAhead(Fails):
         return 8
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize("kind", [Fails, FailsAhead])
 @pytest.mark.parametrize(("first", "batch_size"), [(0, 3), (31, 3), (9, 1)])
 def test_frames_before_an_impossible_pose_are_kept(

@@ -49,12 +49,8 @@ def whole(movie: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     return made, time.monotonic() - started_s
 
 
-FEW, MANY = range(5), range(5, 50)
-
-
-@pytest.mark.parametrize(
-    "seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MANY)]
-)
+@pytest.mark.often(2)
+@pytest.mark.parametrize("seed", range(50))
 def test_killed_anywhere_and_resumed_it_gives_the_same_outputs(
     movie: Path, whole: tuple[dict[str, bytes], float], tmp_path: Path, seed: int
 ) -> None:

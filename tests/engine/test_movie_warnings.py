@@ -44,6 +44,7 @@ def test_the_demo_has_three_and_no_other_warning(tmp_path: Path) -> None:
     assert "3 of 200 frames were dropped by the recorder" in warning
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("stop_after", [None, 6, 10])
 def test_a_change_of_size_is_named_also_by_a_run_that_was_stopped(
     tmp_path: Path, stop_after: int | None

@@ -36,6 +36,7 @@ def test_the_outputs_are_those_of_a_run_that_was_not_stopped(
     assert num_seen == NUM_SEEN  # no image twice
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     "options",
     [
@@ -54,6 +55,7 @@ def test_it_holds_for_all_options(recording: Path, tmp_path: Path, options: dict
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("num_images", [10, 13, 28, 33])
 def test_it_holds_for_movies_with_frames_that_cannot_be_decoded(
     damaged_recording: Path, tmp_path: Path, num_images: int
@@ -70,6 +72,7 @@ def test_it_holds_for_movies_with_frames_that_cannot_be_decoded(
     assert told["not_decodable_frames"]["ranges"] == [[11, 13], [30, 30]]
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("num_images", [20, 43, 44, 70, 100])
 def test_it_holds_for_several_movies(recording: Path, tmp_path: Path, num_images: int) -> None:
     later = tmp_path / "later.isxb"

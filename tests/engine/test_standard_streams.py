@@ -85,6 +85,7 @@ def hung_up() -> Iterator[tuple[int, Callable[[int], None]]]:
     yield slave, act
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     ("command", "listener"),
     [("live", closed_after_a_line), ("live", never_read), ("run", hung_up)],

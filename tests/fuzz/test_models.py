@@ -184,11 +184,13 @@ def graphs() -> list[bytes]:
 TEXTS = [(read_settings, SETTINGS), (read_config, CONFIG), (read_json, INPUTS)]
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_a_graph_for_openvino(mutate: Mutation) -> None:
     assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_OFTEN))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(("target", "intact"), TEXTS)
 def test_a_text(target: Target, intact: bytes) -> None:
     assert_none_fails(target, [intact], rewritten, range(2 * NUM_OFTEN))

@@ -118,6 +118,7 @@ def test_an_isxb_that_claims_a_thousand_million_frames(tmp_path: Path, field: in
     assert "counts 1000000000" in refusal(path)
 
 
+@pytest.mark.often(6)
 @pytest.mark.parametrize(
     ("frames", "problem"),
     [

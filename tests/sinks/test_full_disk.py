@@ -56,6 +56,7 @@ def final_names(output: str) -> set[str]:
     return set(PREVIEWS) if output == "previews" else {output}
 
 
+@pytest.mark.often(4)
 @pytest.mark.parametrize("output", WRITERS)
 @pytest.mark.parametrize(
     ("shortage", "number"), [("short_files", errno.EFBIG), ("small_disk", errno.ENOSPC)]

@@ -40,6 +40,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(folder)
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("place", "more"),
     [

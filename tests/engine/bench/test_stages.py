@@ -50,6 +50,7 @@ def measured(
     return measure_stages(told.append, job, movie, most_frames, measured_s), told
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     ("name", "options", "most_frames"),
     [

@@ -68,6 +68,7 @@ def assert_near(followed: NDArray[np.float64], whole: NDArray[np.float64]) -> No
     assert np.mean(error_px <= 1) >= 0.99
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("follow", ["poses", "tracker", "auto"])
 def test_poses_are_near_those_of_whole_frames(
     movie: Path, whole: NDArray[np.float64], tmp_path: Path, follow: str
@@ -128,6 +129,7 @@ class StoppingModel(PoseModel):
         self._model.close()
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("follow", ["poses", "auto"])
 def test_a_run_that_is_stopped_again_and_again_has_the_outputs_of_one_that_was_not(
     movie: Path, tmp_path: Path, follow: str
@@ -148,6 +150,7 @@ def test_a_run_that_is_stopped_again_and_again_has_the_outputs_of_one_that_was_n
     assert contents(output_dir) == contents(tmp_path / "at once")
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_threads(movie: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         run(job(movie, tmp_path / name, follow="poses"))

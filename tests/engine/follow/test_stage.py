@@ -231,6 +231,7 @@ def test_a_movie_in_which_nothing_is_seen_is_looked_at_whole() -> None:
     assert set(model.sizes) == {(WIDTH, HEIGHT)}
 
 
+@pytest.mark.slow
 @given(
     num_known=st.integers(0, 11).map(lambda num_batches: 4 * num_batches),
     recalled_at_a_time=st.integers(1, 50),

@@ -116,6 +116,7 @@ def padded(layer: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:
     return lambda cells: layer(tf1.pad(cells, margins))
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("layers", "alignment_px"),
     [

@@ -68,6 +68,7 @@ def poses() -> NDArray[np.float64]:
     return np.tile([WIDTH / 2, HEIGHT / 2, 0.9], (len(IMAGES), len(NAMES), 1))
 
 
+@pytest.mark.often(8)
 @pytest.mark.parametrize(
     ("place", "value"),
     [(place, value) for place in (0, 1, 2) for value in (np.nan, np.inf, -np.inf, 1e28, -1e28)]

@@ -69,6 +69,7 @@ def test_other_transposed_convolutions_stay_as_they_are(kernel: int, stride: int
     assert kinds(network) == before
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize("size", [(64, 64), (101, 67)])
 @pytest.mark.parametrize(
     "folder",

@@ -40,6 +40,7 @@ def can_trace() -> bool:
     return subprocess.run([*STRACE, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603 -- this file's own command
 
 
+@pytest.mark.often(1)
 @pytest.mark.skipif(not can_trace(), reason="strace is not installed, or may trace nothing here")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_run_opens_no_socket(runtime: str, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_what_came_while_the_process_was_stopped_is_worked_off(tmp_path: Path) -
     assert frames == list(range(60))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_recording_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
     output_dir = tmp_path / "live"

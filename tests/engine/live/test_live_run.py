@@ -55,6 +55,7 @@ def assert_same(live_dir: Path, run_dir: Path) -> None:
         assert (live_dir / name).read_bytes() == (run_dir / name).read_bytes(), name
 
 
+@pytest.mark.often(3)
 @pytest.mark.parametrize(
     ("suffix", "ahead"),
     [(".isxb", 1), (".isxb", 7), (".avi", 1), (".mp4", 1), (".mkv", 7), (".ts", 1)],
@@ -74,6 +75,7 @@ def test_the_outputs_are_those_of_a_run_of_the_recorded_movie(
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     "options",
     [
@@ -91,6 +93,7 @@ def test_it_holds_for_all_options(tmp_path: Path, options: dict[str, Any]) -> No
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("dropped", [[0], [11, 12], [2, 3, 29]])
 def test_frames_that_the_recorder_lost_get_their_rows_at_the_end(
     tmp_path: Path, dropped: list[int]
@@ -108,6 +111,7 @@ def test_frames_that_the_recorder_lost_get_their_rows_at_the_end(
     np.testing.assert_allclose(times_s, np.arange(30) / FRAME_RATE, atol=1e-9)
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     ("suffix", "stop_after"), [(".isxb", 1), (".isxb", 12), (".isxb", 20), (".mkv", 11)]
 )
@@ -129,6 +133,7 @@ def test_a_live_run_that_was_killed_is_gone_on_with_by_a_run(
     assert sorted(path.name for path in job.output_dir.iterdir()) == OF_ONE_MOVIE
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(("suffix", "stop_after"), [(".isxb", 13), (".mkv", 1)])
 def test_a_live_run_that_was_killed_is_gone_on_with_while_the_camera_records(
     tmp_path: Path, suffix: str, stop_after: int

@@ -62,6 +62,7 @@ def test_all_chunks_make_one_run(tmp_path: Path, chunks: list[Path]) -> None:
     assert not (job.output_dir / "unfinished-run").exists()
 
 
+@pytest.mark.slow
 def test_a_series_that_was_killed_is_gone_on_with_by_a_run(
     tmp_path: Path, chunks: list[Path]
 ) -> None:

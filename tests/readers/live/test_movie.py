@@ -84,6 +84,7 @@ def assert_same_rows(batch: FrameBatch, expected: FrameBatch) -> None:
     np.testing.assert_array_equal(batch.images, expected.images)
 
 
+@pytest.mark.often(4)
 @pytest.mark.parametrize(("kind", "codec"), KINDS)
 @settings(max_examples=8)
 @given(lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=20), capacity=st.integers(1, 40))

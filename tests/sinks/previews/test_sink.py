@@ -94,6 +94,7 @@ def long_movie(num_frames: int, num_body_parts: int) -> NDArray[np.float64]:
     return poses
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(("num_frames", "num_body_parts"), [(2048, 8), (5000, 8), (20_000, 12)])
 def test_svg_files_stay_small(tmp_path: Path, num_frames: int, num_body_parts: int) -> None:
     draw(tmp_path, long_movie(num_frames, num_body_parts), batch_size=1000)
@@ -115,6 +116,7 @@ def test_the_same_poses_give_the_same_bytes_however_batched(
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     "poses",
     [
