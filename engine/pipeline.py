@@ -197,11 +197,13 @@ class Pipeline:
         self._free_buffers.cancel()  # what sinks do at their end needs memory too
 
     def _wait_for(self, worker: _Worker, posing: _Worker) -> None:
-        is_over = False
-        while not is_over:
+        while True:
             try:
-                is_over = worker.wait(_POLL_S)
-                self.on_progress(self._num_frames_done)
+                # All of the loop stands in here: an interrupt may come between two rounds of it.
+                is_over = False
+                while not is_over:
+                    is_over = worker.wait(_POLL_S)
+                    self.on_progress(self._num_frames_done)
             except KeyboardInterrupt as interrupt:
                 if self._is_stopping or (self.live is None and posing.wait(0)):
                     raise
@@ -211,6 +213,8 @@ class Pipeline:
                 else:
                     self._interrupt = interrupt
                 self.on_stop()
+            else:
+                return
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
