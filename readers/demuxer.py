@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, Generic, Protocol, TypeVar, cast
 
@@ -19,6 +19,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from readers import ebml
+from readers.boxes import boxes, reader_of
 from readers.errors import MovieError
 
 _MOST_READ = 2
@@ -179,11 +180,9 @@ def demuxer(
     """
     with open_regular_file(path) as file:
         end = os.fstat(file.fileno()).st_size if size is None else offset + size
-        behind: tuple[WatchedFile, ...] = ()
-        if container_format == "matroska":
-            others = tuple(islice(ebml.recordings(file, end), _MOST_READ, _MOST_JOINED))
-            behind = tuple(WatchedFile(file, start, stop or end) for start, stop in others)
-            end = others[0][0] if others else end
+        starts = _unreached(file, container_format, end) if size is None else []
+        behind = tuple(WatchedFile(file, start, stop) for start, stop in pairwise([*starts, end]))
+        end = starts[0] if starts else end
         watched = WatchedFile(file, offset, end)
         with demuxer_of(
             path,
@@ -193,6 +192,21 @@ def demuxer(
             read_ahead_bytes=read_ahead_bytes,
         ) as source:
             yield replace(source, behind=behind)
+
+
+def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[int]:
+    """Tell where recordings begin that FFmpeg would not find, or misread, behind the first.
+
+    Of a Matroska file it reads two. In a joined .mp4 it takes the places of all pictures for those
+    in the first file.
+    """
+    if container_format == "matroska":
+        starts = (start for start, _ in ebml.recordings(file, end))
+        return list(islice(starts, _MOST_READ, _MOST_JOINED))
+    if container_format == "mov":
+        heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
+        return list(islice(heads, 1, _MOST_JOINED))
+    return []
 
 
 @contextmanager

@@ -22,6 +22,13 @@ KINDS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
     "H.264 in .ts": (".ts", "libx264", {"g": "6"}, {}),
     "H.264 in .mkv": (".mkv", "libx264", {"g": "6"}, {}),
     "H.264 in a fragmented .mp4": (".mp4", "libx264", {"g": "6"}, FRAGMENTED),
+    "H.264 in a fragmented .mp4 of places": (
+        ".mp4",
+        "libx264",
+        {"g": "6"},
+        {"movflags": "frag_keyframe+empty_moov"},
+    ),
+    "H.264 in a plain .mp4": (".mp4", "libx264", {"g": "6"}, {}),
     "H.265 in .ts": (".ts", "libx265", {"x265-params": OPEN}, {}),
     "MPEG-2 in .ts": (".ts", "mpeg2video", {"g": "6", "bf": "2"}, {}),
     "MPEG-4 in .ts": (".ts", "mpeg4", {"g": "6", "bf": "2"}, {}),
@@ -31,6 +38,8 @@ KINDS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 
 def part(path: Path, kind: str, num_frames: int) -> Path:
     suffix, codec, codec_options, container = KINDS[kind]
+    if "g" in codec_options and path.name.isdigit():  # no two parts have the same pictures
+        codec_options = {**codec_options, "g": str(6 - int(path.name))}
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     return encode(
         path.with_suffix(suffix), codec, pixel_format, range(num_frames), container, codec_options
