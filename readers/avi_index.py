@@ -39,7 +39,7 @@ def time_keeping(stream: VideoStream) -> str | None:
     num_chunks, is_told = chunks_per_frame(stream)
     if is_told or num_chunks == 1:
         return None
-    num_empty = stream.frames - len(stream.index_entries)
+    num_empty = max(0, stream.frames - len(stream.index_entries))
     return (
         f"no two of its pictures are neighbours, but {num_chunks} chunks or more apart: its "
         f"{num_empty} empty chunks are taken to keep time rather than for dropped frames"

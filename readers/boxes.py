@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+_MOST_BOXES = 2**22
+"""Of one level: two days of fragments of a tenth of a second each."""
 ReadAt = Callable[[int, int], bytes]
 """Reads bytes: from which place, and how many."""
 
@@ -28,8 +30,13 @@ def reader_of(file: IO[bytes]) -> ReadAt:
 
 
 def boxes(read_at: ReadAt, start: int, end: int) -> Iterator[Box]:
-    """Yield the boxes between two places; the last one may say that it goes on beyond."""
-    while start + 8 <= end:
+    """Yield the boxes between two places; the last one may say that it goes on beyond.
+
+    After four million of them, it yields no more: a file may be made of them to take time.
+    """
+    for _ in range(_MOST_BOXES):
+        if start + 8 > end:
+            return
         head = read_at(start, 16)
         if len(head) < 8:
             return

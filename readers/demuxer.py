@@ -202,7 +202,7 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
     """
     if container_format == "matroska":
         starts = (start for start, _ in ebml.recordings(file, end))
-        return list(islice(starts, _MOST_READ, _MOST_JOINED))
+        return list(islice(starts, _MOST_READ, None))
     if container_format == "mov":
         heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
         return list(islice(heads, 1, _MOST_JOINED))

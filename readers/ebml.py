@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 
 _HEAD_BYTES = 4096
+_MOST_RECORDINGS = 10_000
 
 EBML_HEADER = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
@@ -66,11 +67,13 @@ def segment_place(head: bytes) -> int | None:
 def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
     """Yield where each recording of a Matroska file begins, and where it says that it ends.
 
-    There is more than one where files were joined. The end is 0 where it is not told; what follows
-    such a one is not found.
+    There is more than one where files were joined, at most 10,000 are found. The end is 0 where it
+    is not told; what follows such a one is not found.
     """
     start = 0
-    while start < file_size:
+    for _ in range(_MOST_RECORDINGS):
+        if start >= file_size:
+            return
         file.seek(start)
         head = file.read(_HEAD_BYTES)
         place = segment_place(head)

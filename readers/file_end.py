@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -75,7 +74,7 @@ def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
 
 def _boxes(file: IO[bytes], file_size: int) -> Iterator[_Part]:
     """Yield the boxes at the top of a .mp4, up to what was put behind the movie."""
-    for box in islice(boxes(reader_of(file), 0, file_size), _MOST_PARTS):
+    for box in boxes(reader_of(file), 0, file_size):
         if not box.name.isalnum():
             return
         yield _Part(box.name, box.start, box.end)

@@ -19,22 +19,21 @@ class PictureSizes:
         self._num_frames = 0
         self.change: str | None = None
 
-    def look(self, picture: av.VideoFrame | None) -> bool:
-        """Look at the next frame; tell whether it is the first of another size."""
+    def look(self, picture: av.VideoFrame | None) -> None:
+        """Look at the next frame."""
         index = self._num_frames
         self._num_frames += 1
         if picture is None or self.change is not None:
-            return False
+            return
         size = picture.width, picture.height
         self._first = self._first or size
         if size == self._first:
-            return False
+            return
         self.change = (
             f"changes its size at frame {index}, from {_in_words(self._first)} to "
             f"{_in_words(size)} pixels; frames that are not of the first size are not looked at, "
             "and their poses are NaN"
         )
-        return True
 
 
 def _in_words(size: tuple[int, int]) -> str:

@@ -71,6 +71,8 @@ class LiveRows:
     def pass_over(self, arrived: ArrivedPacket) -> Iterator[LiveRow]:
         """Yield the row of a packet whose picture stands alone without decoding it: skipped."""
         packet = self._stretches.place(arrived.packet)
+        if self._stretches.begins:
+            self._stretches.note(self._num_rows)
         self._note(packet, arrived.arrival_time_s)
         for row in map(self._live, self._decoder.pass_over(packet)):
             row.status = FrameStatus.SKIPPED
