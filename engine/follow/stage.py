@@ -14,7 +14,7 @@ from engine.follow.settings import FollowSettings
 from engine.follow.window import Region, Size, around
 from engine.follow.work import Work
 from engine.inference import PoseModel
-from engine.pipeline.prediction import KnownPoses, Prediction
+from engine.pipeline.prediction import KnownFrames, Prediction
 from engine.pipeline.views import FollowedBatch, Look, Looks
 from readers import FrameBatch
 from sinks import PoseBatch
@@ -37,8 +37,6 @@ class FollowingPrediction:
         The model.
     settings
         How to follow.
-    known
-        Poses from elsewhere; None for none.
     lag
         How many frames lie between the poses that lead to a window and the first frame in it. As
         many as a batch has let the model work on one batch while the one before is verified; with
@@ -49,12 +47,10 @@ class FollowingPrediction:
         self,
         model: PoseModel,
         settings: FollowSettings,
-        known: KnownPoses | None = None,
         lag: int = 0,
     ) -> None:
         self._model = model
         self._settings = settings
-        self._known = known
         self._lag = lag
         # After each of the latest frames: the newest last.
         self._animals = deque([Animal.unknown(len(model.body_parts))] * (lag + 1), lag + 1)
@@ -65,17 +61,16 @@ class FollowingPrediction:
         """Tell how many batches are held back: one, unless each leads to the next one's window."""
         return min(self._lag, 1)
 
-    def recall(self, batch: PoseBatch) -> None:
-        """Learn from the next batch, which an earlier run has done."""
-        if isinstance(batch, FollowedBatch):
-            self._learn(batch.poses, batch.looks)
-            self._note_sizes(batch.looks)
-
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
+        if isinstance(batch, KnownFrames) and batch.looks is not None and batch.is_known.all():
+            ready = self.flush()
+            self._learn(batch.poses, batch.looks)
+            self._note_sizes(batch.looks)
+            return [*ready, FollowedBatch(batch, batch.poses, batch.looks)]
         is_begun_too_long = self._begun is not None and len(self._begun.batch) > self._lag
         ready = self.flush() if is_begun_too_long else []
-        work = Work(batch, len(self._model.body_parts), self._known)
+        work = Work(batch, len(self._model.body_parts))
         if work.is_wanted.any():
             self._begin(work)
         self._note_sizes(work.looks)
@@ -89,6 +84,8 @@ class FollowingPrediction:
             return []
         work, self._begun = self._begun, None
         self._finish(work)
+        if isinstance(work.batch, KnownFrames) and work.batch.looks is not None:
+            work.looks[work.batch.is_known] = work.batch.looks[work.batch.is_known]
         return [FollowedBatch(work.batch, work.poses, work.looks)]
 
     def _begin(self, work: Work) -> None:
@@ -164,15 +161,12 @@ class FollowingPrediction:
 
 
 def make_prediction(
-    model: PoseModel,
-    follow: FollowSettings | None,
-    known: KnownPoses | None = None,
-    lag: int = 0,
+    model: PoseModel, follow: FollowSettings | None, lag: int = 0
 ) -> Prediction | FollowingPrediction:
     """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
     if follow is None:
-        return Prediction(model, known)
-    return FollowingPrediction(model, follow, known, lag)
+        return Prediction(model)
+    return FollowingPrediction(model, follow, lag)
 
 
 def _doubt(before: Animal, after: Animal, trusted: Region) -> Look | Literal[0]:

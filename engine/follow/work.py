@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.follow.animal import LIKELY
 from engine.follow.window import Region, Window
 from engine.inference import CutSides, PendingPoses, PoseModel
-from engine.pipeline.prediction import KnownPoses, naming_frame
+from engine.pipeline.prediction import KnownFrames, naming_frame
 from engine.pipeline.views import Look, new_looks
 from readers import FrameBatch, FrameStatus
 
@@ -38,7 +38,7 @@ class Work:
         Where in the window poses can be believed; None where there is no window.
     """
 
-    def __init__(self, batch: FrameBatch, num_body_parts: int, known: KnownPoses | None) -> None:
+    def __init__(self, batch: FrameBatch, num_body_parts: int) -> None:
         """Begin with what is known of a batch without looking at it."""
         self.batch = batch
         self.poses = np.full((len(batch), num_body_parts, 3), np.nan)
@@ -48,10 +48,10 @@ class Work:
         self.trusted: Region | None = None
         self._begun: list[_Begun] = []
         self._check: _Begun | None = None
-        if known is not None:
-            is_known = known.fill(batch, self.poses)
-            self.looks["look"][is_known] = Look.KNOWN
-            self.is_wanted &= ~is_known
+        if isinstance(batch, KnownFrames):
+            self.poses[batch.is_known] = batch.poses[batch.is_known]
+            self.looks["look"][batch.is_known] = Look.KNOWN
+            self.is_wanted &= ~batch.is_known
 
     def begin_whole(
         self, model: PoseModel, chosen: NDArray[np.bool_], look: Look | NDArray[np.uint8]
