@@ -239,7 +239,7 @@ def test_another_version_is_refused(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images_seen(job_for([recording], tmp_path), 20)
-    monkeypatch.setattr("engine.run_folder.provenance.version", lambda package: f"99 of {package}")
+    monkeypatch.setattr("engine.run_folder.identity.version", lambda package: f"99 of {package}")
     with pytest.raises(InputError, match=r"begun with posestream .*, now it is 99 of posestream"):
         resume(job_for([recording], tmp_path))
 
