@@ -17,7 +17,7 @@ from engine.bench.null_model import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.pipeline.median import MedianFilter
-from engine.run_folder.journal import Journal, new_journal
+from engine.run_folder.journal import Journal, JournalContent
 from engine.run_folder.output_names import OutputDirectory
 from readers import FrameBatch, inspect_movie, open_movie
 from sinks import (
@@ -122,7 +122,7 @@ def test_journal(benchmark: BenchmarkFixture, walk: NDArray[np.float64], tmp_pat
     def write_all() -> None:
         journal = Journal(
             tmp_path / "poses.journal",
-            new_journal(8, BATCH_SIZE),
+            JournalContent(8, BATCH_SIZE),
             durable_every_s=job.durable_every_s,
             durable_every_frames=job.durable_every_frames,
             damage=lambda: None,

@@ -138,7 +138,7 @@ class JournalCursor(ResourceHolder):
             self._rest = piece[missing:] if len(piece) > missing else None
             pieces.append(piece[:missing])
             missing -= len(pieces[-1])
-        rows = np.concatenate(pieces)
+        rows: Rows = np.concatenate(pieces)
         for index in np.flatnonzero(rows["status"] == FrameStatus.SKIPPED):
             rows[index] = next(self._filled, rows[index])
         return rows

@@ -215,9 +215,7 @@ def _columns(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64], NDAr
 
 def _known(frames: FrameBatch, rows: Rows, is_known: NDArray[np.bool_]) -> KnownFrames:
     looks = rows["looks"].copy() if "looks" in (rows.dtype.names or ()) else None
-    return KnownFrames(
-        **vars(frames), poses=rows["poses"].copy(), is_known=is_known, looks=looks
-    )
+    return KnownFrames(**vars(frames), poses=rows["poses"].copy(), is_known=is_known, looks=looks)
 
 
 def _agree(batch: FrameBatch, time_s: NDArray[np.float64], status: NDArray[np.uint8]) -> bool:
@@ -258,13 +256,17 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
         return
     content = replace(live, is_live=False, num_frames=0, num_bytes=0, is_ended=False, damage=None)
     with whole_file(path) as temporary:
-        with JournalCursor(path) as cursor, _times(movie) as times, Journal(
-            temporary,
-            content,
-            durable_every_s=math.inf,
-            durable_every_frames=2**40,
-            damage=lambda: joined(movie.damage, live.damage),
-        ) as journal:
+        with (
+            JournalCursor(path) as cursor,
+            _times(movie) as times,
+            Journal(
+                temporary,
+                content,
+                durable_every_s=math.inf,
+                durable_every_frames=2**40,
+                damage=lambda: joined(movie.damage, live.damage),
+            ) as journal,
+        ):
             rows = _JoinedRows(cursor, live, times)
             for chunk in rows.chunks():
                 journal.append(chunk)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from engine.follow.calibration import (
     Calibration,
@@ -15,7 +16,7 @@ from engine.follow.calibration import (
     write_calibration,
 )
 from engine.follow.settings import FollowSettings
-from engine.follow.stage import make_prediction
+from engine.follow.stage import FollowingPrediction, make_prediction
 from engine.follow.tally import FollowTally
 from engine.inference import ModelExport, PoseModel, usual_batch_size
 from engine.job.job import Job
@@ -23,6 +24,8 @@ from engine.machine.interrupts import undisturbed
 from engine.pipeline.batch_size import probe_batch_size
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.pipeline import Lane, Live, Pipeline, PoseStage
+from engine.pipeline.prediction import Prediction
+from engine.run_folder.identity import MovieResult
 from engine.run_folder.journal import Journal, JournalContent, read_journal
 from engine.run_folder.replay import ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
@@ -30,6 +33,7 @@ from engine.runs.job_sinks import FanOut
 from engine.watch.progress import Progress
 from readers import MovieInfo, MovieReader, open_movie
 from readers.live import LiveMovie
+from sinks import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,17 @@ class RunContext:
     fills: bool = False
 
 
-class MovieWatch(AbstractContextManager[object], Protocol):
-    """Is told how far a movie is, from the calling thread."""
+class MovieWatch(Protocol):
+    """Is told how far a movie is, from the calling thread; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
     def advance(self, num_frames: int) -> None:
         """Take note of how many frames are through; called several times a second."""
@@ -88,7 +101,7 @@ class MovieWork:
     reader
         Gives the frames: of a recorded movie not open yet, of a live one open.
     lanes
-        The sinks, by the threads that write to them.
+        Makes the sinks, with the one that counts frames, by the threads that write to them.
     watch
         Told how many frames an earlier run has done, makes what is told how far the movie is.
     first_stages
@@ -99,29 +112,18 @@ class MovieWork:
 
     number: int
     reader: MovieReader | LiveMovie
-    lanes: Sequence[Lane]
+    lanes: Callable[[FrameCounts], list[Lane]]
     watch: Callable[[int], MovieWatch]
     first_stages: Sequence[PoseStage] = ()
     reads_on_demand: bool = False
 
-
-@dataclass(frozen=True)
-class MovieEnd:
-    """How the way of a movie has ended.
-
-    Attributes
-    ----------
-    damage
-        What is wrong with its file as a whole, in one line; None for nothing.
-    tally
-        How its frames were looked at; None where all were looked at whole.
-    """
-
-    damage: str | None
-    tally: FollowTally | None
+    @property
+    def live(self) -> LiveMovie | None:
+        """The movie, if it is still being recorded."""
+        return self.reader if isinstance(self.reader, LiveMovie) else None
 
 
-def one_movie(run: RunContext, work: MovieWork) -> MovieEnd:
+def one_movie(run: RunContext, work: MovieWork) -> MovieResult:
     """Take a movie from where a stopped run left it, or from its start, to its sinks.
 
     Raises
@@ -129,70 +131,91 @@ def one_movie(run: RunContext, work: MovieWork) -> MovieEnd:
     BaseException
         As `Pipeline.run`.
     """
-    job, folder, reader = run.job, run.folder, work.reader
-    live = reader if isinstance(reader, LiveMovie) else None
-    path = folder.journal(work.number)
-    content = read_journal(path) or _new_journal(run, reader, is_live=live is not None)
+    path, reader = run.folder.journal(work.number), work.reader
+    content = read_journal(path) or _new_journal(run, work)
     replay = plan_replay(
-        folder, work.number, content, run.sinks.num_drawn_frames, fills=run.fills
+        run.folder, work.number, content, run.sinks.num_drawn_frames, fills=run.fills
     )
     with ExitStack() as stack:
-        if live is None and replay.needs_movie:
-            stack.enter_context(reader)
-        folder.check_held()
-        journal = stack.enter_context(
-            Journal(
-                path,
-                content,
-                durable_every_s=job.durable_every_s,
-                durable_every_frames=job.durable_every_frames,
-                damage=lambda: reader.damage,
-            )
-        )
+        if work.live is None and replay.needs_movie:
+            stack.enter_context(work.reader)
+        journal = stack.enter_context(_journal(run, work, content))
         frames = stack.enter_context(ReplayedReader(replay, path, reader))
-        calibration = None if live else _calibration(run, work.number, reader.info)
+        calibration = None if work.live else _calibration(run, work.number, reader.info)
         follow = calibrated(run.follow, calibration)
-        tally = FollowTally(follow, calibration)
-        prediction = make_prediction(run.model, follow, 0 if live else content.batch_size)
-        median = MedianFilter(max(1, job.window_length))
+        counts, tally = FrameCounts(), FollowTally(follow, calibration)
+        prediction = make_prediction(run.model, follow, 0 if work.live else content.batch_size)
         watch = stack.enter_context(work.watch(content.num_frames))
-        batch_length = 1 if live else content.batch_size  # up to date, a batch has one frame
-        Pipeline(
-            reader=frames,
-            predict=prediction,
-            stages=[*work.first_stages, journal, tally, median],
-            lanes=work.lanes,
-            batch_size=content.batch_size,
-            num_held_batches=prediction.num_held_batches(batch_length, reader.image_shape)
-            + median.num_held_batches(batch_length),
-            on_progress=watch.advance,
-            on_stop=watch.tell_of_stop,
-            cancel_work=[run.model.close] if live is None else [live.cancel, run.model.close],
-            live=live and Live(live.receive, live.stop, work.reads_on_demand),
-        ).run()
+        stages = [*work.first_stages, journal, tally]
+        _pipeline(run, work, content, frames, prediction, stages, counts, watch).run()
     damage = content.damage if content.is_ended else reader.damage
-    return MovieEnd(damage, None if run.follow is None else tally)
+    return MovieResult(reader.info, counts, damage, None if run.follow is None else tally)
 
 
-def _new_journal(
-    run: RunContext, reader: MovieReader | LiveMovie, *, is_live: bool
-) -> JournalContent:
-    return JournalContent(
-        len(run.model.body_parts),
-        _batch_size(run, reader.image_shape, is_live=is_live),
-        has_looks=run.follow is not None,
-        is_live=is_live,
+def _pipeline(
+    run: RunContext,
+    work: MovieWork,
+    content: JournalContent,
+    frames: ReplayedReader,
+    prediction: Prediction | FollowingPrediction,
+    stages: Sequence[PoseStage],
+    counts: FrameCounts,
+    watch: MovieWatch,
+) -> Pipeline:
+    live = work.live
+    median = MedianFilter(max(1, run.job.window_length))
+    batch_length = content.batch_size if live is None else 1  # up to date, it has one frame
+    num_held = prediction.num_held_batches(batch_length, frames.image_shape)
+
+    def cancel() -> None:
+        if live is not None:
+            live.cancel()
+        run.model.close()
+
+    run.folder.check_held()
+    return Pipeline(
+        reader=frames,
+        predict=prediction,
+        stages=[*stages, median],
+        lanes=work.lanes(counts),
+        batch_size=content.batch_size,
+        num_held_batches=num_held + median.num_held_batches(batch_length),
+        on_progress=watch.advance,
+        on_stop=watch.tell_of_stop,
+        cancel_work=cancel,
+        live=None if live is None else Live(live.receive, live.stop, work.reads_on_demand),
     )
 
 
-def _batch_size(run: RunContext, image_shape: tuple[int, int, int], *, is_live: bool) -> int:
-    if isinstance(run.job.batch_size, int):
-        return run.job.batch_size
+def _journal(run: RunContext, work: MovieWork, content: JournalContent) -> Journal:
+    run.folder.check_held()
+    return Journal(
+        run.folder.journal(work.number),
+        content,
+        durable_every_s=run.job.durable_every_s,
+        durable_every_frames=run.job.durable_every_frames,
+        damage=lambda: work.reader.damage,
+    )
+
+
+def _new_journal(run: RunContext, work: MovieWork) -> JournalContent:
+    return JournalContent(
+        len(run.model.body_parts),
+        _batch_size(run, work),
+        has_looks=run.follow is not None,
+        is_live=work.live is not None,
+    )
+
+
+def _batch_size(run: RunContext, work: MovieWork) -> int:
+    chosen, is_live = run.job.batch_size, work.live is not None
+    if isinstance(chosen, int):
+        return chosen
     if run.follow is not None and not is_live:
         return run.follow.batch_size
-    if run.job.batch_size is None or run.export.depends_on_batch or is_live:
-        return usual_batch_size(image_shape)
-    return probe_batch_size(run.model, image_shape)
+    if chosen is None or run.export.depends_on_batch or is_live:
+        return usual_batch_size(work.reader.image_shape)
+    return probe_batch_size(run.model, work.reader.image_shape)
 
 
 def _calibration(run: RunContext, number: int, movie: MovieInfo) -> Calibration | None:

@@ -1,11 +1,10 @@
-"""The composition root: a job becomes readers, a model, stages and sinks, and runs."""
+"""A run of recorded movies: a job becomes readers, a model, stages and sinks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.follow.loading import load_for
@@ -15,15 +14,15 @@ from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
 from engine.machine.interrupts import undisturbed
 from engine.machine.memory import naming_lack_of_memory
-from engine.run_folder.identity import identify
-from engine.run_folder.live_journal import settle_movies
+from engine.run_folder.identity import MovieResult, identify
+from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
-from engine.runs.all_movies import Production
+from engine.runs.all_movies import RunResult, all_outputs, make_outputs, run_result
 from engine.runs.disk_space import space_warning
 from engine.runs.job_sinks import FanOut
-from engine.runs.result import RunResult, run_result
+from engine.runs.one_movie import RunContext
 from engine.watch.progress import Progress, SilentProgress
-from readers import inspect_movies
+from readers import MovieInfo, inspect_movies
 
 
 def run(
@@ -44,7 +43,7 @@ def run(
     job
         What to do.
     progress
-        Is told how far the run is; None for nobody.
+        Is told how far the run is; None for silence.
     load
         Loads an export on a runtime; None for the usual way.
     most_frames
@@ -62,92 +61,74 @@ def run(
     """
     load = load or partial(load_for, job)
     with naming_lack_of_memory():
-        return _Run(job, progress or SilentProgress(), load, most_frames).run()
+        movies = undisturbed(inspect_movies, job.movies)
+        export = _checked_export(job, movies)
+        follow = follow_settings(job, export)
+        style = overlay_style(job, export.body_parts)
+        place = Workplace(job)
+        sinks = FanOut(job, export, style, place.folder.outputs)
+        place.check(movies)
+        with closing(load(export, job.runtime)) as model:
+            context = RunContext(
+                job=job,
+                export=export,
+                model=model,
+                sinks=sinks,
+                folder=place.folder,
+                progress=progress or SilentProgress(),
+                follow=follow,
+                most_frames=most_frames,
+                fills=place.earlier.is_live,
+            )
+            results = _work(context, place, movies)
+    return run_result(all_outputs(job, place.outputs, len(movies)), results)
 
 
-class _Run:
-    """One run of a job; checks in its constructor, works in `run`."""
+def _checked_export(job: Job, movies: Sequence[MovieInfo]) -> ModelExport:
+    """Read the model; check that it can look at pictures of all sizes that will come."""
+    if job.crop_rect is not None:
+        for movie in movies:
+            job.crop_rect.check_inside(movie)
+    export = read_export(job.model or MODEL_DIR)
+    for part in movies if job.crop_rect is None else [job.crop_rect]:
+        export.check_images((part.height, part.width, 3))
+    return export
 
-    def __init__(
-        self,
-        job: Job,
-        progress: Progress,
-        load: Callable[[ModelExport, str], PoseModel],
-        most_frames: int | None,
-    ) -> None:
-        self._job = job
-        self._progress = progress
-        self._load = load
-        self._movies = undisturbed(inspect_movies, job.movies)
-        if job.crop_rect is not None:
-            for movie in self._movies:
-                job.crop_rect.check_inside(movie)
-        self._export = read_export(job.model or MODEL_DIR)
-        self._check_sizes()
-        follow = follow_settings(job, self._export)
-        style = overlay_style(job, self._export.body_parts)
-        self._place = Workplace(job)
-        self._production = Production(
-            job=job,
-            export=self._export,
-            movies=self._movies,
-            fan_out=FanOut(job, self._export, style, self._place.folder.outputs),
-            folder=self._place.folder,
-            progress=progress,
-            most_frames=most_frames,
-            follow=follow,
-        )
-        self._place.check(self._movies)
 
-    def run(self) -> RunResult:
-        earlier = self._place.earlier
-        model = self._load(self._export, self._job.runtime)
-        with closing(model):
-            identity = self._identity(model.runtime)
-            earlier.check(self._job.output_dir, identity, self._movies)
-            if earlier.finished is None:
-                self._work(model, identity)
-            else:
-                self._place.confirm(self._production.written(self._place.outputs))
-        return run_result(self._production, self._place.outputs)
+def _work(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) -> list[MovieResult]:
+    """Make the outputs, unless an earlier run has made them."""
+    earlier, job = place.earlier, run.job
+    results: list[MovieResult] = []
+    written = all_outputs(job, place.outputs, len(movies))
+    identity = undisturbed(
+        identify,
+        job,
+        run.export,
+        run.model.runtime,
+        movies,
+        run.most_frames,
+        is_live=earlier.is_live,
+    )
+    earlier.check(job.output_dir, identity, movies)
+    if earlier.finished is not None:
+        place.confirm(written)
+        return results
+    if earlier.unfinished is None:
+        _warn_of_space(run, movies)
+    with place.working(movies):
+        record = place.go_on(written) or place.begin(identity)
+        if not record.is_finished:
+            if earlier.unfinished is not None and earlier.unfinished.is_finished:
+                run.progress.note("outputs were removed or changed by others: making them again")
+            for number, movie in enumerate(movies if record.is_live else ()):
+                undisturbed(join_times, place.folder, number, movie)
+            results = make_outputs(run, movies)
+        place.move_outputs(written)
+        place.folder.remove()
+    return results
 
-    def _check_sizes(self) -> None:
-        """Check that the network can look at pictures of all sizes that will come."""
-        crop = self._job.crop_rect
-        for part in self._movies if crop is None else [crop]:
-            self._export.check_images((part.height, part.width, 3))
 
-    def _identity(self, runtime: str) -> dict[str, Any]:
-        most_frames = self._production.most_frames
-        return undisturbed(
-            identify,
-            self._job,
-            self._export,
-            runtime,
-            self._movies,
-            most_frames,
-            is_live=self._place.earlier.is_live,
-        )
-
-    def _work(self, model: PoseModel, identity: dict[str, Any]) -> None:
-        written = self._production.written(self._place.outputs)
-        if self._place.earlier.unfinished is None:
-            self._warn_of_space()
-        with self._place.working(self._movies):
-            record = self._place.go_on(written) or self._place.begin(identity)
-            earlier = self._place.earlier.unfinished
-            if earlier is not None and earlier.is_finished and not record.is_finished:
-                self._progress.note("outputs were removed or changed by others: making them again")
-            if not record.is_finished:
-                if record.is_live:
-                    undisturbed(
-                        settle_movies, self._place.folder, self._movies, ends_at_skipped=True
-                    )
-                self._production.make(model, record)
-            self._place.move_outputs(written)
-            self._place.folder.remove()
-
-    def _warn_of_space(self) -> None:
-        warning = space_warning(self._job, self._movies, len(self._export.body_parts))
-        if warning is not None:  # not one of the results' own: it depends on the disk
-            self._progress.warn(warning)
+def _warn_of_space(run: RunContext, movies: Sequence[MovieInfo]) -> None:
+    warning = space_warning(run.job, movies, len(run.export.body_parts))
+    if warning is not None:  # not one of the results' own: it depends on the disk
+        run.progress.warn(warning)
