@@ -18,7 +18,7 @@ from engine.pipeline.pipeline import Lane
 from engine.run_folder.earlier import read_finished_run
 from engine.run_folder.identity import MovieResult, describe_movie, describe_run
 from engine.run_folder.output_names import OutputDirectory
-from engine.runs.one_movie import MovieWork, RunContext, one_movie
+from engine.runs.one_movie import OneMovie, RunContext
 from engine.untrusted.quoting import printable
 from engine.watch.progress import MovieProgress
 from readers import MovieInfo, open_movie
@@ -104,7 +104,9 @@ def make_outputs(
     results: list[MovieResult] = []
     with run.sinks.annotations(movies[0]) as annotations:
         for number, movie in enumerate(movies):
-            result = one_movie(run, _work(run, number, movie, annotations))
+            with _one_movie(run, number, movie, annotations) as on_its_way:
+                on_its_way.pipeline.run()
+            result = on_its_way.result
             run.folder.note_whole(*_movie_outputs(run.folder.outputs, number))
             if result.follow is not None:
                 run.progress.note(f"{movie.path.name}: {result.follow.as_text()}")
@@ -119,9 +121,9 @@ def make_outputs(
     return results
 
 
-def _work(
+def _one_movie(
     run: RunContext, number: int, movie: MovieInfo, annotations: ExperimentAnnotations
-) -> MovieWork:
+) -> OneMovie:
     reader = open_movie(movie, run.job.crop_rect, run.most_frames)
 
     def lanes(counts: FrameCounts) -> list[Lane]:
@@ -131,7 +133,7 @@ def _work(
         labelled_movie = run.sinks.labelled_movie(number, reader, on_whole=run.folder.note_whole)
         return [Lane("labelled movie", [labelled_movie]), data]
 
-    return MovieWork(number, reader, lanes, partial(MovieProgress, run.progress, movie))
+    return OneMovie(run, number, reader, lanes, partial(MovieProgress, run.progress, movie))
 
 
 def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -> list[str]:

@@ -25,6 +25,7 @@ from engine.pipeline.pipeline import Lane
 from engine.pipeline.prediction import KnownFrames
 from engine.run_folder.identity import first_picture, identify, picture_digest
 from engine.run_folder.journal import read_journal
+from engine.run_folder.named_files import check_replaceable
 from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
 from engine.runs.all_movies import (
@@ -35,8 +36,9 @@ from engine.runs.all_movies import (
     run_result,
 )
 from engine.runs.job_sinks import FanOut
-from engine.runs.one_movie import MovieWork, RunContext, one_movie
+from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
+from engine.watch.status_file import MADE_BY
 from engine.watch.status_line import LiveProgress, SilentStatus
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
 from readers.growing.feed import EndedBy
@@ -87,6 +89,8 @@ def live(
     """
     chosen = LiveOptions(str(source), **options)
     job = replace(job, movies=[Path(chosen.source)])
+    if chosen.status is not None:
+        check_replaceable("status", chosen.status, MADE_BY)
     load = load or partial(load_for, job, is_prompt=True)
     with naming_lack_of_memory():
         recorder = open_live(
@@ -247,7 +251,9 @@ class _Recording:
 
         publication = _Publication(self.audience, partial(self._note_first_picture, number))
         watch = partial(_LiveWatch, self.audience, movie, number)
-        one_movie(self.run, MovieWork(number, movie, lanes, watch, [publication], self.skips))
+        way = OneMovie(self.run, number, movie, lanes, watch, [publication], self.skips)
+        with way:
+            way.pipeline.run()
 
     def _warn_of_crop(self, movie: MovieInfo) -> None:
         warning = alignment_warning(self.run.job, self.run.export, movie)

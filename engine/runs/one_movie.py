@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,24 +17,23 @@ from engine.follow.calibration import (
     write_calibration,
 )
 from engine.follow.settings import FollowSettings
-from engine.follow.stage import FollowingPrediction, make_prediction
+from engine.follow.stage import make_prediction
 from engine.follow.tally import FollowTally
 from engine.inference import ModelExport, PoseModel, usual_batch_size
 from engine.job.job import Job
 from engine.machine.interrupts import undisturbed
 from engine.pipeline.batch_size import probe_batch_size
 from engine.pipeline.median import MedianFilter
-from engine.pipeline.pipeline import Lane, Live, Pipeline, PoseStage
-from engine.pipeline.prediction import Prediction
+from engine.pipeline.pipeline import FrameSource, Lane, Live, Pipeline, PoseStage
 from engine.run_folder.identity import MovieResult
 from engine.run_folder.journal import Journal, JournalContent, read_journal
 from engine.run_folder.replay import ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
 from engine.runs.job_sinks import FanOut
 from engine.watch.progress import Progress
-from readers import MovieInfo, MovieReader, open_movie
+from readers import MovieReader, open_movie
 from readers.live import LiveMovie
-from sinks import FrameCounts
+from sinks import FrameCounts, ResourceHolder
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,22 @@ class MovieWatch(Protocol):
         """Say that an interrupt was heard."""
 
 
-@dataclass(frozen=True)
-class MovieWork:
-    """What is to become of one movie.
+@dataclass
+class OneMovie(ResourceHolder):
+    """One movie on its way from where a stopped run left it, or from its start, to its sinks.
+
+    Within its block the `pipeline` is to be run; then there is a `result`.
 
     Attributes
     ----------
+    run
+        The run.
     number
         The movie's number within the run, from 0.
     reader
         Gives the frames: of a recorded movie not open yet, of a live one open.
     lanes
-        Makes the sinks, with the one that counts frames, by the threads that write to them.
+        Makes the sinks, by the threads that write to them; given the sink that counts frames.
     watch
         Told how many frames an earlier run has done, makes what is told how far the movie is.
     first_stages
@@ -110,6 +114,7 @@ class MovieWork:
         Of a live movie: whether the newest frame counts where the machine is too slow.
     """
 
+    run: RunContext
     number: int
     reader: MovieReader | LiveMovie
     lanes: Callable[[FrameCounts], list[Lane]]
@@ -117,120 +122,98 @@ class MovieWork:
     first_stages: Sequence[PoseStage] = ()
     reads_on_demand: bool = False
 
+    def open(self, resources: ExitStack) -> None:
+        """Find what was done, and make the pipeline."""
+        run, reader, live = self.run, self.reader, self._live
+        path = run.folder.journal(self.number)
+        self._content = content = read_journal(path) or self._new_journal()
+        drawn = run.sinks.num_drawn_frames
+        replay = plan_replay(run.folder, self.number, content, drawn, fills=run.fills)
+        if live is None and replay.needs_movie:
+            resources.enter_context(self.reader)
+        journal = resources.enter_context(self._journal(path))
+        frames: FrameSource = reader
+        if content.num_frames:
+            frames = resources.enter_context(ReplayedReader(replay, path, reader))
+        calibration = self._calibration() if live is None else None
+        follow = calibrated(run.follow, calibration)
+        self._counts, self._tally = FrameCounts(), FollowTally(follow, calibration)
+        length = content.batch_size if live is None else 1  # up to date, a batch has one frame
+        prediction = make_prediction(run.model, follow, 0 if live else length)
+        median = MedianFilter(max(1, run.job.window_length))
+        num_held = prediction.num_held_batches(length, reader.image_shape)
+        watch = resources.enter_context(self.watch(content.num_frames))
+        run.folder.check_held()
+        self.pipeline = Pipeline(
+            reader=frames,
+            predict=prediction,
+            stages=[*self.first_stages, journal, self._tally, median],
+            lanes=self.lanes(self._counts),
+            batch_size=content.batch_size,
+            num_held_batches=num_held + median.num_held_batches(length),
+            on_progress=watch.advance,
+            on_stop=watch.tell_of_stop,
+            cancel_work=self._cancel,
+            live=None if live is None else Live(live.receive, live.stop, self.reads_on_demand),
+        )
+
     @property
-    def live(self) -> LiveMovie | None:
-        """The movie, if it is still being recorded."""
+    def result(self) -> MovieResult:
+        """What has become of the movie."""
+        damage = self._content.damage if self._content.is_ended else self.reader.damage
+        tally = None if self.run.follow is None else self._tally
+        return MovieResult(self.reader.info, self._counts, damage, tally)
+
+    @property
+    def _live(self) -> LiveMovie | None:
         return self.reader if isinstance(self.reader, LiveMovie) else None
 
+    def _cancel(self) -> None:
+        if self._live is not None:
+            self._live.cancel()
+        self.run.model.close()
 
-def one_movie(run: RunContext, work: MovieWork) -> MovieResult:
-    """Take a movie from where a stopped run left it, or from its start, to its sinks.
+    def _journal(self, path: Path) -> Journal:
+        self.run.folder.check_held()
+        return Journal(
+            path,
+            self._content,
+            durable_every_s=self.run.job.durable_every_s,
+            durable_every_frames=self.run.job.durable_every_frames,
+            damage=lambda: self.reader.damage,
+        )
 
-    Raises
-    ------
-    BaseException
-        As `Pipeline.run`.
-    """
-    path, reader = run.folder.journal(work.number), work.reader
-    content = read_journal(path) or _new_journal(run, work)
-    replay = plan_replay(
-        run.folder, work.number, content, run.sinks.num_drawn_frames, fills=run.fills
-    )
-    with ExitStack() as stack:
-        if work.live is None and replay.needs_movie:
-            stack.enter_context(work.reader)
-        journal = stack.enter_context(_journal(run, work, content))
-        frames = stack.enter_context(ReplayedReader(replay, path, reader))
-        calibration = None if work.live else _calibration(run, work.number, reader.info)
-        follow = calibrated(run.follow, calibration)
-        counts, tally = FrameCounts(), FollowTally(follow, calibration)
-        prediction = make_prediction(run.model, follow, 0 if work.live else content.batch_size)
-        watch = stack.enter_context(work.watch(content.num_frames))
-        stages = [*work.first_stages, journal, tally]
-        _pipeline(run, work, content, frames, prediction, stages, counts, watch).run()
-    damage = content.damage if content.is_ended else reader.damage
-    return MovieResult(reader.info, counts, damage, None if run.follow is None else tally)
+    def _new_journal(self) -> JournalContent:
+        return JournalContent(
+            len(self.run.model.body_parts),
+            self._batch_size(),
+            has_looks=self.run.follow is not None,
+            is_live=self._live is not None,
+        )
 
+    def _batch_size(self) -> int:
+        run, is_live = self.run, self._live is not None
+        if isinstance(run.job.batch_size, int):
+            return run.job.batch_size
+        if run.follow is not None and not is_live:
+            return run.follow.batch_size
+        if run.job.batch_size is None or run.export.depends_on_batch or is_live:
+            return usual_batch_size(self.reader.image_shape)
+        return probe_batch_size(run.model, self.reader.image_shape)
 
-def _pipeline(
-    run: RunContext,
-    work: MovieWork,
-    content: JournalContent,
-    frames: ReplayedReader,
-    prediction: Prediction | FollowingPrediction,
-    stages: Sequence[PoseStage],
-    counts: FrameCounts,
-    watch: MovieWatch,
-) -> Pipeline:
-    live = work.live
-    median = MedianFilter(max(1, run.job.window_length))
-    batch_length = content.batch_size if live is None else 1  # up to date, it has one frame
-    num_held = prediction.num_held_batches(batch_length, frames.image_shape)
+    def _calibration(self) -> Calibration | None:
+        """Measure what following needs, once, or read what was measured before."""
+        follow = self.run.follow
+        if follow is None or not follow.is_calibrated:
+            return None
+        path = self.run.folder.calibration(self.number)
+        found = read_calibration(path)
+        if found is None:
+            found = undisturbed(self._calibrate, follow)
+            self.run.folder.check_held()
+            write_calibration(path, found)
+        return found
 
-    def cancel() -> None:
-        if live is not None:
-            live.cancel()
-        run.model.close()
-
-    run.folder.check_held()
-    return Pipeline(
-        reader=frames,
-        predict=prediction,
-        stages=[*stages, median],
-        lanes=work.lanes(counts),
-        batch_size=content.batch_size,
-        num_held_batches=num_held + median.num_held_batches(batch_length),
-        on_progress=watch.advance,
-        on_stop=watch.tell_of_stop,
-        cancel_work=cancel,
-        live=None if live is None else Live(live.receive, live.stop, work.reads_on_demand),
-    )
-
-
-def _journal(run: RunContext, work: MovieWork, content: JournalContent) -> Journal:
-    run.folder.check_held()
-    return Journal(
-        run.folder.journal(work.number),
-        content,
-        durable_every_s=run.job.durable_every_s,
-        durable_every_frames=run.job.durable_every_frames,
-        damage=lambda: work.reader.damage,
-    )
-
-
-def _new_journal(run: RunContext, work: MovieWork) -> JournalContent:
-    return JournalContent(
-        len(run.model.body_parts),
-        _batch_size(run, work),
-        has_looks=run.follow is not None,
-        is_live=work.live is not None,
-    )
-
-
-def _batch_size(run: RunContext, work: MovieWork) -> int:
-    chosen, is_live = run.job.batch_size, work.live is not None
-    if isinstance(chosen, int):
-        return chosen
-    if run.follow is not None and not is_live:
-        return run.follow.batch_size
-    if chosen is None or run.export.depends_on_batch or is_live:
-        return usual_batch_size(work.reader.image_shape)
-    return probe_batch_size(run.model, work.reader.image_shape)
-
-
-def _calibration(run: RunContext, number: int, movie: MovieInfo) -> Calibration | None:
-    """Measure what following needs, once, or read what was measured before."""
-    if run.follow is None or not run.follow.is_calibrated:
-        return None
-    path = run.folder.calibration(number)
-    found = read_calibration(path)
-    if found is None:
-        found = undisturbed(_calibrate, run, movie, run.follow)
-        run.folder.check_held()
-        write_calibration(path, found)
-    return found
-
-
-def _calibrate(run: RunContext, movie: MovieInfo, follow: FollowSettings) -> Calibration:
-    with open_movie(movie, run.job.crop_rect) as reader:
-        return calibrate(reader, run.model, follow)
+    def _calibrate(self, follow: FollowSettings) -> Calibration:
+        with open_movie(self.reader.info, self.run.job.crop_rect) as reader:
+            return calibrate(reader, self.run.model, follow)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.follow.loading import load_for
@@ -59,73 +61,81 @@ def run(
     Interrupted
         After an interrupt, when what the model had in hand is safe.
     """
-    load = load or partial(load_for, job)
-    with naming_lack_of_memory():
+    with naming_lack_of_memory(), ExitStack() as resources:
         movies = undisturbed(inspect_movies, job.movies)
-        export = _checked_export(job, movies)
-        follow = follow_settings(job, export)
-        style = overlay_style(job, export.body_parts)
-        place = Workplace(job)
-        sinks = FanOut(job, export, style, place.folder.outputs)
-        place.check(movies)
-        with closing(load(export, job.runtime)) as model:
-            context = RunContext(
-                job=job,
-                export=export,
-                model=model,
-                sinks=sinks,
-                folder=place.folder,
-                progress=progress or SilentProgress(),
-                follow=follow,
-                most_frames=most_frames,
-                fills=place.earlier.is_live,
-            )
-            results = _work(context, place, movies)
-    return run_result(all_outputs(job, place.outputs, len(movies)), results)
+        load = load or partial(load_for, job)
+        place, context = _prepare(job, movies, progress or SilentProgress(), load, resources)
+        context = replace(context, most_frames=most_frames)
+        identity = _identity(context, movies)
+        place.earlier.check(job.output_dir, identity, movies)
+        written = all_outputs(job, place.outputs, len(movies))
+        results: list[MovieResult] = []
+        if place.earlier.finished is not None:
+            place.confirm(written)
+            return run_result(written, results)
+        if place.earlier.unfinished is None:
+            _warn_of_space(context, movies)
+        with place.working(movies):
+            record = place.go_on(written) or place.begin(identity)
+            if not record.is_finished:
+                _join_times(context, place, movies)
+                results = make_outputs(context, movies)
+            place.move_outputs(written)
+            place.folder.remove()
+    return run_result(written, results)
 
 
-def _checked_export(job: Job, movies: Sequence[MovieInfo]) -> ModelExport:
-    """Read the model; check that it can look at pictures of all sizes that will come."""
+def _prepare(
+    job: Job,
+    movies: Sequence[MovieInfo],
+    progress: Progress,
+    load: Callable[[ModelExport, str], PoseModel],
+    resources: ExitStack,
+) -> tuple[Workplace, RunContext]:
+    """Check all that can be checked, and load the model."""
     if job.crop_rect is not None:
         for movie in movies:
             job.crop_rect.check_inside(movie)
     export = read_export(job.model or MODEL_DIR)
     for part in movies if job.crop_rect is None else [job.crop_rect]:
         export.check_images((part.height, part.width, 3))
-    return export
+    follow = follow_settings(job, export)
+    style = overlay_style(job, export.body_parts)
+    place = Workplace(job)
+    place.check(movies)
+    model = load(export, job.runtime)
+    resources.enter_context(closing(model))
+    return place, RunContext(
+        job=job,
+        export=export,
+        model=model,
+        sinks=FanOut(job, export, style, place.folder.outputs),
+        folder=place.folder,
+        progress=progress,
+        follow=follow,
+        fills=place.earlier.is_live,
+    )
 
 
-def _work(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) -> list[MovieResult]:
-    """Make the outputs, unless an earlier run has made them."""
-    earlier, job = place.earlier, run.job
-    results: list[MovieResult] = []
-    written = all_outputs(job, place.outputs, len(movies))
-    identity = undisturbed(
+def _identity(run: RunContext, movies: Sequence[MovieInfo]) -> dict[str, Any]:
+    return undisturbed(
         identify,
-        job,
+        run.job,
         run.export,
         run.model.runtime,
         movies,
         run.most_frames,
-        is_live=earlier.is_live,
+        is_live=run.fills,
     )
-    earlier.check(job.output_dir, identity, movies)
-    if earlier.finished is not None:
-        place.confirm(written)
-        return results
-    if earlier.unfinished is None:
-        _warn_of_space(run, movies)
-    with place.working(movies):
-        record = place.go_on(written) or place.begin(identity)
-        if not record.is_finished:
-            if earlier.unfinished is not None and earlier.unfinished.is_finished:
-                run.progress.note("outputs were removed or changed by others: making them again")
-            for number, movie in enumerate(movies if record.is_live else ()):
-                undisturbed(join_times, place.folder, number, movie)
-            results = make_outputs(run, movies)
-        place.move_outputs(written)
-        place.folder.remove()
-    return results
+
+
+def _join_times(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) -> None:
+    """Make an earlier run's journals those of recorded movies, or say that all was done before."""
+    earlier = place.earlier.unfinished
+    if earlier is not None and earlier.is_finished:
+        run.progress.note("outputs were removed or changed by others: making them again")
+    for number, movie in enumerate(movies if run.fills else ()):
+        undisturbed(join_times, place.folder, number, movie)
 
 
 def _warn_of_space(run: RunContext, movies: Sequence[MovieInfo]) -> None:

@@ -37,8 +37,8 @@ class Audience(ResourceHolder):
     Raises
     ------
     InputError
-        If the token or the status file cannot be used; on entering, if a port is taken or the
-        status file cannot be written.
+        If the token cannot be used; on entering, if a port is taken or the status file cannot be
+        written.
     """
 
     def __init__(

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.run_folder.named_files import check_replaceable, write_marked
+from engine.run_folder.named_files import write_marked
 from engine.watch.status import StatusSnapshot
 from sinks import OutputError
 
-_MADE_BY = "live"
+MADE_BY = "live"
 _INTERVAL_S = 1.0
 
 
@@ -25,15 +25,9 @@ class StatusFile:
         The file. What stands there is replaced, if it is a file.
     warn
         Is told, in one line, that the file cannot be written any more: the run goes on.
-
-    Raises
-    ------
-    InputError
-        If something else has its name, or it cannot be written there.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
-        check_replaceable("status", path, _MADE_BY)
         self._path = path
         self._warn = warn
         self._shown_s = -math.inf
@@ -52,7 +46,7 @@ class StatusFile:
             return
         self._shown_s = snapshot.time_s
         try:
-            write_marked(self._path, _MADE_BY, snapshot.as_json())
+            write_marked(self._path, MADE_BY, snapshot.as_json())
         except OutputError as error:
             if not self._was_written:
                 raise
