@@ -1,4 +1,4 @@
-"""The measures of the house: how much code there is, in how many rooms, on how many levels.
+"""The measures of the house: size, files, helpers, imports and words of the product's code.
 
 ``python -m benchmarks.house [REVISION ...]`` prints one column for each revision of this repository
 and one for the files as they are. Product code is each `.py` of ``engine``, ``readers``, ``sinks``.
@@ -17,8 +17,7 @@ import tempfile
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from io import BytesIO, RawIOBase
 from pathlib import Path
@@ -27,10 +26,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("engine", "readers", "sinks")
-LEVELS = {"readers": 0, "sinks": 1, "engine": 2, "engine.live": 3, "engine.bench": 3}
-LEVELS |= {"engine.cli": 4, "benchmarks": 5, "tests": 5}
+LEVELS = {"readers": 0, "sinks": 1, "engine": 2, "engine.live": 3, "engine.live_runs": 3}
+LEVELS |= {"engine.bench": 3, "engine.cli": 4, "benchmarks": 5, "tests": 5}
 """No import goes up; a room that is not named here is on the level of the one around it."""
-MOST_LINES = 30
 _NUM_PICTURES = 20
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -42,23 +40,12 @@ class House:
         self.root = root
         self._inside = self._parsed(*PACKAGES)
         self.modules = {_module_name(path): tree for path, tree in self._inside.items()}
+        self.imports = {name: self._imports_of(tree) for name, tree in self.modules.items()}
         self.texts = [(root / path).read_text(encoding="utf-8") for path in self._inside]
+        nodes = ((name, node) for name, tree in self.modules.items() for node in ast.walk(tree))
         self.functions = [
-            (module, node)
-            for module, tree in self.modules.items()
-            for node in ast.walk(tree)
-            if isinstance(node, _Function)
+            (f"{name}.{node.name}", node) for name, node in nodes if isinstance(node, _Function)
         ]
-
-    @cached_property
-    def imports(self) -> dict[str, set[str]]:
-        """What each module imports of this tree when it is loaded."""
-        graph = {}
-        for module, tree in self.modules.items():
-            pairs = [(home, f"{home}.{name}") for home, name in _imported(tree.body)]
-            targets = {whole if whole in self.modules else home for home, whole in pairs}
-            graph[module] = {to for to in targets if to.partition(".")[0] in LEVELS}
-        return graph
 
     def arrows(self) -> set[tuple[str, str]]:
         """Give the imports from room to room; a room is a folder."""
@@ -68,13 +55,7 @@ class House:
 
     def arrows_up(self) -> list[str]:
         """List the imports from room to room that lead to a higher level."""
-        return [
-            f"{room} -> {to}" for room, to in sorted(self.arrows()) if _level(room) < _level(to)
-        ]
-
-    def circles(self) -> list[str]:
-        """List the modules that import themselves, by way of others."""
-        return in_circles(self.imports)
+        return [f"{a} -> {b}" for a, b in sorted(self.arrows()) if _level(a) < _level(b)]
 
     def circles_of_engine_rooms(self) -> list[str]:
         """List the folders right in ``engine`` that import themselves, by way of others."""
@@ -85,25 +66,21 @@ class House:
                 graph.setdefault(room, set()).add(to)
         return in_circles(graph)
 
-    def long_functions(self) -> list[str]:
-        """List the functions whose body, its docstring aside, has more than 30 lines."""
-        return [f"{module}.{node.name}" for module, node in self.functions if _is_long(node)]
-
     def test_only(self) -> list[str]:
         """List the functions and properties that tests use, and neither product nor benchmarks."""
         used = {*_used(self._inside), *_used(self._parsed("benchmarks")), *dir(RawIOBase)}
         only = {*_used(self._parsed("tests"))} - used
-        return [f"{module}.{node.name}" for module, node in self.functions if node.name in only]
+        return [name for name, node in self.functions if node.name in only]
 
     def copied_lists(self) -> list[str]:
         """List the comparisons of an ``__all__`` with a list that tests write out again."""
-        compared = (
-            ast.unparse(node)
-            for tree in self._parsed("tests").values()
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.List)
-        )
-        return [text.partition(" ")[0] for text in compared if re.match(r"\w+\.__all__ ", text)]
+        texts = (path.read_text(encoding="utf-8") for path in (self.root / "tests").rglob("*.py"))
+        return [name for text in texts for name in re.findall(r"(\w+\.__all__) == \[", text)]
+
+    def _imports_of(self, tree: ast.Module) -> set[str]:
+        pairs = [(home, f"{home}.{name}") for home, name in _imported(tree.body)]
+        targets = {whole if whole in self.modules else home for home, whole in pairs}
+        return {to for to in targets if to.partition(".")[0] in LEVELS}
 
     def _parsed(self, *folders: str) -> dict[Path, ast.Module]:
         paths = sorted(path for folder in folders for path in (self.root / folder).rglob("*.py"))
@@ -120,12 +97,12 @@ def in_circles(graph: dict[str, set[str]]) -> list[str]:
     return sorted(name for name, targets in reached.items() if name in targets)
 
 
-def measures(house: House) -> dict[str, float]:
-    """Measure a tree, which runs its command on the built-in movie."""
+def measures(house: House) -> dict[str, float | list[str]]:
+    """Measure a tree, which runs its command; a list stands for the number of its names."""
     num_files, num_lines = len(house.texts), sum(len(text.splitlines()) for text in house.texts)
     num_private = sum(re.match("_(?!_)", node.name) is not None for _, node in house.functions)
-    documented = [ast.get_docstring(tree) or "" for tree in house.modules.values()]
-    asking = [text for text in documented if re.match(r"(What|How|Where|Which|Whether)\b", text)]
+    asking = re.compile(r"(What|How|Where|Which|Whether)\b")
+    docstrings = {module: ast.get_docstring(tree) or "" for module, tree in house.modules.items()}
     riddles = re.findall(r"\b(?:nobody|somebody|whoever)\b", "\n".join(house.texts), re.I)
     return {
         "product lines": num_lines,
@@ -133,33 +110,31 @@ def measures(house: House) -> dict[str, float]:
         "files per 1,000 lines": round(1000 * num_files / num_lines, 1),
         "private helpers, % of all functions": round(100 * num_private / len(house.functions), 1),
         "files at the top of engine/": len([*(house.root / "engine").glob("*.py")]),
-        "calls from main to the decoder's": len(way_of_a_frame(house.root)) - 1,
-        "import arrows that run up": len(house.arrows_up()),
-        "modules in circles of imports": len(house.circles()),
-        "functions and properties for tests alone": len(house.test_only()),
-        "copied __all__ lists in tests": len(house.copied_lists()),
-        f"functions above {MOST_LINES} lines": len(house.long_functions()),
-        "module docstrings that begin with What, How, Where, Which, Whether": len(asking),
+        "calls from main to the decoder's": way_of_a_frame(house.root)[1:],
+        "import arrows that run up": house.arrows_up(),
+        "modules in circles of imports": in_circles(house.imports),
+        "rooms of engine/ in circles of imports": house.circles_of_engine_rooms(),
+        "functions and properties for tests alone": house.test_only(),
+        "copied __all__ lists in tests": house.copied_lists(),
+        "functions above 30 lines": [name for name, node in house.functions if _is_long(node)],
+        "docstrings that ask": [name for name, text in docstrings.items() if asking.match(text)],
         "nobody, somebody, whoever": len(riddles),
     }
 
 
-def way_of_a_frame(root: Path, movie: Path | None = None) -> list[str]:
+def way_of_a_frame(root: Path) -> list[str]:
     """List the functions from `main` to the one that asks FFmpeg for a picture, the caller first.
 
-    A tree's command runs on a movie, the built-in ``.isxb`` unless another is given. These are the
-    product's functions on the stack as it asks for the twentieth time, each once; what a thread
-    does counts as called by the function that started it.
+    A tree's command runs on its built-in ``.isxb``. These are the product's functions on the stack
+    as it asks for the twentieth time, each once; what a thread does counts as called by the
+    function that started it.
     """
-    movie = movie or root / "engine/builtin/demo.isxb"
+    movie = root / "engine/builtin/demo.isxb"
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-P", __file__, "--run", str(movie), folder]
         surroundings = {**os.environ, "PYTHONPATH": str(root)}
-        child = subprocess.run(command, cwd=root, env=surroundings, capture_output=True, text=True)  # noqa: S603, PLW1510
-    *_, last = child.stdout.splitlines() or [""]
-    if child.returncode:
-        raise RuntimeError(f"{root}: {child.stderr}")
-    return last.split(", ")
+        told = subprocess.check_output(command, cwd=root, env=surroundings, text=True)  # noqa: S603
+    return told.splitlines()[-1].split(", ")
 
 
 def _run_until_decoded(movie: str, folder: str) -> None:
@@ -182,9 +157,8 @@ def _run_until_decoded(movie: str, folder: str) -> None:
         start(thread)
 
     def look(frame: FrameType, event: str, called: Any) -> None:
-        if event != "c_call" or called.__name__ != "decode":
-            return
-        if type(called.__self__).__module__.startswith("av."):
+        is_decoding = event == "c_call" and called.__name__ == "decode"
+        if is_decoding and type(called.__self__).__module__.startswith("av."):
             names = way(frame)
             seen[names] += 1
             if seen[names] == _NUM_PICTURES:
@@ -194,7 +168,7 @@ def _run_until_decoded(movie: str, folder: str) -> None:
     scripts = tomllib.loads(Path("pyproject.toml").read_text())["project"]["scripts"]
     module, name = scripts["posestream"].split(":")
     main = getattr(import_module(module), name)
-    threading.Thread.start = starting  # type: ignore[method-assign]
+    threading.Thread.start = starting  # type: ignore[method-assign, assignment]
     threading.setprofile(look)
     sys.setprofile(look)
     sys.exit(main(["run", movie, "--output-dir", f"{folder}/outputs"]) or "no pictures")
@@ -215,15 +189,14 @@ def _imported(body: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
 
 def _used(trees: dict[Path, ast.Module]) -> Iterator[str]:
     """Give each name that is used; what a package passes on is not used by that."""
-    nodes: Iterable[tuple[Path, ast.AST]]
-    nodes = ((path, node) for path, tree in trees.items() for node in ast.walk(tree))
-    for path, node in nodes:
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
-        elif isinstance(node, ast.alias) and path.name != "__init__.py":
-            yield node.name
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                yield node.id
+            elif isinstance(node, ast.Attribute):
+                yield node.attr
+            elif isinstance(node, ast.alias) and path.name != "__init__.py":
+                yield node.name
 
 
 def _module_name(path: Path) -> str:
@@ -235,45 +208,38 @@ def _level(room: str) -> int:
 
 
 def _is_long(node: _Function) -> bool:
+    """Tell whether a body, its docstring aside, has more than 30 lines."""
     body = node.body[1:] if ast.get_docstring(node) else node.body
-    return bool(body) and (node.end_lineno or 0) - body[0].lineno >= MOST_LINES
+    return bool(body) and (node.end_lineno or 0) - body[0].lineno >= 30
 
 
-def _measures_of_revision(revision: str) -> dict[str, float]:
+def _measures_of_revision(revision: str) -> dict[str, float | list[str]]:
     command = ["git", "-C", str(ROOT), "archive", revision]
-    packed = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
+    packed = subprocess.check_output(command)  # noqa: S603
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
         return measures(House(Path(folder)))
 
 
-def _table(columns: dict[str, dict[str, float]]) -> Iterator[str]:
-    yield f"| | {' | '.join(columns)} |"
-    yield f"| --- |{' --- |' * len(columns)}"
-    for row in columns["here"]:
-        yield f"| {row} | {' | '.join(f'{column[row]:,}' for column in columns.values())} |"
-
-
 def main() -> None:
-    """Print the table, and what is behind the numbers of the files as they are."""
+    """Print the table, and the names that are counted in its last column."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("revisions", nargs="*", metavar="REVISION")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
         _run_until_decoded(*given.run)
-    here = House(ROOT)
-    columns = {revision: _measures_of_revision(revision) for revision in given.revisions}
-    lines = [*_table({**columns, "here": measures(here)})]
-    for title, names in (
-        ("import arrows that run up", here.arrows_up()),
-        ("in circles of imports", here.circles() + here.circles_of_engine_rooms()),
-        ("for tests alone", here.test_only()),
-        (f"above {MOST_LINES} lines", here.long_functions()),
-        ("from main to the decoder's", way_of_a_frame(ROOT)),
-    ):
-        lines += ["", f"{title}:", *(f"  {name}" for name in names or ["none"])]
+    here = measures(House(ROOT))
+    columns = [*map(_measures_of_revision, given.revisions), here]
+    lines = [f"| | {' | '.join([*given.revisions, 'here'])} |", f"|{' --- |' * (len(columns) + 1)}"]
+    for row in here:
+        cells = (column[row] for column in columns)
+        numbers = [len(cell) if isinstance(cell, list) else cell for cell in cells]
+        lines.append(f"| {row} | {' | '.join(f'{number:,}' for number in numbers)} |")
+    for row, cell in here.items():
+        if isinstance(cell, list) and cell:
+            lines += ["", f"{row}:", *(f"  {name}" for name in cell)]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
