@@ -204,7 +204,7 @@ class UnfinishedRun:
             dict(record.identity), dict(record.outputs)
         except (OSError, SettingsError, ValueError, TypeError) as error:
             raise InputError(
-                f"{self._record_path}: cannot be read, so this run cannot be gone on with; "
+                f"{self._record_path}: cannot be read, so this run cannot be resumed; "
                 "start anew with --overwrite"
             ) from error
         self._record = record

@@ -271,7 +271,7 @@ def test_a_record_that_cannot_be_read_is_named(recording: Path, tmp_path: Path) 
     ]
     for content in ("", "[]", "{", "[" * 100_000, *changed):
         path.write_text(content)
-        with pytest.raises(InputError, match=r"run\.json: cannot be read, so this run"):
+        with pytest.raises(InputError, match=r"run\.json: cannot be read, so this run cannot be"):
             resume(job)
 
 
