@@ -8,24 +8,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.pipeline.pipeline import FrameSource
 from engine.pipeline.prediction import KnownFrames
 from engine.pipeline.views import Look, new_looks
 from engine.run_folder.journal import Journal, JournalContent, JournalCursor, Rows, read_journal
 from engine.run_folder.unfinished import UnfinishedRun
-from readers import FrameBatch, FrameStatus, MovieInfo, open_movie
+from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie
 from readers.base import DecodedFrame
 from readers.errors import joined
+from readers.live import LiveMovie
 from sinks import ResourceHolder, whole_file
 
 _LENGTH = 1024
 """Frames a batch where no pictures are needed."""
+MovieSource = MovieReader | LiveMovie
+"""What gives the frames of a movie."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,6 @@ def _statuses(path: Path, num_frames: int) -> Iterator[tuple[int, NDArray[np.uin
         with JournalCursor(path) as cursor:
             for start in range(0, num_frames, _LENGTH):
                 yield start, cursor.read(min(_LENGTH, num_frames - start))["status"]
-
-
-class MovieSource(FrameSource, Protocol):
-    """A movie that can be passed over in part."""
-
-    @property
-    def info(self) -> MovieInfo:
-        """What is known about the movie."""
-
-    def skip(self, num_frames: int) -> int:
-        """Pass over the next frames; tell how many there were."""
 
 
 class ReplayedReader(ResourceHolder):
@@ -254,7 +244,7 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
     live = read_journal(path)
     if live is None or not live.is_live:
         return
-    content = replace(live, is_live=False, num_frames=0, num_bytes=0, is_ended=False, damage=None)
+    content = JournalContent(live.num_body_parts, live.batch_size, live.has_looks)
     with whole_file(path) as temporary:
         with (
             JournalCursor(path) as cursor,
@@ -267,14 +257,12 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
                 damage=lambda: joined(movie.damage, live.damage),
             ) as journal,
         ):
-            rows = _JoinedRows(cursor, live, times)
-            for chunk in rows.chunks():
-                journal.append(chunk)
-            if rows.are_all:
+            if _append_rows(journal, cursor, live, times):
                 journal.flush()
         folder.check_held()
-        dropped = _first(temporary, rows.num_frames, FrameStatus.DROPPED)
-        if dropped < rows.num_frames or not rows.are_all:
+        joint = read_journal(temporary) or content
+        dropped = _first(temporary, joint.num_frames, FrameStatus.DROPPED)
+        if dropped < joint.num_frames or not joint.is_ended:
             folder.keep_drawn(number, dropped)
 
 
@@ -291,50 +279,34 @@ def _times(movie: MovieInfo) -> Iterator[Iterator[DecodedFrame] | None]:
         yield reader.times()
 
 
-class _JoinedRows:
-    """The rows of a live run's journal, with the times of the recorded movie."""
-
-    def __init__(
-        self, cursor: JournalCursor, live: JournalContent, times: Iterator[DecodedFrame] | None
-    ) -> None:
-        self._cursor, self._live, self._times = cursor, live, times
-        self._num_left = live.num_frames
-        self.num_frames = 0
-        """Rows so far."""
-        self.are_all = False
-        """Whether they are those of the whole movie."""
-
-    def chunks(self) -> Iterator[Rows]:
-        """Yield them up to the first frame that the live run has not seen."""
-        is_over = False
-        while not is_over:
-            rows, is_over = self._read() if self._times is None else self._join(self._times)
-            self.num_frames += len(rows)
-            if len(rows):
-                yield rows
-
-    def _read(self) -> tuple[Rows, bool]:
-        num_rows = min(_LENGTH, self._num_left)
-        self._num_left -= num_rows
-        self.are_all = self._live.is_ended
-        rows = self._cursor.read(num_rows) if num_rows else self._live.empty_rows(0)
-        return rows, not self._num_left
-
-    def _join(self, times: Iterator[DecodedFrame]) -> tuple[Rows, bool]:
-        frames = list(islice(times, _LENGTH))
+def _append_rows(
+    journal: Journal,
+    cursor: JournalCursor,
+    live: JournalContent,
+    times: Iterator[DecodedFrame] | None,
+) -> bool:
+    """Write rows up to the first frame that the live run has not seen; tell if they are all."""
+    num_left = live.num_frames
+    if times is None:
+        for start in range(0, num_left, _LENGTH):
+            journal.append(cursor.read(min(_LENGTH, num_left - start)))
+        return live.is_ended
+    while frames := list(islice(times, _LENGTH)):
         recorded = [i for i, frame in enumerate(frames) if frame.status != FrameStatus.DROPPED]
-        is_over = not frames
-        self.are_all = is_over and self._live.is_ended and not self._num_left
-        if len(recorded) > self._num_left:
-            frames, is_over = frames[: recorded[self._num_left]], True
-            recorded = recorded[: self._num_left]
-        rows = _dropped_rows(self._live, frames)
+        are_seen = len(recorded) <= num_left
+        if not are_seen:
+            frames, recorded = frames[: recorded[num_left]], recorded[:num_left]
+        rows = _dropped_rows(live, frames)
         if recorded:
-            seen = self._cursor.read(len(recorded))
+            seen = cursor.read(len(recorded))
             for name in set(rows.dtype.names or ()) - {"time_s", "hardware_counter_us"}:
                 rows[name][recorded] = seen[name]
-        self._num_left -= len(recorded)
-        return rows, is_over
+        if frames:
+            journal.append(rows)
+        num_left -= len(recorded)
+        if not are_seen:
+            return False
+    return live.is_ended and not num_left
 
 
 def _dropped_rows(content: JournalContent, frames: list[DecodedFrame]) -> Rows:

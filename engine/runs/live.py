@@ -7,8 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.errors import RunError
@@ -38,12 +37,14 @@ from engine.runs.all_movies import (
 from engine.runs.job_sinks import FanOut
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
+from engine.watch.progress import MovieWatch
 from engine.watch.status_file import MADE_BY
 from engine.watch.status_line import LiveProgress, SilentStatus
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
 from readers.growing.feed import EndedBy
 from readers.live import LiveMovie, LiveSource, open_live
 from sinks import AnnotationParts, FrameCounts, PoseBatch
+from sinks.base import at_success
 
 
 def live(
@@ -310,7 +311,7 @@ class _Publication:
         return []
 
 
-class _LiveWatch:
+class _LiveWatch(MovieWatch):
     """Tells the audience of a movie while it is recorded."""
 
     def __init__(
@@ -320,18 +321,10 @@ class _LiveWatch:
         self._number, self._num_known_frames = number, num_known_frames
         self._has_warned = False
 
-    def __enter__(self) -> Self:
+    def open(self, resources: ExitStack) -> None:
+        """Begin the movie."""
         self._audience.begin_movie(self._movie, self._number, self._num_known_frames)
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self._audience.end_movie()
+        resources.enter_context(at_success(self._audience.end_movie))
 
     def advance(self, num_frames: int) -> None:  # noqa: ARG002 -- as all that watch a movie
         """Tell how the run does, and warn once of pictures that are not of the movie's size."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
 from engine.follow.calibration import (
     Calibration,
@@ -27,11 +25,11 @@ from engine.pipeline.median import MedianFilter
 from engine.pipeline.pipeline import FrameSource, Lane, Live, Pipeline, PoseStage
 from engine.run_folder.identity import MovieResult
 from engine.run_folder.journal import Journal, JournalContent, read_journal
-from engine.run_folder.replay import ReplayedReader, plan_replay
+from engine.run_folder.replay import MovieSource, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
 from engine.runs.job_sinks import FanOut
-from engine.watch.progress import Progress
-from readers import MovieReader, open_movie
+from engine.watch.progress import MovieWatch, Progress
+from readers import open_movie
 from readers.live import LiveMovie
 from sinks import FrameCounts, ResourceHolder
 
@@ -71,25 +69,6 @@ class RunContext:
     fills: bool = False
 
 
-class MovieWatch(Protocol):
-    """Is told how far a movie is, from the calling thread; a context manager."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-    def advance(self, num_frames: int) -> None:
-        """Take note of how many frames are through; called several times a second."""
-
-    def tell_of_stop(self) -> None:
-        """Say that an interrupt was heard."""
-
-
 @dataclass
 class OneMovie(ResourceHolder):
     """One movie on its way from where a stopped run left it, or from its start, to its sinks.
@@ -116,7 +95,7 @@ class OneMovie(ResourceHolder):
 
     run: RunContext
     number: int
-    reader: MovieReader | LiveMovie
+    reader: MovieSource
     lanes: Callable[[FrameCounts], list[Lane]]
     watch: Callable[[int], MovieWatch]
     first_stages: Sequence[PoseStage] = ()

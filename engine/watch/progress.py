@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import abstractmethod
 from contextlib import ExitStack
 from typing import IO, NoReturn, Protocol
 
@@ -154,7 +155,19 @@ def progress_for(stream: IO[str] | None = None) -> Progress:
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
 
 
-class MovieProgress(ResourceHolder):
+class MovieWatch(ResourceHolder):
+    """Is told how far one movie is, from the calling thread."""
+
+    @abstractmethod
+    def advance(self, num_frames: int) -> None:
+        """Tell how many frames are through; called several times a second."""
+
+    @abstractmethod
+    def tell_of_stop(self) -> None:
+        """Say that an interrupt was heard."""
+
+
+class MovieProgress(MovieWatch):
     """The progress of one movie: first the frames that a stopped run has done, then the others.
 
     They are two pieces of work: the first goes so much faster that no time left could be given.

@@ -12,8 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.machine.memory import resident_mib
-from engine.watch.latency import Latency, LatencyPercentiles
-from engine.watch.rates import Rate
+from engine.watch.latency import Latency, LatencyPercentiles, Rate
 from readers import FrameStatus
 from readers.live import now_s
 from sinks import PoseBatch
