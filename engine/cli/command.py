@@ -155,7 +155,7 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
     from engine.job.live_options import LiveOptions
     from engine.runs.live import live
-    from engine.watch.status_line import live_progress_for
+    from engine.watch.progress import progress_for
 
     names = [field.name for field in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
@@ -163,7 +163,7 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     if is_told_all and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
     job = _job(inputs, {**given, "movies": [source]})
-    result = live(job, source, live_progress_for(), **of_live)
+    result = live(job, source, progress_for(), **of_live)
     if is_told_all:  # which is for poses alone
         print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
     else:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,14 @@ from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie
 from readers.base import DecodedFrame
 from readers.errors import joined
-from readers.live import LiveMovie
 from sinks import ResourceHolder, whole_file
+
+if TYPE_CHECKING:  # a run of recorded movies does without
+    from readers.live import LiveMovie
 
 _LENGTH = 1024
 """Frames a batch where no pictures are needed."""
-MovieSource = MovieReader | LiveMovie
+MovieSource: TypeAlias = "MovieReader | LiveMovie"
 """What gives the frames of a movie."""
 
 

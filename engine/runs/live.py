@@ -37,9 +37,8 @@ from engine.runs.all_movies import (
 from engine.runs.job_sinks import FanOut
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
-from engine.watch.progress import MovieWatch
+from engine.watch.progress import MovieWatch, Progress, SilentProgress
 from engine.watch.status_file import MADE_BY
-from engine.watch.status_line import LiveProgress, SilentStatus
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
 from readers.growing.feed import EndedBy
 from readers.live import LiveMovie, LiveSource, open_live
@@ -50,7 +49,7 @@ from sinks.base import at_success
 def live(
     job: Job,
     source: str | Path,
-    progress: LiveProgress | None = None,
+    progress: Progress | None = None,
     *,
     load: Callable[[ModelExport, str], PoseModel] | None = None,
     **options: Any,
@@ -110,7 +109,7 @@ def live(
         place.outputs.check_apart(job.inputs, chosen.named_files)
         _check_recordings(job, recorder)
         sinks = FanOut(job, export, style, place.folder.outputs)
-        progress = progress or SilentStatus()
+        progress = progress or SilentProgress()
         audience = Audience(chosen, export, style, sinks.in_saved_coordinates, progress)
         with audience, closing(load(export, job.runtime)) as model:
             run = RunContext(job, export, model, sinks, place.folder, progress, follow)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.follow.calibration import (
     Calibration,
@@ -29,9 +30,11 @@ from engine.run_folder.replay import MovieSource, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
 from engine.runs.job_sinks import FanOut
 from engine.watch.progress import MovieWatch, Progress
-from readers import open_movie
-from readers.live import LiveMovie
+from readers import MovieReader, open_movie
 from sinks import FrameCounts, ResourceHolder
+
+if TYPE_CHECKING:  # a run of recorded movies does without
+    from readers.live import LiveMovie
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,8 @@ class OneMovie(ResourceHolder):
         run, reader, live = self.run, self.reader, self._live
         path = run.folder.journal(self.number)
         self._content = content = read_journal(path) or self._new_journal()
-        drawn = run.sinks.num_drawn_frames
-        replay = plan_replay(run.folder, self.number, content, drawn, fills=run.fills)
-        if live is None and replay.needs_movie:
-            resources.enter_context(self.reader)
+        frames = self._frames(resources, path)
         journal = resources.enter_context(self._journal(path))
-        frames: FrameSource = reader
-        if content.num_frames:
-            frames = resources.enter_context(ReplayedReader(replay, path, reader))
         calibration = self._calibration() if live is None else None
         follow = calibrated(run.follow, calibration)
         self._counts, self._tally = FrameCounts(), FollowTally(follow, calibration)
@@ -145,12 +142,22 @@ class OneMovie(ResourceHolder):
 
     @property
     def _live(self) -> LiveMovie | None:
-        return self.reader if isinstance(self.reader, LiveMovie) else None
+        return None if isinstance(self.reader, MovieReader) else self.reader
 
     def _cancel(self) -> None:
         if self._live is not None:
             self._live.cancel()
         self.run.model.close()
+
+    def _frames(self, resources: ExitStack, path: Path) -> FrameSource:
+        """Open the movie, if it has to be read, behind what the journal has of it."""
+        run, content, drawn = self.run, self._content, self.run.sinks.num_drawn_frames
+        replay = plan_replay(run.folder, self.number, content, drawn, fills=run.fills)
+        if isinstance(self.reader, MovieReader) and replay.needs_movie:
+            resources.enter_context(self.reader)
+        if not content.num_bytes:
+            return self.reader
+        return resources.enter_context(ReplayedReader(replay, path, self.reader))
 
     def _journal(self, path: Path) -> Journal:
         self.run.folder.check_held()

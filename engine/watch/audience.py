@@ -9,9 +9,9 @@ from engine.inference import ModelExport
 from engine.job.live_options import LiveOptions
 from engine.untrusted.quoting import printable
 from engine.watch.page import PreviewPage, find_token
+from engine.watch.progress import Progress
 from engine.watch.status import Status
 from engine.watch.status_file import StatusFile
-from engine.watch.status_line import LiveProgress
 from readers import InputError
 from readers.live import LiveMovie, now_s
 from sinks import OutputError, OverlayStyle, PoseBatch, ResourceHolder, Sink
@@ -47,7 +47,7 @@ class Audience(ResourceHolder):
         export: ModelExport,
         style: OverlayStyle,
         in_saved_coordinates: Callable[[Sink], Sink],
-        progress: LiveProgress,
+        progress: Progress,
     ) -> None:
         self._progress = progress
         self._publishers = [make_publisher(spec, export.body_parts) for spec in options.publish]
