@@ -100,15 +100,15 @@ def _add_live(commands: Any) -> None:
         "that a recorder fills with such files, a URL (rtsp, udp, http, ...), a capture device, "
         "or - for standard input",
     )
-    followed = parser.add_argument_group("how to follow")
-    followed.add_argument(
+    recording = parser.add_argument_group("the recording")
+    recording.add_argument(
         "--end-after",
         dest="end_after_s",
         type=_number,
         metavar="S",
         help="the recording has ended when nothing has come for so many seconds (default: 10)",
     )
-    followed.add_argument(
+    recording.add_argument(
         "--when-behind",
         metavar="all|skip",
         help="where the machine is too slow, take every frame in its turn (all), or the newest one "

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,24 +44,23 @@ class FrameSource(Protocol):
         """Fill `images` with the next frames, or give none of them; None at the end."""
 
 
-class PredictionStage(Protocol):
-    """Turns frames into poses, holding back batches until theirs are there."""
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
 
-    def push(self, batch: FrameBatch) -> list[PoseBatch]:
+
+class Stage(Protocol[Batch_contra]):
+    """Turns frames into poses, or changes poses, holding back batches where it has to wait."""
+
+    def push(self, batch: Batch_contra) -> list[PoseBatch]:
         """Take the next batch; return the batches that are ready."""
 
     def flush(self) -> list[PoseBatch]:
-        """Return what is held back, at the end of the movie; called until there is nothing."""
+        """Return what is held back, at the end of the movie.
+
+        Of the stage that runs the model, called until there is nothing.
+        """
 
 
-class PoseStage(Protocol):
-    """Changes poses, holding back batches where it has to see those that follow."""
-
-    def push(self, batch: PoseBatch) -> list[PoseBatch]:
-        """Take the next batch; return the batches that are ready."""
-
-    def flush(self) -> list[PoseBatch]:
-        """Return what is held back, at the end of the movie."""
+PoseStage = Stage[PoseBatch]
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class Pipeline:
     """
 
     reader: FrameSource
-    predict: PredictionStage
+    predict: Stage[FrameBatch]
     stages: Sequence[PoseStage]
     lanes: Sequence[Lane]
     batch_size: int

@@ -1,4 +1,4 @@
-"""The folder of a run that works or was stopped, inside its output directory."""
+"""The folder of an unfinished run, inside its output directory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RunRecord:
     is_finished
         Whether its outputs are all whole, and only have to be moved into place.
     is_live
-        Whether it followed movies while they were recorded.
+        Whether its movies were read while they were recorded.
     outputs
         Size and checksum of outputs that are whole, by their names.
     """
@@ -100,12 +100,12 @@ class UnfinishedRun:
         return os.path.isfile(self._record_path)  # noqa: PTH113 -- False also for names that no system takes
 
     def check(self) -> None:
-        """Check that nobody else works here, and that nothing here leads elsewhere.
+        """Check that no other run works here, and that nothing here leads elsewhere.
 
         Raises
         ------
         InputError
-            If another run does, or a link was put into the folder.
+            If one does, or a link was put into the folder.
         """
         if not os.path.lexists(self.path):
             return

@@ -1,4 +1,4 @@
-"""How a live run is doing."""
+"""The status of a live run: frames in and out, backlog, latency, memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StatusSnapshot:
     num_published
         Frames of the movie whose poses were given away by this run.
     num_skipped
-        Frames of the movie that nobody looked at.
+        Frames of the movie that were not looked at.
     backlog
         Frames of the movie that have arrived and are neither published nor skipped.
     fps_in, fps_out
