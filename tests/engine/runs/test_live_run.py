@@ -22,7 +22,7 @@ from tests.engine.runs.recording import (
     run_job,
     run_live,
 )
-from tests.engine.stopping import Loader, PowerCut
+from tests.engine.stopping import Loader, PowerCut, segments_are_short
 from tests.small_movies import small_movie
 
 pytestmark = pytest.mark.usefixtures("short_segments")
@@ -172,6 +172,41 @@ def test_skipped_frames_keep_their_rows_and_can_be_filled_in(tmp_path: Path) -> 
     assert rest.model.num_images == num_skipped
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
     assert sorted(path.name for path in job.output_dir.iterdir()) == OF_ONE_MOVIE
+
+
+@pytest.mark.often(1)
+@pytest.mark.parametrize("ends", ["while frames are filled in", "before all outputs are whole"])
+def test_filling_in_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    camera = Camera(tmp_path / "mouse.isxb", num_frames=40, dropped=[2, 30], ahead=16)
+    job = live_job(tmp_path / "live", batch_size=2)
+    resumed = replace(run_job(camera.path, job), resume=True)
+    loader, stopped, rest = SeeingLoader(camera), Loader(), Loader()
+    if ends == "before all outputs are whole":
+        monkeypatch.setattr("engine.runs.all_movies.write_metadata", raise_power_cut)
+        with pytest.raises(PowerCut):
+            record_live(camera, job, loader, when_behind="skip")
+        monkeypatch.undo()
+        with segments_are_short():
+            run(resumed, load=rest)
+    else:
+        record_live(camera, job, loader, when_behind="skip")
+        stopped.stop_after = 4
+        with pytest.raises(PowerCut):
+            run(resumed, load=stopped)
+        run(resumed, load=rest)
+
+    num_filled = sum(each.model.num_images for each in (stopped, rest) if each.model is not None)
+    assert num_filled == 38 - loader.num_images > 4
+    run_dir = outputs_of_run(camera.path, job, tmp_path)
+    assert_same(job.output_dir, run_dir)
+    labelled = "dlc_labeled_movie.0.mp4"
+    assert (job.output_dir / labelled).read_bytes() == (run_dir / labelled).read_bytes()
+
+
+def raise_power_cut(*_: object, **__: object) -> None:
+    raise PowerCut
 
 
 def test_annotations_can_be_read_while_they_grow(tmp_path: Path) -> None:
