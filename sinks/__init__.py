@@ -14,7 +14,7 @@ from sinks.labelled_movie.segments import (
     segments_dir,
 )
 from sinks.labelled_movie.sink import LabelledMovieSink
-from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
+from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
 from sinks.previews import PreviewPaths, PreviewSink
 from sinks.tables.annotation_parts import AnnotationParts
 from sinks.tables.annotations import ExperimentAnnotations
@@ -28,7 +28,6 @@ __all__ = [
     "ExperimentAnnotations",
     "FrameCounts",
     "FrameRanges",
-    "LabelledMovieDescription",
     "LabelledMovieSink",
     "ModelDescription",
     "OutputError",
@@ -39,6 +38,7 @@ __all__ = [
     "PreviewSink",
     "ResourceHolder",
     "Sink",
+    "describe_labelled_movie",
     "flush_folder",
     "keep_segments",
     "num_finished_frames",

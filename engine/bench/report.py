@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.bench.inference import InferenceCost
-from engine.bench.stages import CONVERSION, DATA, DECODE, FILTER, LABELLED_MOVIE, StageCosts
+from engine.bench.stages import (
+    CONVERSION,
+    DECODE,
+    FILTER,
+    StageCosts,
+    data_stages,
+    drawing_stages,
+)
 from engine.bench.whole_job import WholeJob
 from engine.machine.cost import Cost
 from engine.untrusted.quoting import printable
 from readers import MovieInfo
 
 INFERENCE = "inference"
-_WORKERS = {
-    "reading, which runs on one thread": (DECODE, CONVERSION),
-    "inference and median filter": (INFERENCE, FILTER),
-    "drawing and encoding, which runs on one thread": (LABELLED_MOVIE,),
-    "data, which runs on one thread": DATA,
-}
-"""Stages that wait for each other on one thread: idle cores do not make them faster."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,13 @@ class Report:
     @property
     def slowest_codec(self) -> Cost:
         """The slower of reading (decode and conversion) and drawing and encoding."""
-        reading = [self.stages.by_stage[name] for name in (DECODE, CONVERSION)]
-        read_s = sum(cost.wall_s / cost.num_frames for cost in reading)
-        read = Cost(1, read_s, sum(cost.core_s_per_frame for cost in reading))
-        return min(read, self.stages.by_stage[LABELLED_MOVIE], key=lambda cost: cost.frames_per_s)
+        workers = ((DECODE, CONVERSION), drawing_stages())
+        return min(map(self._one_after_the_other, workers), key=lambda cost: cost.frames_per_s)
+
+    def _one_after_the_other(self, names: Iterable[str]) -> Cost:
+        costs = [self.stages.by_stage[name] for name in names]
+        wall_s = sum(cost.wall_s / cost.num_frames for cost in costs)
+        return Cost(1, wall_s, sum(cost.core_s_per_frame for cost in costs))
 
     def over_codec(self, job: WholeJob) -> float:
         """Wall time a frame of a whole job, once it runs, over that of `slowest_codec`."""
@@ -115,10 +118,17 @@ class Report:
 
     @property
     def _wall_s(self) -> Mapping[str, float]:
+        """Seconds a frame of those stages that wait for each other: idle cores do not help them."""
         stages = self.by_stage
+        workers = {
+            "reading, which runs on one thread": (DECODE, CONVERSION),
+            "inference and median filter": (INFERENCE, FILTER),
+            "drawing and encoding, which runs on one thread": drawing_stages(),
+            "data, which runs on one thread": data_stages(),
+        }
         return {
             worker: sum(1 / stages[name].frames_per_s for name in names if name in stages)
-            for worker, names in _WORKERS.items()
+            for worker, names in workers.items()
         }
 
     @property

@@ -17,16 +17,22 @@ from engine.job.overlay_style import overlay_style
 from engine.machine.cost import Cost, Stopwatch
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.prediction import Prediction
-from engine.run_folder.output_names import OutputDirectory
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import OUTPUTS, JobSinks, output_directory
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import PoseBatch, Sink
 
 DECODE, CONVERSION, FILTER = "decode", "colour conversion", "median filter"
-LABELLED_MOVIE, POSE_ESTIMATES = "labelled movie", "pose estimates"
-ANNOTATIONS, PREVIEWS = "annotations", "previews"
-DATA = (POSE_ESTIMATES, ANNOTATIONS, PREVIEWS)
 _READ = "decode and colour conversion"
+
+
+def drawing_stages() -> list[str]:
+    """Give the names of the outputs that are drawn on pictures."""
+    return [output.name for output in OUTPUTS if output.needs_pictures]
+
+
+def data_stages() -> list[str]:
+    """Give the names of the outputs that need no pictures."""
+    return [output.name for output in OUTPUTS if not output.needs_pictures]
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ class _Walk:
         self._prediction = Prediction(NullModel(export.body_parts))
         self._median = MedianFilter(max(1, job.window_length))
         style = overlay_style(job, export.body_parts)
-        self._fan_out = FanOut(job, export, style, OutputDirectory(job.output_dir))
-        self._watches = {name: Stopwatch() for name in (_READ, FILTER, LABELLED_MOVIE, *DATA)}
+        self._outputs = JobSinks(job, export, style, output_directory(job.output_dir))
+        self._watches = {name: Stopwatch() for name in (_READ, FILTER)}
         self._opening, self._closing = Stopwatch(), Stopwatch()
         self._sinks: dict[str, Sink] = {}
         self._num_written = 0
@@ -124,13 +130,10 @@ class _Walk:
         )
 
     def _open_sinks(self, reader: MovieReader, files: ExitStack) -> None:
-        annotations = files.enter_context(self._fan_out.annotations(self._movie))
-        sinks = [
-            self._fan_out.labelled_movie(0, reader),
-            *self._fan_out.data(0, reader, annotations),
-        ]
-        for name, sink in zip((LABELLED_MOVIE, *DATA), sinks, strict=True):
-            self._sinks[name] = files.enter_context(sink)
+        of_run = files.enter_context(self._outputs.opened(self._movie))
+        for output, sink in self._outputs.of_movie(0, reader, of_run).items():
+            self._watches[output.name] = Stopwatch()
+            self._sinks[output.name] = files.enter_context(sink)
 
     def _walk(self, reader: MovieReader, measured_s: float) -> None:
         size = batch_size(self._job, reader.image_shape)
