@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks.errors import output_errors
-from sinks.files import whole_file
+from sinks.files import output_errors, whole_file
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Mp4 files of H.264: the encoder and its options, and what players need from the file."""
+"""The encoder of mp4 files, with the picture that it is given and the options that players need."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    VideoReformatter,
+)
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from sinks.errors import closed_at_end
-from sinks.output_file import OutputFile
+from sinks.files import OutputFile, closed_at_end
 
 # Measured on real recordings with dots drawn, RGB in to mp4 out: frames per second of processor
 # time (one thread of a 2-core machine), KiB/frame, and PSNR in dB against the drawn frames (which
 # conversion to yuv420p and back, without encoding, leaves at 46.1 and 48.6 dB):
 #             crf    640 x 480 (clean)       1280 x 1024 (noisy)
 #   ultrafast  25     349   1.33   42.8       86    5.5   39.9
-#   superfast  25     271   1.03   42.8       49    9.2   39.6
 #   veryfast   23     198   1.15   43.4       32   14.7   40.1
 #   veryfast   25     238   0.84   42.8       43    6.1   39.4
 #   veryfast   27     204   0.60   42.2       46    2.1   38.9
-#   faster     25     107   1.14   43.2       24    8.8   39.6
 #   medium     25      78   1.12   43.5       20    6.6   39.6
-# Slower presets spend time and bits on camera noise. The reference tool's movies of the same
-# recordings take 1.8 and 26 KiB/frame.
-# With mbtree, the same frames gave other bytes from run to run on a processor with AVX-512
-# (x264's code for it; widths that are no multiple of 128 px), though it halves noisy movies.
+# The reference tool's movies of the same recordings take 1.8 and 26 KiB/frame. With mbtree, the
+# same frames gave other bytes from run to run on a processor with AVX-512 (x264's code for it;
+# widths that are no multiple of 128 px), though it halves noisy movies.
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "25", "mbtree": "0"}
 
 # Fragments from key frame to key frame; `global_sidx` is the table in front. `delay_moov` lets
@@ -43,9 +47,43 @@ FRAGMENTED = {
 # An mp4 counts time in whole ticks of a clock; a microsecond is as fine as cameras count. At the
 # other end, the ticks of one frame period must fit into the 32 bits that an mp4 has for them.
 MAX_TICKS_PER_SECOND = 1_000_000
-MAX_FRAME_PERIOD_S = 600
-SLOWEST_FRAME_RATE = Fraction(1, MAX_FRAME_PERIOD_S)
+SLOWEST_FRAME_RATE = Fraction(1, 600)
 FASTEST_FRAME_RATE = Fraction(MAX_TICKS_PER_SECOND)
+
+
+class Canvas:
+    """One RGB buffer that frames are drawn on, shared with FFmpeg, padded to even sizes.
+
+    Attributes
+    ----------
+    image
+        uint8, shape (height, width, 3), RGB: what is drawn on.
+    padded_shape
+        Height and width in pixels of what is encoded.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.padded_shape = (height + height % 2, width + width % 2)
+        self._padded = np.zeros((*self.padded_shape, 3), np.uint8)
+        self.image: NDArray[np.uint8] = self._padded[:height, :width]
+        self._frame = av.VideoFrame.from_numpy_buffer(self._padded, "rgb24")
+        self._reformatter = VideoReformatter()
+
+    def to_yuv420p(self) -> av.VideoFrame:
+        """Convert what is on the canvas now; the result does not change with the canvas."""
+        height, width = self.image.shape[:2]
+        self._padded[height:, :width] = self.image[-1:]
+        self._padded[:, width:] = self._padded[:, width - 1 : width]
+        return self._reformatter.reformat(
+            self._frame,
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_primaries=ColorPrimaries.BT709,
+            dst_color_trc=ColorTrc.BT709,
+            threads=1,
+        )
 
 
 @contextmanager

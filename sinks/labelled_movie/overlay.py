@@ -1,4 +1,4 @@
-"""Draw poses on frames: dots, trails and skeleton."""
+"""The drawing of poses on frames: dots, trails and skeleton."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import line_aa
 
-from sinks.labelled_movie.colors import body_part_colors, rgb
+from sinks.plain_matplotlib import body_part_colors, rgb
 
 MISSING_PICTURE_COLOR = (255, 0, 0)
 MISSING_PICTURE_EDGE = (255, 255, 255)
@@ -68,7 +68,7 @@ class Overlay:
     body_parts
         All body parts of the model, in its order.
     style
-        What to draw, and how.
+        Which of them to draw, and how.
 
     Raises
     ------
@@ -79,8 +79,16 @@ class Overlay:
     def __init__(self, body_parts: Sequence[str], style: OverlayStyle) -> None:
         self._style = style
         self._colors = body_part_colors(style.color_map, len(body_parts))
-        self._shown = _shown_indices(body_parts, style.displayed_body_parts)
-        self._pairs = _pair_indices(body_parts, style.skeleton) if style.draw_skeleton else []
+        shown = body_parts if style.displayed_body_parts is None else style.displayed_body_parts
+        unknown = [name for name in shown if name not in body_parts]
+        if unknown:
+            raise ValueError(
+                f"displayed body parts must be among {list(body_parts)}, got {unknown}"
+            )
+        index = {name: number for number, name in enumerate(body_parts)}
+        self._shown = [number for number, name in enumerate(body_parts) if name in shown]
+        skeleton = style.skeleton if style.draw_skeleton else ()
+        self._pairs = [(index[a], index[b]) for a, b in skeleton if a in index and b in index]
         ground = "white" if style.keypoints_only else "black"
         self._skeleton_color = rgb(style.skeleton_color or ground)
         self._past: deque[NDArray[np.float64]] = deque(maxlen=max(style.trail_points - 1, 0))
@@ -139,22 +147,6 @@ def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     edged = (diagonal_px <= thickness_px / 2 + edge_px) | (border_px < thickness_px + edge_px)
     image[edged] = MISSING_PICTURE_EDGE
     image[red] = MISSING_PICTURE_COLOR
-
-
-def _shown_indices(body_parts: Sequence[str], displayed: tuple[str, ...] | None) -> list[int]:
-    if displayed is None:
-        return list(range(len(body_parts)))
-    unknown = [name for name in displayed if name not in body_parts]
-    if unknown:
-        raise ValueError(f"displayed body parts must be among {list(body_parts)}, got {unknown}")
-    return [index for index, name in enumerate(body_parts) if name in displayed]
-
-
-def _pair_indices(
-    body_parts: Sequence[str], skeleton: tuple[tuple[str, str], ...]
-) -> list[tuple[int, int]]:
-    index = {name: number for number, name in enumerate(body_parts)}
-    return [(index[a], index[b]) for a, b in skeleton if a in index and b in index]
 
 
 def _draw_disk(

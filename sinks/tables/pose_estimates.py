@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
-from sinks.errors import OutputError, closed_at_end, output_errors
-from sinks.files import whole_file
+from sinks.files import OutputError, closed_at_end, output_errors, whole_file
 from sinks.tables.rows import PoseRows, RowBuffer
 
 KEY = "df_with_missing"

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import SEGMENT_LENGTH, num_finished_frames
-from sinks.labelled_movie.canvas import Canvas
-from sinks.labelled_movie.mp4 import FRAGMENTED, Encoder, open_mp4
+from sinks.labelled_movie.mp4 import FRAGMENTED, Canvas, Encoder, open_mp4
 from sinks.labelled_movie.overlay import Overlay, OverlayStyle
 from tests.sinks.labelling import (
     BODY_PARTS,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.previews.trajectory import CELLS_PER_SIDE, MARGIN, NUM_EXACT_FRAMES, TrajectoryMap
+from sinks.previews.reductions import CELLS_PER_SIDE, MARGIN, NUM_EXACT_FRAMES, TrajectoryMap
 
 
 def random_positions(num_frames: int) -> NDArray[np.float64]:
