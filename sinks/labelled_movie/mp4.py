@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -101,13 +103,12 @@ def open_mp4(
             yield container
 
 
-class Encoder:
-    """Encodes pictures into an mp4 as H.264, one frame each period.
+@dataclass(frozen=True)
+class Encoding:
+    """The encoding of pictures into an mp4 as H.264, one frame each period.
 
-    Parameters
+    Attributes
     ----------
-    container
-        The mp4, open for writing, without any stream so far.
     height, width
         Size of the pictures in pixels, both even.
     frame_period_s
@@ -117,39 +118,40 @@ class Encoder:
         Threads of the encoder; 0 lets it choose.
     """
 
-    def __init__(
-        self,
-        container: OutputContainer,
-        *,
-        height: int,
-        width: int,
-        frame_period_s: Fraction,
-        thread_count: int,
-    ) -> None:
-        self._container = container
-        self._frame_period_s = frame_period_s
-        self._num_frames = 0
-        self._stream: VideoStream = container.add_stream(
-            "libx264", rate=1 / frame_period_s, options=ENCODER_OPTIONS
+    height: int
+    width: int
+    frame_period_s: Fraction
+    thread_count: int
+
+    @contextmanager
+    def opened(
+        self, path: Path, options: Mapping[str, str] | None = None
+    ) -> Iterator[Callable[[av.VideoFrame], None]]:
+        """Give a function that encodes the next frame, yuv420p, into a new mp4."""
+        with open_mp4(path, self.frame_period_s, options) as container:
+            stream = self._add_stream(container)
+            numbers = count()
+
+            def encode(frame: av.VideoFrame) -> None:
+                frame.time_base = self.frame_period_s
+                frame.pts = next(numbers)
+                container.mux(stream.encode(frame))
+
+            yield encode
+            container.mux(stream.encode(None))  # what is held back; not after an error
+
+    def _add_stream(self, container: OutputContainer) -> VideoStream:
+        stream: VideoStream = container.add_stream(
+            "libx264", rate=1 / self.frame_period_s, options=ENCODER_OPTIONS
         )
-        self._stream.height, self._stream.width = height, width
-        self._stream.pix_fmt = "yuv420p"
-        context = self._stream.codec_context
-        context.time_base = frame_period_s
-        context.thread_count = thread_count
+        stream.height, stream.width = self.height, self.width
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = self.frame_period_s
+        context.thread_count = self.thread_count
         context.color_range = ColorRange.MPEG
         context.colorspace = Colorspace.ITU709
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
         container.start_encoding()
-
-    def encode(self, frame: av.VideoFrame) -> None:
-        """Encode the next frame, yuv420p."""
-        frame.time_base = self._frame_period_s
-        frame.pts = self._num_frames
-        self._num_frames += 1
-        self._container.mux(self._stream.encode(frame))
-
-    def finish(self) -> None:
-        """Encode what is still held back."""
-        self._container.mux(self._stream.encode(None))
+        return stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import count
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from sinks.base import ResourceHolder, at_success
 from sinks.files import OutputError, flush_folder, held_folder, output_errors, remove, whole_file
-from sinks.labelled_movie.mp4 import FRAGMENTED, Encoder, open_mp4
+from sinks.labelled_movie.mp4 import FRAGMENTED, Encoding, open_mp4
 
 SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
@@ -77,8 +77,8 @@ class SegmentedMovie(ResourceHolder):
     ----------
     path
         The mp4 to write.
-    height, width, frame_period_s, thread_count
-        As in `Encoder`.
+    encoding
+        Of each segment.
     joins
         Whether the segments become the movie at the end of the block; otherwise they all stay,
         the last one closed too, for another block.
@@ -99,21 +99,16 @@ class SegmentedMovie(ResourceHolder):
     def __init__(
         self,
         path: Path,
+        encoding: Encoding,
         *,
-        height: int,
-        width: int,
-        frame_period_s: Fraction,
-        thread_count: int,
         joins: bool = True,
         on_whole: Callable[[Path], None] = lambda _: None,
     ) -> None:
         self._path, self._folder = path, segments_dir(path)
         self._joins, self._on_whole = joins, on_whole
-        self._height, self._width = height, width
-        self._frame_period_s = frame_period_s
-        self._thread_count = thread_count
+        self._encoding = encoding
         self._open_segment = ExitStack()
-        self._encoder: Encoder
+        self._encode: Callable[[av.VideoFrame], None]
         self.num_finished_frames = 0
         self._num_frames = 0
 
@@ -148,7 +143,7 @@ class SegmentedMovie(ResourceHolder):
                     f"{self._folder}: holds a whole movie of {self._num_frames} frames, "
                     "and was given more"
                 )
-            self._encoder.encode(frame)
+            self._encode(frame)
             self._num_frames += 1
             if self._num_frames % SEGMENT_LENGTH == 0:
                 self._open_segment.close()
@@ -160,23 +155,8 @@ class SegmentedMovie(ResourceHolder):
             temporary = resources.enter_context(whole_file(path))
             resources.enter_context(at_success(lambda: seal(temporary)))
             resources.enter_context(at_success(self._check_folder))
-            self._encoder = resources.enter_context(self._open_encoder(temporary))
+            self._encode = resources.enter_context(self._encoding.opened(temporary))
             self._open_segment = resources.pop_all()
-
-    @contextmanager
-    def _open_encoder(
-        self, path: Path, options: Mapping[str, str] | None = None
-    ) -> Iterator[Encoder]:
-        with open_mp4(path, self._frame_period_s, options) as container:
-            encoder = Encoder(
-                container,
-                height=self._height,
-                width=self._width,
-                frame_period_s=self._frame_period_s,
-                thread_count=self._thread_count,
-            )
-            yield encoder
-            encoder.finish()  # not after an error
 
     @contextmanager
     def _joined_at_success(self) -> Iterator[None]:
@@ -203,9 +183,10 @@ class SegmentedMovie(ResourceHolder):
         segments = range(-(-self._num_frames // SEGMENT_LENGTH))
         with whole_file(self._path) as temporary:
             if not self._num_frames:
-                with self._open_encoder(temporary, FRAGMENTED):
+                with self._encoding.opened(temporary, FRAGMENTED):
                     return
-            num_copied = join(map(self._sealed_segment, segments), temporary, self._frame_period_s)
+            sealed = map(self._sealed_segment, segments)
+            num_copied = join(sealed, temporary, self._encoding.frame_period_s)
             if num_copied != self._num_frames:
                 raise OutputError(
                     self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
@@ -268,34 +249,23 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
     can be joined for another.
     """
     stream: VideoStream | None = None
-    num_frames = 0
+    num_packets = num_held_back = 0
     with open_mp4(path, frame_period_s, FRAGMENTED) as movie:
-        for packet in _packets(segments):
-            packet.time_base = frame_period_s
-            if stream is None:
-                stream = movie.add_stream_from_template(packet.stream)
-                stream.time_base = frame_period_s
-            packet.stream = stream
-            movie.mux(packet)
-            num_frames += 1
-    return num_frames
-
-
-def _packets(segments: Iterable[Path]) -> Iterator[av.Packet[VideoStream]]:
-    """Yield packets in the order of decoding, with times in frames from the movie's beginning."""
-    num_packets = 0
-    num_held_back = 0
-    for path in segments:
-        first_frame_index = num_packets
-        for packet, num_shown_before, num_held in _packets_of(path):
-            if not num_packets:
-                num_held_back = num_held
-            packet.pts = first_frame_index + num_shown_before
-            # An encoder of one or two frames holds none back: its times would leave a gap.
-            packet.dts = num_packets - num_held_back
-            packet.duration = 1
-            num_packets += 1
-            yield packet
+        for segment in segments:
+            first_frame_index = num_packets
+            for packet, num_shown_before, num_held in _packets_of(segment):
+                if stream is None:
+                    stream = movie.add_stream_from_template(packet.stream)
+                    stream.time_base = frame_period_s
+                    num_held_back = num_held
+                packet.stream, packet.time_base = stream, frame_period_s
+                packet.pts = first_frame_index + num_shown_before
+                # An encoder of one or two frames holds none back: its times would leave a gap.
+                packet.dts = num_packets - num_held_back
+                packet.duration = 1
+                movie.mux(packet)
+                num_packets += 1
+    return num_packets
 
 
 def _packets_of(segment: Path) -> Iterator[tuple[av.Packet[VideoStream], int, int]]:

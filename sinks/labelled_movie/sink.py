@@ -16,6 +16,7 @@ from sinks.labelled_movie.mp4 import (
     MAX_TICKS_PER_SECOND,
     SLOWEST_FRAME_RATE,
     Canvas,
+    Encoding,
 )
 from sinks.labelled_movie.overlay import Overlay, OverlayStyle, mark_missing_picture
 from sinks.labelled_movie.segments import SegmentedMovie
@@ -108,16 +109,9 @@ class LabelledMovieSink(ResourceHolder):
         self._keypoints_only = style.keypoints_only
         self._last_picture = np.zeros((height, width, 3), np.uint8)
         self._canvas = Canvas(width, height)
-        padded_height, padded_width = self._canvas.padded_shape
-        self._movie = SegmentedMovie(
-            path,
-            height=padded_height,
-            width=padded_width,
-            frame_period_s=(1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND),
-            thread_count=thread_count,
-            joins=joins,
-            on_whole=on_whole,
-        )
+        frame_period_s = (1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND)
+        encoding = Encoding(*self._canvas.padded_shape, frame_period_s, thread_count)
+        self._movie = SegmentedMovie(path, encoding, joins=joins, on_whole=on_whole)
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:
