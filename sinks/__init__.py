@@ -1,6 +1,6 @@
-"""Turn poses into files that people and programs use."""
+"""The sinks: what turns poses into files that people and programs use."""
 
-from sinks.base import PoseBatch, ResourceHolder, Sink
+from sinks.base import PoseBatch, ResourceHolder, RunOutput, Sink
 from sinks.files import OutputError, flush_folder, output_errors, whole_file
 from sinks.frame_counts import FrameCounts, FrameRanges
 from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
@@ -34,6 +34,7 @@ __all__ = [
     "PreviewPaths",
     "PreviewSink",
     "ResourceHolder",
+    "RunOutput",
     "Sink",
     "describe_labelled_movie",
     "flush_folder",

@@ -45,6 +45,7 @@ def test_public_names() -> None:
         "PreviewPaths",
         "PreviewSink",
         "ResourceHolder",
+        "RunOutput",
         "Sink",
         "describe_labelled_movie",
         "flush_folder",

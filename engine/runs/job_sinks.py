@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
 from engine.inference import ModelExport
 from engine.job.job import Job
@@ -27,27 +25,11 @@ from sinks import (
     PoseEstimates,
     PreviewPaths,
     PreviewSink,
+    RunOutput,
     Sink,
     describe_labelled_movie,
     num_finished_frames,
 )
-
-
-class RunOutput(Protocol):
-    """An output over all movies of a run: a context manager that gives each movie its sink."""
-
-    def __enter__(self) -> Self: ...
-
-    def movie(self, movie: MovieInfo) -> Sink:
-        """Make the sink of the run's next movie; enter it when the one before has ended."""
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
 
 RunOutputs = Mapping["Output", RunOutput]
 

@@ -42,8 +42,7 @@ class OverlayStyle:
         A dot is followed by those of the previous `trail_points - 1` frames (DeepLabCut's
         count); 0 and 1 draw none.
     skeleton_color
-        A matplotlib color. None is black, DeepLabCut's default, on a picture, and white on
-        the black ground of `keypoints_only`, where black lines could not be seen.
+        A matplotlib color; None is DeepLabCut's black, and white with `keypoints_only`.
     """
 
     displayed_body_parts: tuple[str, ...] | None = None
@@ -99,8 +98,7 @@ class Overlay:
         Parameters
         ----------
         image
-            uint8, shape (height, width, 3), RGB. It is painted on: hand in a copy of a
-            batch's image, never the image itself, which other sinks see too.
+            uint8, shape (height, width, 3), RGB; a copy of a batch's, which other sinks see, too.
         poses
             float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing,
             whatever the likelihood.
@@ -124,13 +122,9 @@ class Overlay:
 def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     """Cross the frame out with a border and diagonals, in place: its picture is missing.
 
-    The lines are red and edged with white on both sides, so that they are seen on any ground, on
-    a red or a white one, too.
+    The lines are red and edged with white, so that they are seen on any ground.
 
-    Parameters
-    ----------
-    image
-        uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
+    `image` is uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
     """
     height, width = image.shape[:2]
     # Colours have half the resolution in yuv420p: a red line of one pixel would turn grey.

@@ -33,9 +33,8 @@ class LabelledMovieSink(ResourceHolder):
     by `mark_missing_picture` and without dots. Batches stay as they are.
 
     H.264 in yuv420p needs even sizes: an odd width or height gets one more column or row, a
-    copy of the last. Colours are converted and tagged as BT.709, limited range, at every size:
-    its primaries are those of the sRGB screens that the pictures are meant for, while players
-    left to guess go by the size of the frame, each in its own way.
+    copy of the last. Colours are converted and tagged as BT.709, limited range, whose primaries
+    are those of sRGB screens; players left to guess go by the size, each in its own way.
 
     The movie is encoded in segments (see `SegmentedMovie`), files in the folder
     `segments_dir(path)`. An exception or a crash takes the open one with it and leaves the closed
@@ -43,16 +42,15 @@ class LabelledMovieSink(ResourceHolder):
 
     A sink of the same path goes on from closed segments that it finds: `num_finished_frames`
     tells beforehand how many frames they hold. It is still given all frames from the first on.
-    Of the finished ones it takes the poses, for trails, and the last picture, where it is there;
-    their batches may have images of shape (frames, 0, 0, 3), which says that pictures were not
-    read again. They must be there from the last decoded frame before the first unfinished one
-    on, which may have no picture of its own. The movie then is, byte for byte, that of one sink
-    that was given everything. The sink cannot know whether segments are of the same movie, style
-    and size: a run that begins anew removes the folder first.
+    Of the finished ones it takes the poses, for trails, and the last picture. Images of shape
+    (frames, 0, 0, 3) say that pictures were not read again; they are needed from the last decoded
+    frame before the first unfinished one on, which may have none of its own. The movie then is,
+    byte for byte, that of one sink that was given everything. A run that begins anew removes the
+    folder first: the sink does not know whether segments are of the same movie, style and size.
 
     Memory does not depend on the length of the movie: the mp4 is written in fragments, each with
-    an index of its own. (FFmpeg would keep an index of the whole until the end, about 70 bytes a
-    frame.) At the end a short table of them is put in front, by which players find their way.
+    an index of its own, while FFmpeg keeps that of a whole movie until its end. At the end a
+    short table of the fragments is put in front, by which players find their way.
 
     Parameters
     ----------

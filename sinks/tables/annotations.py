@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from readers import MovieInfo
-from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.base import PoseBatch, ResourceHolder, RunOutput, at_success
 from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
 from sinks.tables.rows import PoseRows, RowBuffer
 
@@ -26,7 +26,7 @@ _CHUNK_LENGTH = 8192
 _PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)
 
 
-class Annotations(ResourceHolder):
+class Annotations(RunOutput):
     """The annotations of a run, from its first movie to its last.
 
     Columns ``Frame number`` (over all movies), ``Movie number``, ``Local frame number``, ``Time
