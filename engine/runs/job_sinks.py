@@ -12,8 +12,8 @@ from pathlib import Path
 from engine.inference import ModelExport
 from engine.job.job import Job
 from engine.pipeline.coordinates import InMovieCoordinates
+from engine.run_folder.identity import MovieResult, crop_as_json
 from engine.run_folder.output_names import OutputDirectory
-from engine.run_folder.provenance import MovieResult, crop_as_json
 from engine.run_folder.replay import MovieSource
 from readers import MovieInfo
 from sinks import (
