@@ -69,9 +69,8 @@ class SegmentedMovie(ResourceHolder):
 
     A segment is durable once its last frame was encoded, and stays if the block raises. At the
     end of the block the segments' packets are copied into one movie, without encoding them
-    again, and the segments are removed. Where a segment begins depends on the frame's index
-    alone, and an encoder knows nothing of the segments before: a movie that was begun in one
-    block and goes on in another has the bytes of one that was written at once.
+    again, and the segments are removed. A segment depends on its own frames alone: a movie that
+    was begun in one block and goes on in another has the bytes of one that was written at once.
 
     Parameters
     ----------
@@ -79,11 +78,8 @@ class SegmentedMovie(ResourceHolder):
         The mp4 to write.
     encoding
         Of each segment.
-    joins
-        Whether the segments become the movie at the end of the block; otherwise they all stay,
-        the last one closed too, for another block.
-    on_whole
-        Given `path` when the movie is there and the segments are not yet removed.
+    joins, on_whole
+        As in `LabelledMovieSink`.
 
     Attributes
     ----------

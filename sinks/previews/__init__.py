@@ -31,10 +31,8 @@ class PreviewPaths(NamedTuple):
 class PreviewSink(ResourceHolder):
     """Draws the previews that DeepLabCut's ``plot_trajectories`` draws, for movies of any length.
 
-    Positions whose likelihood is below the cutoff are left out of lines and trajectory. For short
-    movies (2,048 frames for lines, 4,096 for the others) the pictures show every value, as
-    DeepLabCut's do; longer lines are reduced to the minimum and the maximum of each column, and
-    trajectory and histogram are accumulated. Memory and file sizes do not grow with the movie.
+    For short movies (2,048 frames for lines, 4,096 for the others) the pictures show every value,
+    as DeepLabCut's do; longer ones are reduced. Memory and files do not grow with the movie.
 
     Parameters
     ----------
@@ -43,7 +41,7 @@ class PreviewSink(ResourceHolder):
     body_parts
         Names in the order of the poses.
     p_cutoff
-        Positions of a lower likelihood are left out, 0–1.
+        Positions of a lower likelihood are left out of lines and trajectory, 0–1.
     color_map
         Name of a matplotlib color map.
     frame_width, frame_height

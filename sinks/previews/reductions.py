@@ -77,13 +77,11 @@ class LineReducer:
 class StepHistogram:
     """The differences of lines from frame to frame, counted in bins that only the end tells.
 
-    DeepLabCut draws 99 bins from 0 to the largest value of the whole table. Up to
+    DeepLabCut draws 99 bins from 0 to the largest value of the whole table; negative differences
+    lie outside, and those from or to a frame without a value are left out. Up to
     `NUM_EXACT_FRAMES` frames the differences are kept and counted exactly. Beyond, they fall into
-    8,192 fine bins whose width doubles as needed, and a fine bin counts where its middle lies: a
-    difference may end up in the neighbouring bin if it is within half a fine bin of an edge.
-
-    Differences from or to a frame without a value are left out. Negative differences lie outside
-    the bins, as in DeepLabCut's. Those up to `largest_expected` need no doubling.
+    8,192 fine bins whose width doubles as needed (not up to `largest_expected`), and a fine bin
+    counts where its middle lies: a difference within half of one of an edge may be miscounted.
     """
 
     def __init__(self, num_lines: int, largest_expected: float) -> None:

@@ -36,20 +36,15 @@ class LslPublisher(Publisher):
     """Publishes one sample for each frame, at the time when the frame arrived.
 
     The stream's content type is ``MoCap``, and its description follows what XDF recommends for
-    that (https://github.com/sccn/xdf/wiki/MoCap-Meta-Data): each channel has a label, a marker
-    (the body part), a type and a unit. For a body part "nose" these are ``nose_x`` (PositionX,
-    pixels), ``nose_y`` (PositionY, pixels) and ``nose_likelihood`` (Confidence, normalized).
-    XDF prefers meters, which are not known here. After the body parts come four channels for the
-    rest of what the messages in JSON tell: ``movie`` and ``frame`` (FrameNumber, count),
-    ``capture_time`` (Time, seconds since the movie's first frame) and ``publish_time`` (Time,
-    seconds of LSL's clock). What is not known is NaN.
+    that (https://github.com/sccn/xdf/wiki/MoCap-Meta-Data). The channels of a body part "nose" are
+    ``nose_x`` and ``nose_y`` in pixels (XDF prefers meters, which are not known here) and
+    ``nose_likelihood``. After the body parts come the rest of what the messages in JSON tell:
+    ``movie``, ``frame``, ``capture_time`` (seconds since the movie's first frame) and
+    ``publish_time`` (seconds of LSL's clock). What is not known is NaN; values are float64.
 
-    Values are float64: these keep poses, frame numbers and times as they are. The rate is
-    irregular: receivers then leave the times as they are, and the rate need not be known before
-    the recording begins. The source's name is made of the stream's and the machine's, so that a
-    receiver finds the stream again when the run has been started again. LSL drops the oldest
-    samples of a receiver that is slow, without telling; it cannot be asked to wait until the
-    last samples are sent.
+    The rate is irregular: receivers then leave the times as they are. A receiver finds the stream
+    of a run that was started again by the source's name, made of the stream's and the machine's.
+    LSL drops the oldest samples of a slow receiver without telling, and the last ones at the end.
 
     Parameters
     ----------

@@ -157,16 +157,15 @@ def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
 class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
-    What cannot be sent at once is kept for the next time. When `_LONGEST_QUEUE` messages wait,
-    the oldest of which nothing has been sent gives way to the newest. Once sending has failed,
-    the subscriber is gone, and everything is unsent.
+    What cannot be sent at once is kept for the next time. When 64 messages wait, the oldest of
+    which nothing has been sent gives way to the newest. Once sending has failed, the subscriber
+    is gone, and everything is unsent.
 
     Parameters
     ----------
     send
-        Sends the first bytes of what it is given, as many as can be sent without waiting, and
-        returns their number. Raises `BlockingIOError` if that is none, and another `OSError` if
-        the subscriber is gone.
+        Sends as many first bytes as can be sent without waiting, and returns their number. Raises
+        `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
 
     Attributes
     ----------

@@ -115,7 +115,7 @@ class ZmtpSubscriber(Subscriber):
             greeting = yield len(_REST_OF_GREETING)
             if greeting[1:21] != _NULL_MECHANISM:
                 raise ConnectionAbortedError
-            self._say(_command(_READY))
+            self._say(_framed(_COMMAND, _READY))
             flags, body = yield from _frame()
             if not (flags & _COMMAND and body.startswith(_READY[:6])):
                 raise ConnectionAbortedError
@@ -125,7 +125,8 @@ class ZmtpSubscriber(Subscriber):
                 self._subscribe(body[:1], body[1:])
             # Messages that wait are as good an answer, and nothing may come between their parts.
             elif body.startswith(_PING) and not self.outbox.num_waiting:
-                self._say(_command(_PONG + body[len(_PING) + _PING_TTL_LENGTH :]))
+                context = body[len(_PING) + _PING_TTL_LENGTH :]
+                self._say(_framed(_COMMAND, _PONG + context))
 
     def _subscribe(self, verb: bytes, prefix: bytes) -> None:
         if verb == _SUBSCRIBE and TOPIC.startswith(prefix):
@@ -142,10 +143,6 @@ class ZmtpSubscriber(Subscriber):
 def two_part_message(body: bytes) -> bytes:
     """Frame a message of two parts, the topic and a body."""
     return bytes([_MORE, len(TOPIC)]) + TOPIC + _framed(0, body)
-
-
-def _command(body: bytes) -> bytes:
-    return _framed(_COMMAND, body)
 
 
 def _framed(flags: int, body: bytes) -> bytes:

@@ -153,11 +153,10 @@ class AnnotationParts(Annotations):
 
     The table of `ExperimentAnnotations`, cut into ``part-000000.parquet``, ``part-000001.parquet``
     and so on. A part appears as a whole and never changes; the first one has no rows, so that the
-    columns are known at once. A new one is written when `every_s` have passed since the last, when
-    8192 rows have come together, and at the end of each movie; only a `write` can do that, so that
-    nothing new appears while no frames come. At any moment, ``pandas.read_parquet(folder)`` gives
-    all rows so far in order, and so do the .csv parts in the order of their names, each of which
-    has a header; temporary names begin with a dot, and are found by neither.
+    columns are known at once. A `write` makes a new one when `every_s` have passed since the last,
+    or 8192 rows have come together, and so does the end of a movie. At any moment,
+    ``pandas.read_parquet(folder)`` gives all rows so far in order, and so do the .csv parts, each
+    with a header, in the order of their names; temporary names begin with a dot.
 
     Parts of a run before are removed on entering: one that is resumed writes all rows again. The
     parts stay where they are after an error.
@@ -168,12 +167,8 @@ class AnnotationParts(Annotations):
         Where the parts go; it is made if need be.
     kind
         The format, "parquet" or "csv".
-    body_parts, has_hardware_counter
-        As in `Annotations`.
     every_s
-        Seconds that rows may be held back.
-    clock_s
-        Tells seconds that only go forward.
+        Seconds that rows may be held back, by `clock_s`.
     """
 
     def __init__(
