@@ -1,4 +1,4 @@
-"""What the measurements say: which stage bounds, and how long a movie takes."""
+"""The report of a benchmark: which stage bounds, and how long a movie takes."""
 
 from __future__ import annotations
 

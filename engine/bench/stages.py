@@ -1,4 +1,4 @@
-"""What each stage costs alone, but for the model: one after the other on the same frames."""
+"""The cost of each stage alone, but for the model: one after the other on the same frames."""
 
 from __future__ import annotations
 
@@ -117,7 +117,10 @@ class _Walk:
                 reader = files.enter_context(
                     open_movie(self._movie, self._job.crop_rect, most_frames)
                 )
-                self._open_sinks(reader, files)
+                of_run = files.enter_context(self._outputs.opened(self._movie))
+                for output, sink in self._outputs.of_movie(0, reader, of_run).items():
+                    self._watches[output.name] = Stopwatch()
+                    self._sinks[output.name] = files.enter_context(sink)
             self._walk(reader, measured_s)
             with self._closing.running():
                 files.pop_all().close()
@@ -129,12 +132,6 @@ class _Walk:
             self._closing.cost(self._num_written),
         )
 
-    def _open_sinks(self, reader: MovieReader, files: ExitStack) -> None:
-        of_run = files.enter_context(self._outputs.opened(self._movie))
-        for output, sink in self._outputs.of_movie(0, reader, of_run).items():
-            self._watches[output.name] = Stopwatch()
-            self._sinks[output.name] = files.enter_context(sink)
-
     def _walk(self, reader: MovieReader, measured_s: float) -> None:
         size = batch_size(self._job, reader.image_shape)
         num_buffers = self._median.num_held_batches(size) + 1
@@ -143,7 +140,8 @@ class _Walk:
         for images in cycle(np.empty(shape, np.uint8) for _ in range(num_buffers)):
             with self._watches[_READ].running():
                 frames = reader.read(images)
-            is_over = frames is None or self._measured_s() >= measured_s
+            so_far_s = sum(watch.wall_s for watch in self._watches.values())
+            is_over = frames is None or so_far_s >= measured_s
             if frames is not None:
                 (poses,) = self._prediction.push(frames)
                 with self._watches[FILTER].running():
@@ -162,9 +160,6 @@ class _Walk:
                     sink.write(batch)
             self._num_written += len(batch)
             self._tell(self._num_written)
-
-    def _measured_s(self) -> float:
-        return sum(watch.wall_s for watch in self._watches.values())
 
 
 def batch_size(job: Job, image_shape: tuple[int, ...]) -> int:

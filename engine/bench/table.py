@@ -1,4 +1,4 @@
-"""A benchmark's report for people."""
+"""The report of a benchmark as text, for people."""
 
 from __future__ import annotations
 
