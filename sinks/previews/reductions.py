@@ -49,11 +49,6 @@ class LineReducer:
             bounds[half:] = np.nan
         self._frames_per_column *= 2
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether every frame still has a column of its own."""
-        return self._frames_per_column == 1
-
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Points to draw the lines through.
 
@@ -68,7 +63,7 @@ class LineReducer:
         width = self._frames_per_column
         num_columns = -(-self._num_frames // width)
         frame_indices = np.arange(num_columns) * width + (width - 1) / 2
-        if self.is_exact:
+        if width == 1:
             return frame_indices, self._lowest[:num_columns]
         bounds = np.stack([self._lowest[:num_columns], self._highest[:num_columns]], axis=1)
         return np.repeat(frame_indices, 2), bounds.reshape(2 * num_columns, -1)
@@ -186,11 +181,6 @@ class TrajectoryMap:
         )
         total = visits.flat[flat].astype(np.int64) + added
         visits.flat[flat] = np.minimum(total, 255).astype(np.uint8)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether all positions are still kept."""
-        return self._visits is None
 
     def points(self, body_part: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points to draw for one body part.
