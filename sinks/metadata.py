@@ -12,7 +12,7 @@ from sinks.files import output_errors, whole_file
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What the reference tool's metadata says about a DeepLabCut model."""
+    """A DeepLabCut model as the reference tool's metadata tell of it."""
 
     task: str
     scorer: str

@@ -77,8 +77,8 @@ __all__ = ["body_part_colors", "color_map_of", "matplotlib", "own_settings", "rg
 def own_settings() -> Iterator[None]:
     """Draw within the block with matplotlib's own settings and ours, and without its warnings.
 
-    The same poses give the same bytes on every machine: the font is the one that comes with
-    matplotlib, which shows a box for a letter that it lacks, and texts stand as they are.
+    The same poses give the same bytes on every machine: the font is matplotlib's own, which shows
+    a box for a letter that it lacks, and texts stand as they are.
     """
     settings = {
         name: value

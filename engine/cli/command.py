@@ -198,7 +198,7 @@ def _bench(
     **given: Any,
 ) -> None:
     from engine.bench.measurement import measure
-    from engine.bench.table import as_text
+    from engine.bench.report import as_text
     from engine.job.job import Job
     from engine.machine.description import describe_machine
     from engine.run_folder.named_files import check_replaceable, write_marked

@@ -130,16 +130,9 @@ class SocketPublisher(MessagePublisher):
 
 
 class TcpPublisher(SocketPublisher):
-    """Publishes on a TCP port.
+    """Publishes on a TCP port, 0-65535, of a host, a name or a number, v4 or v6.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    host
-        Name or number, v4 or v6, of the address to listen on.
-    port
-        0-65535; 0 is one that the system chooses.
+    Port 0 is one that the system chooses.
     """
 
     def __init__(self, body_parts: Sequence[str], *, host: str, port: int) -> None:
@@ -156,15 +149,9 @@ class TcpPublisher(SocketPublisher):
 
 
 class UnixPublisher(SocketPublisher):
-    """Publishes on a unix socket.
+    """Publishes on a unix socket, which is removed at the end.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    path
-        Of the socket, which is removed at the end. One that a killed run has left there is
-        replaced.
+    One that a killed run has left under its path is replaced.
 
     Raises
     ------

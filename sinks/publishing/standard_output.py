@@ -18,14 +18,8 @@ _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
 class StandardOutputPublisher(MessagePublisher):
     """Publishes messages in JSON, a line each, on the standard output.
 
-    The program that reads it is the one subscriber; nothing else may be written there.
-
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    descriptor
-        The open file to write to, which stays open.
+    The program that reads it is the one subscriber; nothing else may be written there. The
+    descriptor is that of an open file, which stays open.
     """
 
     address = "stdout"

@@ -53,8 +53,7 @@ class ZmtpSubscriber(Subscriber):
 
     It speaks revision 3.0 of the protocol (https://rfc.zeromq.org/spec/23), which later ones
     fall back to, and 2.0. What others send decides neither memory nor time: a frame has at most
-    512 bytes, only subscriptions to our topic are remembered, and at most eight frames are taken
-    at a time.
+    512 bytes, eight frames are taken at a time, and subscriptions to our topic alone are kept.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -168,20 +167,13 @@ class ZeroMqPublisher(SocketPublisher):
     A PUB socket of ZeroMQ's own library takes whatever its subscribers send, before it sends the
     next message: many long subscriptions stop it for minutes and fill the memory, as there is no
     limit that could be set. So this one speaks the protocol itself. A thread of its own listens
-    to the subscribers, a few frames of each at a time, while the thread that publishes only
-    sends, as with other sockets.
-
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    endpoint
-        ``tcp://ADDRESS:PORT``, where each can be ``*``, or ``ipc://PATH``.
+    to the subscribers, a few frames of each at a time, and the thread that publishes only sends.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
+        ``ipc://PATH``.
     """
 
     make_subscriber = ZmtpSubscriber

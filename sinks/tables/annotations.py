@@ -34,13 +34,6 @@ class Annotations(RunOutput):
     x, y and likelihood of each body part. A movie's time starts at the previous movie's last time
     plus the previous movie's frame period.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    has_hardware_counter
-        Whether the run's movies have counters.
-
     Raises
     ------
     OutputError
