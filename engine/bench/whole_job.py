@@ -1,4 +1,4 @@
-"""What a whole run costs, from the start of its process to the last output."""
+"""The cost of a whole run, from the start of its process to the last output."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def measure_whole_job(
 
 
 class _Diary(SilentProgress):
-    """Notes when a run was how far."""
+    """The times at which a run was how far."""
 
     def __init__(self, tell: Callable[[int], None], started_s: float) -> None:
         self._tell, self._started_s = tell, started_s

@@ -27,7 +27,7 @@ from engine.pipeline.prediction import KnownFrames
 from engine.pipeline.views import LOOK_DTYPE, FollowedBatch
 from readers import FrameStatus
 from sinks import PoseBatch, ResourceHolder, flush_folder, output_errors
-from sinks.errors import closed_at_end
+from sinks.files import closed_at_end
 
 _MAGIC = b"posestream journal 3\n"
 _START = struct.Struct(f"<{len(_MAGIC)}sII??")

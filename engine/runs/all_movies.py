@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from engine.builtin import DEMO_MOVIE
@@ -17,18 +16,12 @@ from engine.job.job import Job
 from engine.pipeline.pipeline import Lane
 from engine.run_folder.earlier import read_finished_run
 from engine.run_folder.identity import MovieResult, describe_movie, describe_run
-from engine.run_folder.output_names import OutputDirectory
+from engine.runs.job_sinks import RunOutputs
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.untrusted.quoting import printable
 from engine.watch.progress import MovieProgress
 from readers import MovieInfo, open_movie
-from sinks import (
-    ExperimentAnnotations,
-    FrameCounts,
-    LabelledMovieDescription,
-    ModelDescription,
-    write_metadata,
-)
+from sinks import FrameCounts, ModelDescription, write_metadata
 
 
 @dataclass(frozen=True)
@@ -65,17 +58,6 @@ def run_result(written: Sequence[Path], movies: Sequence[MovieResult]) -> RunRes
     )
 
 
-def all_outputs(job: Job, names: OutputDirectory, num_movies: int) -> list[Path]:
-    """Give the paths of all outputs, the metadata last: they tell that all others are there."""
-    movies = (_movie_outputs(names, number) for number in range(num_movies))
-    annotations = names.annotations(job.experiment_annotations_format)
-    return [annotations, *chain.from_iterable(movies), names.metadata]
-
-
-def _movie_outputs(names: OutputDirectory, number: int) -> list[Path]:
-    return [names.pose_estimates(number), names.labelled_movie(number), *names.previews(number)]
-
-
 def make_outputs(
     run: RunContext, movies: Sequence[MovieInfo], *, has_told: bool = False
 ) -> list[MovieResult]:
@@ -102,12 +84,12 @@ def make_outputs(
     for message in () if has_told else warnings:
         run.progress.warn(message)
     results: list[MovieResult] = []
-    with run.sinks.annotations(movies[0]) as annotations:
+    with run.sinks.opened(movies[0]) as of_run:
         for number, movie in enumerate(movies):
-            with _one_movie(run, number, movie, annotations) as on_its_way:
+            with _one_movie(run, number, movie, of_run) as on_its_way:
                 on_its_way.pipeline.run()
             result = on_its_way.result
-            run.folder.note_whole(*_movie_outputs(run.folder.outputs, number))
+            run.folder.note_whole(*run.sinks.files_of_movie(number, run.folder.outputs))
             if result.follow is not None:
                 run.progress.note(f"{movie.path.name}: {result.follow.as_text()}")
             for message in movie_warnings(run.job, result):
@@ -116,22 +98,20 @@ def make_outputs(
             results.append(result)
     run.folder.check_held()
     _write_metadata(run, results, [printable(message) for message in warnings])
-    written = all_outputs(run.job, run.folder.outputs, len(movies))
+    written = run.sinks.files(len(movies), run.folder.outputs)
     run.folder.note_whole(*written, is_finished=True)
     return results
 
 
-def _one_movie(
-    run: RunContext, number: int, movie: MovieInfo, annotations: ExperimentAnnotations
-) -> OneMovie:
+def _one_movie(run: RunContext, number: int, movie: MovieInfo, of_run: RunOutputs) -> OneMovie:
     reader = open_movie(movie, run.job.crop_rect, run.most_frames)
 
     def lanes(counts: FrameCounts) -> list[Lane]:
-        data = Lane("data", [counts, *run.sinks.data(number, reader, annotations)])
-        if run.sinks.has_labelled_movie(number):
-            return [data]
-        labelled_movie = run.sinks.labelled_movie(number, reader, on_whole=run.folder.note_whole)
-        return [Lane("labelled movie", [labelled_movie]), data]
+        sinks = run.sinks.of_movie(number, reader, of_run)
+        drawn = [sink for output, sink in sinks.items() if output.needs_pictures]
+        data = [sink for output, sink in sinks.items() if not output.needs_pictures]
+        lanes = [Lane("labelled movie", drawn), Lane("data", [counts, *data])]
+        return [lane for lane in lanes if lane.sinks]
 
     return OneMovie(run, number, reader, lanes, partial(MovieProgress, run.progress, movie))
 
@@ -204,7 +184,7 @@ def _write_metadata(run: RunContext, results: list[MovieResult], warnings: list[
             body_parts=export.body_parts,
             snapshot=export.iterations,
         ),
-        labelled_movies=[_labelled_movie(run, result) for result in results],
+        outputs=run.sinks.descriptions(results),
         provenance={
             **describe_run(run.job, export, run.model.runtime),
             "movies": [describe_movie(result) for result in results],
@@ -215,14 +195,4 @@ def _write_metadata(run: RunContext, results: list[MovieResult], warnings: list[
             "started": started.isoformat(timespec="seconds"),
             "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
         },
-    )
-
-
-def _labelled_movie(run: RunContext, result: MovieResult) -> LabelledMovieDescription:
-    part = run.job.crop_rect or result.movie
-    return LabelledMovieDescription(
-        width=part.width,
-        height=part.height,
-        frame_rate=float(run.sinks.labelled_frame_rate(result.movie)),
-        num_frames=result.num_frames,
     )

@@ -29,12 +29,11 @@ from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
 from engine.runs.all_movies import (
     RunResult,
-    all_outputs,
     make_outputs,
     model_warnings,
     run_result,
 )
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
 from engine.watch.progress import MovieWatch, Progress, SilentProgress
@@ -104,15 +103,16 @@ def live(
         export = read_export(job.model or MODEL_DIR)
         follow = _uncalibrated(follow_settings(job, export))
         style = overlay_style(job, export.body_parts)
-        place = Workplace(job)
+        place = Workplace(job, output_directory(job.output_dir))
         place.check([])
         place.outputs.check_apart(job.inputs, chosen.named_files)
         _check_recordings(job, recorder)
-        sinks = FanOut(job, export, style, place.folder.outputs)
+        folder = place.folder
+        sinks = JobSinks(job, export, style, folder.outputs, folder.note_whole)
         progress = progress or SilentProgress()
         audience = Audience(chosen, export, style, sinks.in_saved_coordinates, progress)
         with audience, closing(load(export, job.runtime)) as model:
-            run = RunContext(job, export, model, sinks, place.folder, progress, follow)
+            run = RunContext(job, export, model, sinks, folder, progress, follow)
             return _work(run, place, _Recording(run, recorder, audience, chosen.skips))
 
 
@@ -146,7 +146,7 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
         for number, movie in enumerate(movies):
             undisturbed(join_times, place.folder, number, movie)
         results = make_outputs(run, movies, has_told=True)
-        written = all_outputs(run.job, place.outputs, len(movies))
+        written = run.sinks.files(len(movies), place.outputs)
         place.move_outputs(written)
         if any(result.counts.skipped.num_frames for result in results):
             place.folder.keep_journals()
@@ -245,7 +245,7 @@ class _Recording:
             self.audience.warn(f"{movie.path}: {note}")
 
         def lanes(_: FrameCounts) -> list[Lane]:
-            labelled_movie = sinks.labelled_movie(number, movie, joins=False)
+            labelled_movie = sinks.live_labelled_movie(number, movie)
             data = sinks.in_saved_coordinates(parts.movie(movie.info))
             return [Lane("labelled movie", [labelled_movie]), Lane("data", [data])]
 

@@ -28,7 +28,7 @@ from engine.run_folder.identity import MovieResult
 from engine.run_folder.journal import Journal, JournalContent, read_journal
 from engine.run_folder.replay import MovieSource, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks
 from engine.watch.progress import MovieWatch, Progress
 from readers import MovieReader, open_movie
 from sinks import FrameCounts, ResourceHolder
@@ -64,7 +64,7 @@ class RunContext:
     job: Job
     export: ModelExport
     model: PoseModel
-    sinks: FanOut
+    sinks: JobSinks
     folder: UnfinishedRun
     progress: Progress
     follow: FollowSettings | None

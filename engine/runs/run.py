@@ -19,9 +19,9 @@ from engine.machine.memory import naming_lack_of_memory
 from engine.run_folder.identity import MovieResult, identify
 from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
-from engine.runs.all_movies import RunResult, all_outputs, make_outputs, run_result
+from engine.runs.all_movies import RunResult, make_outputs, run_result
 from engine.runs.disk_space import space_warning
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import RunContext
 from engine.watch.progress import Progress, SilentProgress
 from readers import MovieInfo, inspect_movies
@@ -68,7 +68,7 @@ def run(
         context = replace(context, most_frames=most_frames)
         identity = _identity(context, movies)
         place.earlier.check(job.output_dir, identity, movies)
-        written = all_outputs(job, place.outputs, len(movies))
+        written = context.sinks.files(len(movies), place.outputs)
         results: list[MovieResult] = []
         if place.earlier.finished is not None:
             place.confirm(written)
@@ -101,16 +101,16 @@ def _prepare(
         export.check_images((part.height, part.width, 3))
     follow = follow_settings(job, export)
     style = overlay_style(job, export.body_parts)
-    place = Workplace(job)
+    place = Workplace(job, output_directory(job.output_dir))
     place.check(movies)
-    model = load(export, job.runtime)
+    folder, model = place.folder, load(export, job.runtime)
     resources.enter_context(closing(model))
     return place, RunContext(
         job=job,
         export=export,
         model=model,
-        sinks=FanOut(job, export, style, place.folder.outputs),
-        folder=place.folder,
+        sinks=JobSinks(job, export, style, folder.outputs, folder.note_whole),
+        folder=folder,
         progress=progress,
         follow=follow,
         fills=place.earlier.is_live,

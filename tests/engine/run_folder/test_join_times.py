@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.run_folder.journal import JournalContent, JournalCursor, Rows, read_journal
 from engine.run_folder.replay import join_times
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
+from engine.runs.job_sinks import output_directory
 from readers import FrameBatch, FrameStatus, MovieInfo, inspect_movie, open_movie
 from sinks import num_finished_frames, segments_dir
 from sinks.labelled_movie.segments import seal
@@ -43,7 +44,7 @@ def read_all(movie: MovieInfo) -> FrameBatch:
 
 @pytest.fixture
 def live_run(tmp_path: Path) -> Iterator[UnfinishedRun]:
-    run = UnfinishedRun(tmp_path)
+    run = UnfinishedRun(output_directory(tmp_path))
     with run.made():
         run.write_record(RunRecord({}, "2026-11-30", overwrite=False, is_live=True))
         yield run
@@ -63,7 +64,7 @@ def test_rows_are_those_of_the_recorded_movie_with_the_poses_of_the_live_run(
     folder: Path, dropped: list[int]
 ) -> None:
     movie = movie_with(folder, dropped)
-    run = UnfinishedRun(folder)
+    run = UnfinishedRun(output_directory(folder))
     with run.made():
         run.write_record(RunRecord({}, "2026-11-30", overwrite=False, is_live=True))
         write_live_journal(run.journal(0), movie)
@@ -142,7 +143,7 @@ def test_segments_stay_whose_frames_have_kept_their_indices(
     movie = inspect_movie(path)
     with segments_are_short():
         write_live_journal(live_run.journal(0), movie)
-        labelled = live_run.outputs.labelled_movie(0)
+        labelled = live_run.path / "dlc_labeled_movie.0.mp4"
         _write_segments(segments_dir(labelled), 50)
 
         content, _ = joined(live_run, movie)
