@@ -133,42 +133,37 @@ def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -
     return warnings + follow_warnings(job, export) + list(dict.fromkeys(filter(None, of_crop)))
 
 
+_FATES = {
+    "dropped": "were dropped by the recorder; their poses are NaN",
+    "undecodable": "could not be decoded; their poses are NaN",
+    "skipped": "were skipped while it was recorded; their poses are NaN; fill them in with "
+    "posestream run --resume",
+}
+"""What has become of frames, by the name of their count."""
+
+
 def movie_warnings(job: Job, result: MovieResult) -> list[str]:
     """Say what the user should know of a movie that is through, a line each."""
-    counts, claimed = result.counts, result.movie.num_frames_from_header
-    num_frames, lost = counts.num_frames, "their poses are NaN"
-    found: list[tuple[object, str]] = [
-        (
-            job.follow == "tracker" and result.follow and result.follow.lacks_tracker,
-            "no frame that was followed has a box of a tracker; the poses led to the windows",
-        ),
-        (result.damage, f"{result.damage}"),
-        (
-            counts.dropped.num_frames,
-            f"{counts.dropped.num_frames} of {num_frames} frames were dropped by the recorder; "
-            f"{lost}",
-        ),
-        (
-            counts.undecodable.num_frames,
-            f"{counts.undecodable.num_frames} of {num_frames} frames could not be decoded; {lost}",
-        ),
-        (
-            counts.skipped.num_frames,
-            f"{counts.skipped.num_frames} of {num_frames} frames were skipped while it was "
-            f"recorded; {lost}; fill them in with posestream run --resume",
-        ),
-        (
-            num_frames < job.window_length,
-            f"its {num_frames} frames are fewer than the median filter's window of "
+    counts, claimed, found = result.counts, result.movie.num_frames_from_header, list[str]()
+    if job.follow == "tracker" and result.follow is not None and result.follow.lacks_tracker:
+        found.append(
+            "no frame that was followed has a box of a tracker; the poses led to the windows"
+        )
+    if result.damage is not None:
+        found.append(result.damage)
+    for name, fate in _FATES.items():
+        num_lost = getattr(counts, name).num_frames
+        if num_lost:
+            found.append(f"{num_lost} of {counts.num_frames} frames {fate}")
+    if counts.num_frames < job.window_length:
+        found.append(
+            f"its {counts.num_frames} frames are fewer than the median filter's window of "
             f"{job.window_length}, which takes zeros for those beyond its ends and so draws poses "
-            "towards zero; choose a smaller --window-length",
-        ),
-        (
-            claimed is not None and claimed != num_frames,
-            f"its header claims {claimed} frames, {num_frames} are there",
-        ),
-    ]
-    return [f"{result.movie.path}: {text}" for is_so, text in found if is_so]
+            "towards zero; choose a smaller --window-length"
+        )
+    if claimed is not None and claimed != counts.num_frames:
+        found.append(f"its header claims {claimed} frames, {counts.num_frames} are there")
+    return [f"{result.movie.path}: {text}" for text in found]
 
 
 def _write_metadata(run: RunContext, results: list[MovieResult], warnings: list[str]) -> None:
