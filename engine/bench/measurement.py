@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine.bench.child import ChildDiedError, run_in_child
 from engine.bench.inference import BATCH_SIZES, InferenceCost, measure_inference
 from engine.bench.machine import num_cores
 from engine.bench.report import Report
@@ -23,6 +22,7 @@ from engine.errors import RunError
 from engine.follow.settings import follow_settings
 from engine.inference import RUNTIMES, read_export, usual_batch_size
 from engine.job import Job
+from engine.machine.child import ChildDiedError, run_in_child
 from engine.probe import best_batch_size
 from engine.progress import Progress
 from engine.undisturbed import undisturbed

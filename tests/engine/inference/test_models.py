@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from engine.builtin import MODEL_DIR
 from engine.inference import Cancelled, ModelError, PoseModel, load_model, read_export
 from engine.inference.frame_by_frame import FrameByFrame
-from engine.inference.openvino_model import OpenVinoModel
-from engine.inference.tensorflow_model import TensorFlowModel
+from engine.inference.openvino.model import OpenVinoModel
+from engine.inference.tensorflow.model import TensorFlowModel
 from engine.synthetic import BODY_PARTS, MouseMovie
 from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.bench.child import ChildDiedError, run_in_child
+from engine.machine.child import ChildDiedError, run_in_child
 from engine.errors import RunError
 
 Tell = Callable[[object], None]

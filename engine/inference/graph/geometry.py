@@ -1,4 +1,4 @@
-"""How a network looks at a picture: found in its graph."""
+"""The geometry of a network, found in its graph: its strides, and what its cells see."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from engine.inference.constant import Constant
-from engine.inference.graph import GraphNode
+from engine.inference.graph.constant import Constant
+from engine.inference.graph.graph import GraphNode
 
 _SAME_PLACE = {
     *("Identity", "Sub", "AddV2", "Add", "BiasAdd", "Mul", "Relu", "Relu6", "Sigmoid", "Cast"),
@@ -21,7 +21,7 @@ _POOLINGS = frozenset({"MaxPool", "AvgPool"})
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a network looks at a picture.
+    """The strides of a network and what its cells see of a picture.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ from scipy.signal import correlate2d
 from engine.builtin import MODEL_DIR
 from engine.follow.window import Grid, Region
 from engine.inference import CutSides, PendingPoses, PoseModel, load_model, read_export
-from engine.inference.continuation import continue_beyond_edges
+from engine.inference.openvino.continuation import continue_beyond_edges
 from engine.synthetic import MouseMovie
 
 WHOLE = CutSides(left=False, top=False, right=False, bottom=False)
