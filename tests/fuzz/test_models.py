@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,19 +15,19 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError
-from engine.inference import load_model, read_export
+from engine.inference import load_model, read_export, trial
 from engine.inputs import read_inputs
 from engine.job import Job
 from engine.memory import OutOfMemoryError
 from engine.skeleton import find_skeleton
 from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names
+from tests.fuzz.forked import ForkedChild
 from tests.fuzz.graphs import NUM_BODY_PARTS, small_network, spoiled
 from tests.fuzz.harness import Mutation, Target, fuzz, problem_of
 from tests.fuzz.mutations import mutated
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8)
-"""Of another size than that with which a model is tried when it is loaded."""
 FAILED = Path(__file__).parent / "failed"
 NUM_OFTEN = 100
 NUM_SLOW = 10_000
@@ -58,6 +59,15 @@ def short_message() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def quick_trials() -> Iterator[None]:
+    """Try models in forked processes, and remember none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "Child", ForkedChild)
+        patch.setenv("XDG_CACHE_HOME", os.devnull)
+        yield
+
+
 @short_message()
 def load(runtime: str, graph: bytes) -> None:
     """Use bytes as the graph of an export, with fitting settings, and look at a picture."""
@@ -65,7 +75,8 @@ def load(runtime: str, graph: bytes) -> None:
     if not export.exists():
         export_folder(export, graph, all_joints_names=names(NUM_BODY_PARTS))
     (export / "snapshot-10.pb").write_bytes(graph)
-    model = load_model(read_export(export), runtime)
+    with quick_trials():
+        model = load_model(read_export(export), runtime, image_shapes=[PICTURE.shape[1:]])
     try:
         model.predict(PICTURE)
     except OutOfMemoryError:

@@ -65,7 +65,7 @@ def problem(tried: Trial, shape: tuple[int, ...] = SHAPE) -> str:
         (RaisesTwoLines, ".pb: does not run as a DeepLabCut model (a bxxx"),
         (HasOnePartMore, "the export names 8 body parts, the graph has 9: they are not of one"),
         (GivesNoPoses, ".pb: does not run as a DeepLabCut model (gives poses of the shape (48,)"),
-        (PointsFarAway, ".pb: of a black picture, the model places 'nose' at x 3.2e+07"),
+        (PointsFarAway, ".pb: of a black picture, the model places 'tail_tip' at x 3.2e+07"),
     ],
 )
 def test_any_failure_is_one_line(kind: type[Steady], rule: str, cache: Path) -> None:
