@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from benchmarks.follow import recorded
 from engine import Job
-from engine.machine.child import run_in_child
 from engine.bench.whole_job import WholeJob, measure_whole_job
+from engine.machine.child import run_in_child
 from engine.synthetic import MouseMovie, write_isxb, write_mp4
 
 SEED = 500_200

@@ -38,7 +38,7 @@ def load_for(
     shapes = image_shapes or [TRIED_SHAPE]
     given = job.batch_size if isinstance(job.batch_size, int) else None
     if follow is None:
-        batch_size = given or max(map(usual_batch_size, shapes))
+        batch_size = given or (1 if is_prompt else max(map(usual_batch_size, shapes)))
         return load_model(
             export, runtime, image_shapes=shapes, batch_size=batch_size, is_prompt=is_prompt
         )

@@ -67,7 +67,10 @@ class DeepLabCutExport(ModelExport):
 
 def recognise(path: Path) -> bool:
     """Tell whether a folder holds a frozen graph."""
-    return any(path.glob("*.pb"))
+    try:
+        return any(path.glob("*.pb"))
+    except OSError:
+        return False
 
 
 def choose(runtime: str) -> str:

@@ -10,12 +10,12 @@ import pytest
 
 from engine import CropRectangle, InputError, Job, RunError
 from engine.bench import measurement
-from engine.machine.child import ChildDiedError, run_in_child
 from engine.bench.inference import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.cost import Cost
+from engine.machine.child import ChildDiedError, run_in_child
 from engine.progress import SilentProgress
-from tests.engine.machine.children import Children, measured
+from tests.engine.bench.children import Children, measured
 from tests.engine.bench.recorder import Recorder
 from tests.engine.bench.reports import STAGES
 

@@ -60,7 +60,10 @@ def problem(tried: Trial, shape: tuple[int, ...] = SHAPE) -> str:
 @pytest.mark.parametrize(
     ("kind", "rule"),
     [
-        (Aborts, r".pb: ends its process (the process was stopped (exit code -6)), given 2 of 64 x"),
+        (
+            Aborts,
+            r".pb: ends its process (the process was stopped (exit code -6)), given 2 of 64 x",
+        ),
         (TakesMemory, "MiB of memory, given 2 of 64 x 48 pixels at a time"),
         (RaisesTwoLines, ".pb: does not run as a DeepLabCut model (a bxxx"),
         (HasOnePartMore, "the export names 8 body parts, the graph has 9: they are not of one"),

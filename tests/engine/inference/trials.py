@@ -44,7 +44,7 @@ class Aborts(Steady):
 
 
 class Hangs(Steady):
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:  # noqa: ARG002 -- a model
         while True:
             time.sleep(1)
 
@@ -56,7 +56,7 @@ class TakesMemory(Steady):
 
 
 class RaisesTwoLines(Steady):
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:  # noqa: ARG002 -- a model
         raise ValueError("a\nb" + "x" * 10**6)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.machine.child import ChildDiedError, run_in_child
 from engine.errors import RunError
+from engine.machine.child import ChildDiedError, run_in_child
 
 Tell = Callable[[object], None]
 

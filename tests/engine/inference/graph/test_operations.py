@@ -1,4 +1,4 @@
-"""The graphs that are given to a runtime: only arithmetic, with shapes of the picture's size alone."""
+"""The graphs that a runtime is given: only arithmetic, with shapes by the picture's size alone."""
 
 from __future__ import annotations
 
