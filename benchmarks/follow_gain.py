@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.follow import recorded
+from benchmarks.synthetic import MouseMovie, write_isxb, write_mp4
 from engine import Job
 from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.machine.child import run_in_child
-from engine.synthetic import MouseMovie, write_isxb, write_mp4
 
 SEED = 500_200
 FRAME_RATE = 25

@@ -12,7 +12,7 @@ from engine.inference import (
     load_model,
     usual_batch_size,
 )
-from engine.job import Job
+from engine.job.job import Job
 
 
 def load_for(

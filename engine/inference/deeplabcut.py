@@ -17,8 +17,8 @@ from engine.inference.graph.geometry import find_geometry
 from engine.inference.graph.graph import GraphNode, read_graph
 from engine.inference.graph.operations import check_operations
 from engine.inference.model import Loading, PoseModel
-from engine.settings import SettingsError, read_yaml
-from engine.wording import short, short_list
+from engine.untrusted.quoting import short, short_list
+from engine.untrusted.small_files import SettingsError, read_yaml
 
 NAME = "DeepLabCut"
 _DATASET = re.compile(

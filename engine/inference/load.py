@@ -13,8 +13,8 @@ from engine.inference.guarded import GuardedModel
 from engine.inference.model import Loading, PoseModel
 from engine.inference.trial import TRIED_SHAPE, Load, Trial, blamed
 from engine.inference.workload import MOST_IMAGES
-from engine.memory import OutOfMemoryError, is_out_of_memory
-from engine.wording import printable
+from engine.machine.memory import OutOfMemoryError, is_out_of_memory
+from engine.untrusted.quoting import printable
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
 
@@ -67,7 +67,7 @@ def read_export(directory: Path) -> ModelExport:
         If it is no export of any of `FORMATS`, or if the names of its body parts are more than pose
         estimates can hold.
     """
-    from sinks.pose_estimates import table_holds  # its libraries take long
+    from sinks.tables.pose_estimates import table_holds  # its libraries take long
 
     format_ = next((row for row in FORMATS if row.recognise(directory)), FORMATS[-1])
     export = format_.read(directory)

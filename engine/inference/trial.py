@@ -26,8 +26,8 @@ from engine.inference.guarded import ImpossiblePoseError, check_poses
 from engine.inference.model import Loading, PoseModel
 from engine.machine.cache import Cache
 from engine.machine.child import Child, ChildDiedError, ChildHungError
-from engine.memory import OutOfMemoryError, available_mib, is_out_of_memory, limit_memory
-from engine.wording import printable, reason
+from engine.machine.memory import OutOfMemoryError, available_mib, is_out_of_memory, limit_memory
+from engine.untrusted.quoting import printable, reason
 
 Shape: TypeAlias = tuple[int, ...]
 Load: TypeAlias = Callable[[str], Callable[[Any, Loading], PoseModel]]

@@ -1,1 +1,1 @@
-"""What a run knows of the machine it runs on, and how it uses it."""
+"""The machine: its processors, memory, processes and signals."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Protocol
 
-from readers.live.feed import ArrivedPacket
+from readers.growing.feed import ArrivedPacket
 
 _LOOK_EVERY_S = 0.001
 

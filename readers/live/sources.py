@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from readers.container.feed import ContainerFeed, check_can_be_followed
 from readers.crop import CropRectangle
-from readers.demuxer import open_regular_file
 from readers.errors import InputError, MovieError, movie_errors
+from readers.ffmpeg import open_regular_file
 from readers.file_kind import SUFFIXES, is_isxb, read_head
-from readers.live.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
-from readers.live.clock import now_s
-from readers.live.container_feed import ContainerFeed, check_can_be_followed
-from readers.live.feed import Feed
+from readers.growing.clock import now_s
+from readers.growing.feed import Feed
+from readers.isxb.feed import IsxbFeed
 from readers.live.folder import Folder
-from readers.live.isxb_feed import IsxbFeed
 from readers.live.movie import LiveMovie
-from readers.live.stream_feed import StreamFeed
-from readers.live.stream_input import (
+from readers.live.streams.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
+from readers.live.streams.stream_feed import StreamFeed
+from readers.live.streams.stream_input import (
     BytesInput,
     FFmpegInput,
     StreamInput,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 # TensorFlow's numbers of data types, and the fields of values that are not stored as raw bytes.
 DATA_TYPES: dict[int, np.dtype[Any]] = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.inference.graph.constant import GraphError
 from engine.inference.graph.graph import GraphNode
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 _NAMES = """
 Placeholder Const Identity IdentityN StopGradient Relu Relu6 LeakyRelu Elu Selu Sigmoid Tanh

@@ -20,9 +20,9 @@ from engine.inference.model import Cancelled, CutSides, Loading, PoseModel
 from engine.inference.openvino.continuation import continue_beyond_edges
 from engine.inference.openvino.heads import merge_heads
 from engine.inference.openvino.indices import limit_indices
-from engine.inference.patient import patiently
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import images_at_a_time
+from engine.machine.priority import patiently
 
 _ALONE = Loading("openvino")
 

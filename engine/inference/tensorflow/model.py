@@ -20,7 +20,7 @@ from engine.inference.deeplabcut import DeepLabCutExport
 from engine.inference.export import ModelError
 from engine.inference.model import Cancelled, Loading, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.wording import path_as_text, reason
+from engine.untrusted.quoting import path_as_text, reason
 
 
 class TensorFlowModel(PoseModel):

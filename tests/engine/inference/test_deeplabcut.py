@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.synthetic import BODY_PARTS
 from engine.builtin import MODEL_DIR, MODEL_NUM_BODY_PARTS, MODEL_SHA256
 from engine.inference import ModelError, read_export
 from engine.inference.deeplabcut import read
-from engine.synthetic import BODY_PARTS
 from tests.exports import ABSENT, BUILT_IN_GRAPH, export_folder, graph_of, names
 from tests.shared import MODELS, needs_shared
 

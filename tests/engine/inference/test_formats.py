@@ -12,10 +12,10 @@ import pytest
 
 from engine import Job, run
 from engine.builtin import MODEL_DIR
+from engine.cli.inspection import inspect
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.inference.load import FORMATS, ModelFormat
 from engine.inference.model import Loading
-from engine.inspection import inspect
 from engine.machine.child import Child
 from tests.engine.inference.trials import Steady
 from tests.small_movies import small_movie

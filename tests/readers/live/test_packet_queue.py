@@ -12,9 +12,9 @@ from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readers.live.feed import ArrivedPacket
+from readers.growing.feed import ArrivedPacket
 from readers.live.packet_queue import PacketQueue
-from readers.live.spill_file import SpillFile
+from readers.live.streams.spill_file import SpillFile
 from tests.small_movies import small_movie
 
 

@@ -1,0 +1,227 @@
+"""The description of a run and its movies, and of what must stay the same to go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.follow.tally import FollowTally
+from engine.inference import ModelExport
+from engine.job.job import Job
+from engine.untrusted.quoting import cut, path_as_text, printable
+from readers import CropRectangle, FrameStatus, MovieInfo, open_movie
+from readers.errors import movie_errors
+from sinks import FrameCounts, FrameRanges
+
+_MOST_SAMPLES = 64
+_SAMPLE_BYTES = 2**19
+_PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
+_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
+_WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
+
+
+@dataclass(frozen=True)
+class MovieResult:
+    """The outcome of one movie.
+
+    Attributes
+    ----------
+    movie
+        The movie.
+    counts
+        Its frames, and which of them had no picture.
+    damage
+        The damage of its file as a whole, in one line; None for no damage.
+    follow
+        How its frames were looked at; None where all were looked at whole.
+    """
+
+    movie: MovieInfo
+    counts: FrameCounts
+    damage: str | None
+    follow: FollowTally | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """All frames, with or without a picture."""
+        return self.counts.num_frames
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is anything in the file that could not be read."""
+        return self.damage is not None or self.counts.undecodable.num_frames > 0
+
+
+def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, object]:
+    """Describe the versions, the model and the parameters that a run was made with."""
+    parameters = asdict(job)
+    for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
+        del parameters[name]
+    if job.skeleton is not None:
+        parameters["skeleton"] = path_as_text(Path(job.skeleton))
+    return {
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in _PACKAGES},
+        "model": {
+            "path": path_as_text(export.directory),
+            "sha256": export.sha256,
+            "scorer": export.scorer,
+            "runtime": runtime,
+        },
+        "parameters": parameters,
+        "coordinates": job.coordinates,
+        "crop_rect": crop_as_json(job.crop_rect),
+    }
+
+
+def describe_movie(result: MovieResult) -> dict[str, object]:
+    """Describe one movie of a run."""
+    movie, counts = result.movie, result.counts
+    return {
+        "path": path_as_text(movie.path),
+        "format": movie.format,
+        "width": movie.width,
+        "height": movie.height,
+        "orientation": str(movie.orientation),
+        "frame_rate": float(movie.frame_rate),
+        "start_time_ms": movie.start_time_ms,
+        "num_frames_in_header": movie.num_frames_from_header,
+        "num_frames": result.num_frames,
+        "num_dropped": counts.dropped.num_frames,
+        "num_not_decodable": counts.undecodable.num_frames,
+        "num_skipped": counts.skipped.num_frames,
+        "dropped_frames": _ranges_as_json(counts.dropped),
+        "not_decodable_frames": _ranges_as_json(counts.undecodable),
+        "skipped_frames": _ranges_as_json(counts.skipped),
+        "damage": result.damage,
+        "notes": movie.notes,
+        "follow": None if result.follow is None else result.follow.as_json(),
+    }
+
+
+def _ranges_as_json(ranges: FrameRanges) -> dict[str, object]:
+    return {"ranges": ranges.ranges, "num_ranges_left_out": ranges.num_left_out}
+
+
+def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:
+    """Give a rectangle by the reference tool's names, or None for the whole frame."""
+    return None if crop is None else asdict(crop)
+
+
+def identify(
+    job: Job,
+    export: ModelExport,
+    runtime: str,
+    movies: Sequence[MovieInfo],
+    most_frames: int | None,
+    *,
+    is_live: bool = False,
+) -> dict[str, Any]:
+    """Describe all that the outputs depend on, as JSON can hold it.
+
+    Paths of movies and model are left out: their contents tell whether they are the same. Of
+    movies that were read while they were recorded only the first picture is sure to stay.
+    """
+    description: dict[str, Any] = describe_run(job, export, runtime)
+    identity = {
+        **description,
+        "model": {key: description["model"][key] for key in ("sha256", "runtime")},
+        "movies": [
+            first_picture(movie, job.crop_rect) if is_live else fingerprint(movie.path)
+            for movie in movies
+        ],
+        "most_frames": most_frames,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(identity))  # tuples become lists, as when read
+    return plain
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Describe a file by its size and 64 samples of its contents, evenly from start to end.
+
+    Up to 32 MiB, the samples are the whole file. Its name and times do not count: a copy has the
+    same contents.
+
+    Raises
+    ------
+    MovieError
+        If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with movie_errors(path), path.open("rb") as file:
+        num_bytes = os.fstat(file.fileno()).st_size
+        num_samples = min(_MOST_SAMPLES, -(-num_bytes // _SAMPLE_BYTES))
+        for number in range(num_samples):
+            last_start = num_bytes - _SAMPLE_BYTES
+            file.seek(last_start * number // (num_samples - 1) if number else 0)
+            digest.update(file.read(_SAMPLE_BYTES))
+    return {"size_bytes": num_bytes, "sha256_of_samples": digest.hexdigest()}
+
+
+def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, Any]:
+    """Describe a movie by the first frame that was recorded, as `picture_digest` does.
+
+    Raises
+    ------
+    MovieError
+        If it cannot be read.
+    """
+    with open_movie(movie, crop) as reader:
+        images = np.empty((1, *reader.image_shape), np.uint8)
+        while (batch := reader.read(images)) is not None:
+            if batch.status[0] != FrameStatus.DROPPED:
+                break
+    return picture_digest(images[0])
+
+
+def picture_digest(image: NDArray[np.uint8]) -> dict[str, str]:
+    """Describe a picture, uint8, shape (height, width, 3)."""
+    return {"sha256_of_first_picture": hashlib.sha256(image.tobytes()).hexdigest()}
+
+
+def first_difference(
+    before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
+) -> str | None:
+    """Say how a run of `movies` first differs from one before; None if it does not."""
+    for difference in _differences(before, now, movies):
+        what, then, today = (printable(cut(str(told))) for told in difference)
+        return f"{what} {then}, now it is {today}"
+    return None
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
+) -> Iterator[tuple[str, object, object]]:
+    yield from _different_values("", before.get("versions"), now["versions"])
+    yield from _different_values("the model's ", before.get("model"), now["model"])
+    yield from _different_values("", before.get("parameters"), now["parameters"])
+    for key in ("coordinates", "crop_rect", "most_frames"):
+        yield from _different_values("", {key: before.get(key)}, {key: now[key]})
+    movies_before = before.get("movies")
+    if not isinstance(movies_before, list):
+        movies_before = []
+    if len(movies_before) != len(movies):
+        yield "a number of movies of", len(movies_before), len(movies)
+        return
+    for movie, then, today in zip(movies, movies_before, now["movies"], strict=True):
+        yield from _different_values(f"{movie.path.name}'s ", then, today)
+
+
+def _different_values(
+    prefix: str, before: object, now: Mapping[str, Any]
+) -> Iterator[tuple[str, object, object]]:
+    if not isinstance(before, Mapping):  # the record was edited by hand
+        before = {}
+    for key in [*now, *(before.keys() - now.keys())]:
+        if before.get(key) != now.get(key):
+            yield f"{prefix}{key.replace('_', ' ')}", before.get(key), now.get(key)

@@ -1,0 +1,1 @@
+"""Streams: pictures that come over a pipe or the network."""
