@@ -96,6 +96,12 @@ def load(runtime: str) -> Callable[[DeepLabCutExport, Loading], PoseModel]:
     return OpenVinoModel
 
 
+def _scorer(network: str, names: re.Match[str], iterations: int) -> str:
+    """Name a model as DeepLabCut does in its .h5 files."""
+    trained = f"{names['task']}{names['date']}shuffle{int(names['shuffle'])}"
+    return f"DLC_{_scorer_network(network)}_{trained}_{iterations}"
+
+
 def _scorer_network(network: str) -> str:
     """Shorten a network's name as DeepLabCut's ``get_scorer_name`` does."""
     if "mobilenet" in network:
@@ -115,23 +121,18 @@ def read(directory: Path) -> DeepLabCutExport:
         a single-animal DeepLabCut model for TensorFlow.
     """
     with _reading(directory):
-        graph_path = _only_graph(directory)
-    snapshot = _SNAPSHOT.fullmatch(graph_path.name)
-    if snapshot is None:
-        raise ModelError(graph_path, "the graph must be named snapshot-<iterations>.pb")
+        graph_path, iterations = _only_graph(directory)
     config = _read_config(directory)
     body_parts = _body_parts(directory, config)
-    names = _names(directory, config)
+    names, network = _names(directory, config), config["net_type"]
     nodes, sha256 = _read_graph(graph_path)
-    network, iterations = config["net_type"], int(snapshot["iterations"])
     return DeepLabCutExport(
         format=NAME,
         directory=directory,
         graph_path=graph_path,
         body_parts=body_parts,
         network=network,
-        scorer=f"DLC_{_scorer_network(network)}_{names['task']}{names['date']}"
-        f"shuffle{int(names['shuffle'])}_{iterations}",
+        scorer=_scorer(network, names, iterations),
         task=names["task"],
         experimenter=names["scorer"],
         date=names["date"],
@@ -153,7 +154,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise ModelError(path, f"cannot be read ({error.strerror})") from error
 
 
-def _only_graph(directory: Path) -> Path:
+def _only_graph(directory: Path) -> tuple[Path, int]:
+    """Find the graph, and how many iterations it was trained for."""
     if not directory.exists():
         raise ModelError(directory, "there is no such folder")
     if not directory.is_dir():
@@ -163,7 +165,10 @@ def _only_graph(directory: Path) -> Path:
     if len(graphs) != 1:
         found = f"found {short_list([path.name for path in graphs])}" if graphs else "found none"
         raise ModelError(directory, f"an export holds exactly one .pb file, {found}")
-    return graphs[0]
+    snapshot = _SNAPSHOT.fullmatch(graphs[0].name)
+    if snapshot is None:
+        raise ModelError(graphs[0], "the graph must be named snapshot-<iterations>.pb")
+    return graphs[0], int(snapshot["iterations"])
 
 
 def _read_graph(path: Path) -> tuple[list[GraphNode], str]:
@@ -220,30 +225,25 @@ def _check_network(path: Path, network: object) -> None:
 
 def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
     """Check the names of the body parts."""
-    path = directory / "pose_cfg.yaml"
     given = config["all_joints_names"]
-    if not isinstance(given, list) or not given:
-        raise ModelError(
-            path, f"all_joints_names must list distinct body parts, got {short(given)}"
-        )
-    if len(given) > _MOST_BODY_PARTS:
-        raise ModelError(
-            path, f"all_joints_names must list at most {_MOST_BODY_PARTS}, got {len(given)}"
-        )
-    for name in given:
-        if not isinstance(name, str):
-            raise ModelError(path, f"all_joints_names must list names, got {short(name)}")
-        if not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
-            raise ModelError(
-                path,
-                f"all_joints_names must list names of 1 to {_LONGEST_NAME} printable characters, "
-                f"got {short(name)}",
-            )
-    if len(set(given)) < len(given):
-        raise ModelError(
-            path, f"all_joints_names must list distinct body parts, got {short(given)}"
-        )
-    return tuple(given)
+    names = given if isinstance(given, list) else []
+    others = [name for name in names if not isinstance(name, str)]
+    unfit = [name for name in names if not others and not _is_fit(name)]
+    if len(names) > _MOST_BODY_PARTS:
+        problem = f"at most {_MOST_BODY_PARTS}, got {len(names)}"
+    elif others:
+        problem = f"names, got {short(others[0])}"
+    elif unfit:
+        problem = f"names of 1 to {_LONGEST_NAME} printable characters, got {short(unfit[0])}"
+    elif not names or len(set(names)) < len(names):
+        problem = f"distinct body parts, got {short(given)}"
+    else:
+        return tuple(names)
+    raise ModelError(directory / "pose_cfg.yaml", f"all_joints_names must list {problem}")
+
+
+def _is_fit(name: str) -> bool:
+    return name.isprintable() and 0 < len(name) <= _LONGEST_NAME
 
 
 def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:

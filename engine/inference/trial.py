@@ -37,10 +37,11 @@ TRIED_SHAPE = (64, 64, 3)
 """A size that suits any network, where none is known yet."""
 _START_S = 300.0
 """For importing a runtime, which takes long where a disk is slow."""
-_LEAST_S, _S_PER_MEGAPIXEL = 30.0, 20.0
+_LEAST_S, _S_PER_MODEL_MIB, _S_PER_MEGAPIXEL = 60.0, 0.5, 20.0
 """A ResNet-152, the slowest of DeepLabCut's networks, takes 2 s for a megapixel on two cores."""
-_LEAST_MIB, _MIB_PER_MODEL_MIB, _MIB_PER_MEGAPIXEL = 512.0, 16.0, 2048.0
-"""A ResNet-50 takes 900 MiB for 1280 x 1024, an EfficientNet-b6 some 800 bytes a pixel."""
+_LEAST_MIB, _MIB_PER_CORE, _MIB_PER_MODEL_MIB, _MIB_PER_MEGAPIXEL = 512.0, 32.0, 16.0, 2048.0
+"""A ResNet-50 takes 900 MiB for 1280 x 1024, an EfficientNet-b6 some 800 bytes a pixel; the stacks
+of a core's threads count, too."""
 _MOST_OF_FREE = 0.8
 
 
@@ -145,11 +146,16 @@ class BegunTrial:
         if not task.shapes:
             return
         model_mib = task.export.graph_path.stat().st_size / 2**20
-        wanted_mib = _LEAST_MIB + _MIB_PER_MODEL_MIB * model_mib
-        wanted_mib += _MIB_PER_MEGAPIXEL * task.megapixels
+        wanted_mib = (
+            _LEAST_MIB
+            + _MIB_PER_CORE * (os.cpu_count() or 1)
+            + _MIB_PER_MODEL_MIB * model_mib
+            + _MIB_PER_MEGAPIXEL * task.megapixels
+        )
         self._most_mib = min(wanted_mib, _MOST_OF_FREE * available_mib())
         self._is_short_of_memory = self._most_mib < wanted_mib
-        self._most_s = _LEAST_S + _S_PER_MEGAPIXEL * task.megapixels * len(task.shapes)
+        per_size_s = _S_PER_MODEL_MIB * model_mib + _S_PER_MEGAPIXEL * task.megapixels
+        self._most_s = _LEAST_S + per_size_s * len(task.shapes)
         self._child = Child(_try, task, self._most_mib)
         self._child.kill_after(_START_S)
 

@@ -24,7 +24,7 @@ from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names
 from tests.fuzz.forked import ForkedChild
 from tests.fuzz.graphs import NUM_BODY_PARTS, small_network, spoiled
-from tests.fuzz.harness import Mutation, Target, fuzz, problem_of
+from tests.fuzz.harness import MOST_SECONDS, Mutation, Target, fuzz, problem_of
 from tests.fuzz.mutations import mutated
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8)
@@ -32,6 +32,8 @@ FAILED = Path(__file__).parent / "failed"
 NUM_OFTEN = 100
 NUM_SLOW = 10_000
 LONGEST_MESSAGE = 600
+TRIAL_S = 100.0
+"""Longer than a trial may take, which ends a hang by itself."""
 MOST_PER_PROCESS = 250
 """The runtimes keep some memory of each model, and the limit is that of the whole process."""
 
@@ -181,10 +183,17 @@ def rewritten(random: Random, data: bytes) -> bytes:
     return mutated(random, data) if random.random() < 0.3 else data
 
 
-def assert_none_fails(target: Target, intact: list[bytes], mutate: Mutation, seeds: range) -> None:
+def assert_none_fails(
+    target: Target,
+    intact: list[bytes],
+    mutate: Mutation,
+    seeds: range,
+    most_seconds: float = MOST_SECONDS,
+) -> None:
     failures = []
     for first in range(0, len(seeds), MOST_PER_PROCESS):
-        failures += fuzz(target, intact, mutate, seeds[first : first + MOST_PER_PROCESS], FAILED)
+        some = seeds[first : first + MOST_PER_PROCESS]
+        failures += fuzz(target, intact, mutate, some, FAILED, most_seconds)
     assert not failures, "\n".join(map(str, failures))
 
 
@@ -198,7 +207,7 @@ TEXTS = [(read_settings, SETTINGS), (read_config, CONFIG), (read_json, INPUTS)]
 @pytest.mark.often(1)
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_a_graph_for_openvino(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_OFTEN))
+    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_OFTEN), TRIAL_S)
 
 
 @pytest.mark.often(1)
@@ -210,13 +219,13 @@ def test_a_text(target: Target, intact: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_many_graphs_for_openvino(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_SLOW // 2))
+    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_SLOW // 2), TRIAL_S)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_many_graphs_for_tensorflow(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "tensorflow"), graphs(), mutate, range(NUM_SLOW // 20))
+    assert_none_fails(partial(load, "tensorflow"), graphs(), mutate, range(NUM_SLOW // 20), TRIAL_S)
 
 
 @pytest.mark.slow
@@ -240,4 +249,4 @@ def test_texts_that_once_failed(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(FAILED.glob("load-*")), ids=lambda path: path.name)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_graphs_that_once_failed(path: Path, runtime: str) -> None:
-    assert problem_of(partial(load, runtime), graphs(), path.read_bytes()) is None
+    assert problem_of(partial(load, runtime), graphs(), path.read_bytes(), TRIAL_S) is None

@@ -53,6 +53,11 @@ class GraphNode:
         return self.attributes.get("is_training") == ("b", True)
 
 
+def source(text: str) -> str:
+    """Name the node that an input of another comes from."""
+    return text.removeprefix("^").split(":")[0]
+
+
 def read_graph(file: BinaryIO) -> list[GraphNode]:
     """Read the nodes of a serialised graph, in the file's order.
 

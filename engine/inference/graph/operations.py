@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.inference.graph.constant import GraphError
-from engine.inference.graph.graph import GraphNode
+from engine.inference.graph.graph import GraphNode, source
 from engine.untrusted.quoting import short
 
 _NAMES = """
@@ -73,11 +73,6 @@ def check_operations(nodes: Sequence[GraphNode]) -> None:
             raise GraphError(
                 f"node {short(node.name)}: {node.operation} divides integers by what may be zero"
             )
-
-
-def source(text: str) -> str:
-    """Name the node that an input of another comes from."""
-    return text.removeprefix("^").split(":")[0]
 
 
 def _from_picture(nodes: Sequence[GraphNode]) -> set[str]:
