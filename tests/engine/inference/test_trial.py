@@ -78,7 +78,7 @@ def test_any_failure_is_one_line(kind: type[Steady], rule: str, cache: Path) -> 
 
 def test_a_model_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials_module, "_LEAST_S", 0.0)  # a second is left for its size
-    assert "takes more than , given 2 of 64 x 48 pixels" in problem(trial(Hangs))
+    assert "takes more than 1 s, given 2 of 64 x 48 pixels" in problem(trial(Hangs))
 
 
 def test_where_memory_is_short_the_model_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
