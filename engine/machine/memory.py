@@ -15,9 +15,9 @@ from engine.untrusted.quoting import reason
 _KIB_PER_MIB = 1024
 _WORDS = (
     *("bad_alloc", "Cannot allocate memory", "cannot allocate memory"),
-    *("failed to map segment", "can't start new thread"),
+    *("failed to map segment", "can't start new thread", "Failed to allocate"),
 )
-"""Of C++, of the system, of its loader of libraries, and of Python, whose threads need stacks."""
+"""Of C++, the system, its loader of libraries, Python, whose threads need stacks, and OpenVINO."""
 
 
 class OutOfMemoryError(RunError, MemoryError):
