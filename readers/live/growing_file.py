@@ -48,7 +48,14 @@ class GrowingFile:
         What has happened to the file while it was followed, in one line; None for nothing.
     error
         What went wrong while it was read; None where nothing did.
+    is_recorded_here
+        Whether this program writes the file, which is then closed however its source ends.
+    notes
+        What the user should know of the source of the file.
     """
+
+    is_recorded_here = False
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -60,6 +67,7 @@ class GrowingFile:
         clock: Callable[[], float] = now_s,
     ) -> None:
         self._path, self._is_closed = path, is_closed
+        self._name: Path | str = path
         self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
@@ -70,7 +78,7 @@ class GrowingFile:
         self._last_growth_s = 0.0
         self._position = 0
         self._end: int | None = None
-        self._interrupt: KeyboardInterrupt | None = None
+        self._lost_error: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
         self.error: OSError | None = None
@@ -89,6 +97,11 @@ class GrowingFile:
         self._identity = _identity(os.fstat(self._file.fileno()))
         self._last_growth_s = self._clock()
         self.watch()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
 
     @property
     def size(self) -> int:
@@ -117,24 +130,24 @@ class GrowingFile:
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end.
 
-        An interrupt is taken for the end, and kept for `raise_interrupt`: FFmpeg would lose it.
+        An interrupt is taken for the end, and kept for `raise_error`: FFmpeg would lose it.
         """
         try:
             if not self.wait_for(self._position + 1):
                 return b""
             data = self.peek(self._position, min(size, self.size - self._position))
         except KeyboardInterrupt as interrupt:
-            self._interrupt = interrupt
+            self._lost_error = interrupt
             self._finish("stopped")
             return b""
         self._position += len(data)
         return data
 
-    def raise_interrupt(self) -> None:
-        """Raise an interrupt that came while FFmpeg read, once."""
-        interrupt, self._interrupt = self._interrupt, None
-        if interrupt is not None:
-            raise interrupt
+    def raise_error(self) -> None:
+        """Raise an interrupt, or another error, that came while FFmpeg read, once."""
+        error, self._lost_error = self._lost_error, None
+        if error is not None:
+            raise error
 
     def wait_for(self, size: int) -> bool:
         """Wait until the file has as many bytes; False if it never will."""
@@ -218,7 +231,7 @@ class GrowingFile:
             "silent": f"no picture came within {self._end_after_s():g} s",
         }
         problem = self.damage or problems.get(self.ended_by or "", "holds no picture")
-        return MovieError(self._path, problem)
+        return MovieError(self._name, problem)
 
     def _fail(self, damage: str, end: int) -> None:
         self.damage = damage

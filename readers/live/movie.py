@@ -27,7 +27,6 @@ from readers.frames import FrameBatch, FrameStatus, MovieInfo
 from readers.live.feed import ArrivedPacket, EndedBy, Feed
 from readers.live.live_rows import LiveRow, LiveRows
 from readers.live.packet_queue import PacketQueue
-from readers.live.spill_file import SpillFile
 from readers.orientation import orientation_of
 from readers.picture_sizes import PictureSizes
 from readers.pictures import GreyConverter, RgbConverter
@@ -43,7 +42,7 @@ class LiveMovie:
     finished file gives, without the frames that the recorder dropped, which only that file tells.
 
     Memory is bounded: 32 MiB of packets, and the pictures inside the decoder. What goes beyond
-    waits in the file or, of a stream, in a temporary file.
+    waits in the file.
 
     Parameters
     ----------
@@ -89,9 +88,6 @@ class LiveMovie:
         with self._resources:  # unless all goes well
             self._resources.callback(self._feed.close)
             self._feed.open()
-            if not self._feed.may_wait:
-                self._queue = PacketQueue(_MOST_QUEUED_BYTES, SpillFile())
-            self._resources.callback(self._queue.close)
             self._begin()
             self._resources = self._resources.pop_all()
         return self
@@ -144,13 +140,7 @@ class LiveMovie:
         return max(0, self.num_arrived - self._next_frame_index)
 
     def receive(self) -> None:
-        """Take in what arrives, until the source ends or `stop`; for a thread of its own.
-
-        Raises
-        ------
-        OSError
-            If a stream's packets cannot be kept until they are read.
-        """
+        """Take in what arrives, until the source ends or `stop`; for a thread of its own."""
         try:
             with self._receiving:
                 for arrived in self._received(self._packets):
@@ -332,8 +322,8 @@ class LiveMovie:
 
     def _is_cut_off(self) -> bool:
         """Tell whether a reader of the file will find that its end is missing."""
-        if not self._feed.may_wait:
-            return False  # however a stream ends, its recording is closed
+        if self._feed.is_recorded_here:
+            return False
         if self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 return cut_off(self.path) is not None

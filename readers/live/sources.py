@@ -18,21 +18,23 @@ from readers.crop import CropRectangle
 from readers.demuxer import open_regular_file
 from readers.errors import InputError, MovieError, movie_errors
 from readers.file_kind import SUFFIXES, is_isxb, read_head
-from readers.live.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
 from readers.live.clock import now_s
-from readers.live.container_feed import ContainerFeed, check_can_be_followed
+from readers.live.container_feed import ContainerFeed, check_can_be_followed, container_feed
 from readers.live.feed import Feed
 from readers.live.folder import Folder
 from readers.live.isxb_feed import IsxbFeed
 from readers.live.movie import LiveMovie
-from readers.live.stream_feed import StreamFeed
-from readers.live.stream_input import (
-    BytesInput,
-    FFmpegInput,
-    StreamInput,
+from readers.live.streams.connections import (
+    ByteStream,
+    Connection,
+    FFmpegStream,
+    HttpStream,
+    PipeStream,
+    SocketStream,
     open_device,
     open_url,
 )
+from readers.live.streams.recorded_stream import RecordedStream
 
 _POLL_S = 0.01
 _SETTLED_S = 1.0
@@ -115,8 +117,8 @@ def open_live(
     path = Path(source.removeprefix(_DEVICE_PREFIX))
     is_device = source.startswith(_DEVICE_PREFIX) or _DEVICE.fullmatch(source) is not None
     if is_url or is_device or source == _STANDARD_INPUT or _is_pipe(path):
-        stream = _device(path) if is_device else _pipe(source) if not is_url else _url(source)
-        return _Stream(stream, crop, end_after_s, newest_only, recording)
+        way = _device(path) if is_device else _pipe(source) if not is_url else _url(source)
+        return _Stream(*way, crop, end_after_s, newest_only, recording)
     with movie_errors(path):
         is_folder = path.is_dir()
     if is_folder:
@@ -199,39 +201,33 @@ class _Files:
         return min(_SETTLED_S, self.end_after_s) if self.folder.waiting() else self.end_after_s
 
 
-@dataclass(frozen=True)
-class _OpenStream:
-    """How a stream is opened."""
-
-    name: str
-    check: Callable[[], None]
-    make_input: Callable[[float], StreamInput]
-
-
 @dataclass
 class _Stream:
     """A stream, which is recorded as it comes."""
 
-    stream: _OpenStream
+    name: str
+    check: Callable[[], None]
+    connection: Callable[[float], Connection]
     crop: CropRectangle | None
     end_after_s: float
     newest_only: bool
     recording: Callable[[int], Path]
     is_recorded = True
 
-    def check(self) -> None:
-        self.stream.check()
-
     def movies(self) -> Generator[LiveMovie, None, None]:
-        source = self.stream.make_input(self.end_after_s)
-        feed = StreamFeed(self.stream.name, source, self.recording(0), self.end_after_s)
-        yield LiveMovie(feed, self.crop, newest_only=self.newest_only)
+        connection = self.connection(self.end_after_s)
+        recorded = RecordedStream(self.name, connection, self.recording(0), self.end_after_s)
+        yield LiveMovie(ContainerFeed(recorded), self.crop, newest_only=self.newest_only)
+
+
+_Way = tuple[str, Callable[[], None], Callable[[float], Connection]]
+"""A stream's name, its check, and what connects to it, given the silence that ends it."""
 
 
 def _file_feed(path: Path, end_after_s: Callable[[], float]) -> Feed:
     with movie_errors(path), open_regular_file(path) as file:
-        kind = IsxbFeed if is_isxb(path, read_head(file)) else ContainerFeed
-    return kind(path, end_after_s=end_after_s)
+        feed = IsxbFeed if is_isxb(path, read_head(file)) else container_feed
+    return feed(path, end_after_s=end_after_s)
 
 
 def _is_pipe(path: Path) -> bool:
@@ -241,7 +237,7 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _pipe(source: str) -> _OpenStream:
+def _pipe(source: str) -> _Way:
     is_standard_input = source == _STANDARD_INPUT
     name = "standard input" if is_standard_input else source
 
@@ -255,12 +251,10 @@ def _pipe(source: str) -> _OpenStream:
             what = "is closed" if sys.stdin is None else "is a terminal"
             raise InputError(f"standard input: {what}; a movie has to be written to it")
 
-    return _OpenStream(
-        name, check, lambda end_s: BytesInput(name, PipeStream(open_pipe, end_s), end_s)
-    )
+    return name, check, partial(PipeStream, open_pipe)
 
 
-def _device(path: Path) -> _OpenStream:
+def _device(path: Path) -> _Way:
     def check() -> None:
         with movie_errors(path):
             if not path.exists():
@@ -268,14 +262,10 @@ def _device(path: Path) -> _OpenStream:
             if not stat.S_ISCHR(path.stat().st_mode):
                 raise MovieError(path, "is no capture device")
 
-    return _OpenStream(
-        str(path),
-        check,
-        lambda end_s: FFmpegInput(str(path), partial(open_device, str(path)), end_s),
-    )
+    return str(path), check, partial(FFmpegStream, partial(open_device, str(path)))
 
 
-def _url(source: str) -> _OpenStream:
+def _url(source: str) -> _Way:
     name = re.sub(r"//[^/]*@(?=[^/])", "//", source)  # without a password
     if not source.isprintable():
         raise MovieError(name, "an address has only characters that can be printed")
@@ -284,13 +274,13 @@ def _url(source: str) -> _OpenStream:
     except ValueError as error:
         raise MovieError(name, "is no address; write SCHEME://HOST:PORT") from error
 
-    def make_input(end_after_s: float) -> StreamInput:
+    def connect(end_after_s: float) -> Connection:
         if url.scheme in _RECEIVED_HERE:
-            return BytesInput(name, _RECEIVED_HERE[url.scheme](url, end_after_s), end_after_s)
+            return _RECEIVED_HERE[url.scheme](url, end_after_s)
         protocols = _RECEIVED_BY_FFMPEG[url.scheme]
-        return FFmpegInput(name, partial(open_url, source, protocols, end_after_s), end_after_s)
+        return FFmpegStream(partial(open_url, source, protocols, end_after_s), end_after_s)
 
-    return _OpenStream(name, partial(_check_url, url, name), make_input)
+    return name, partial(_check_url, url, name), connect
 
 
 def _check_url(url: SplitResult, name: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from readers import inspect_movie, open_movie
 from readers.frames import FrameBatch, FrameStatus
-from readers.live.container_feed import ContainerFeed
+from readers.live.container_feed import ContainerFeed, container_feed
 from readers.live.isxb_feed import IsxbFeed
 from readers.live.movie import LiveMovie
 from tests.small_movies import small_movie
@@ -182,7 +182,7 @@ class Recorder:
         self.num_made += 1
 
     def feed(self, end_after_s: float = 0.5) -> ContainerFeed | IsxbFeed:
-        kind = IsxbFeed if self.path.suffix == ".isxb" else ContainerFeed
+        kind = IsxbFeed if self.path.suffix == ".isxb" else container_feed
         return kind(self.path, end_after_s=end_after_s, wait=self.wait, clock=self.clock)
 
     def movie(self, *, newest_only: bool = False, end_after_s: float = 0.5) -> LiveMovie:

@@ -14,7 +14,7 @@ from readers import InputError, MovieError
 from readers.live import LiveMovie, LiveSource, open_live
 from tests.readers.damaged import encode
 from tests.readers.live.recordings import finished, recording, written
-from tests.readers.live.streams import GUARD_S, assert_same_frames, follow
+from tests.readers.live.streams.sending import GUARD_S, assert_same_frames, follow
 from tests.small_movies import pictures
 
 

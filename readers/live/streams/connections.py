@@ -1,4 +1,4 @@
-"""Bytes that come in over a pipe or a network, and that can be waited for no longer at once."""
+"""The ways to a stream: bytes of pipes, sockets and HTTP, and what FFmpeg receives by itself."""
 
 from __future__ import annotations
 
@@ -11,47 +11,99 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import Event
+from typing import IO, Protocol, cast
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from readers.live.feed import EndedBy
+import av
+import av.error
+from av.container import InputContainer
 
+from readers.demuxer import MOST_PIXELS, MOVIE_FORMATS
+from readers.live.clock import now_s
+
+_FORMATS = f"{MOVIE_FORMATS},mpjpeg,jpeg_pipe"
+"""In which video comes over a pipe or a network."""
+_LONGEST_ANALYSIS_S = 60
+_NUM_PACKETS_FOR_RATE = 3
+"""Of a stream that does not tell its frame rate."""
+_LONGEST_LOOK_S = 1.0
+"""Time between two looks that counts as silence: more passes only while the process is stopped."""
 _PIECE_BYTES = 2**16
 _WISHED_BUFFER_BYTES = 2**22
-"""For what comes while nobody receives; the system may give less."""
+"""For what comes while nothing is received; the system may give less."""
 _OK = 200
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTIONS = 5
 
 
-class ByteStream(ABC):
-    """What FFmpeg reads a stream through: a file that cannot be moved about in.
-
-    One thread reads, any may stop.
+class Connection(Protocol):
+    """A stream that FFmpeg takes apart; one thread opens, reads and closes it.
 
     Attributes
     ----------
-    ended_by
-        Why no more will come; None while more may.
+    is_received_here
+        Whether FFmpeg reads it through this object, so that it can be called off, and then gives
+        the pictures that it has already.
     error
-        What went wrong while it was read; None where nothing did.
-    interrupt
-        The interrupt that came while FFmpeg was reading, and that FFmpeg would have lost.
+        What went wrong while it was received; None for nothing.
     """
 
+    is_received_here: bool
+    error: OSError | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more will come, as far as this object knows."""
+
+    def open(self) -> InputContainer:
+        """Wait until FFmpeg knows what comes; raise its errors, or `OSError`."""
+
+    def note_packet(self) -> None:
+        """Note that a packet has come."""
+
+    def is_silent(self) -> bool:
+        """Tell whether nothing has come for too long; to be asked again and again."""
+
+    def stop(self) -> None:
+        """Let no more come. From any thread."""
+
+    def close(self) -> None:
+        """Let go of everything; also where `open` has failed."""
+
+
+class ByteStream(ABC):
+    """A file that FFmpeg reads a stream through and cannot be moved about in; see `Connection`.
+
+    Parameters
+    ----------
+    end_after_s
+        Silence that is taken for the end.
+    """
+
+    is_received_here = True
     size = 0
 
     def __init__(self, end_after_s: float) -> None:
         self._end_after_s = end_after_s
-        self._stopped = Event()
+        self._over = Event()
+        self._is_silent = False
         self._rest = b""
         self._position = 0
-        self.ended_by: EndedBy | None = None
         self.error: OSError | None = None
-        self.interrupt: KeyboardInterrupt | None = None
+
+    def open(self) -> InputContainer:
+        """Begin to receive, and wait until FFmpeg knows what comes."""
+        self._connect()
+        return av.open(
+            cast(IO[bytes], self),  # PyAV needs no more of it
+            "r",
+            options=_options("none") | {"format_whitelist": _FORMATS},
+            metadata_errors="replace",
+        )
 
     @abstractmethod
-    def open(self) -> None:
-        """Begin; raise `OSError` where nobody is there."""
+    def _connect(self) -> None:
+        """Begin; raise `OSError` where nothing is there."""
 
     @abstractmethod
     def _next(self) -> bytes:
@@ -65,6 +117,18 @@ class ByteStream(ABC):
     def close(self) -> None:
         """Let go of everything; more than once, and also where `open` has failed."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no more bytes will come."""
+        return self._over.is_set()
+
+    def note_packet(self) -> None:  # noqa: B027 (most need nothing)
+        """Do nothing: silence is that of the bytes."""
+
+    def is_silent(self) -> bool:
+        """Tell whether no bytes have come for too long."""
+        return self._is_silent
+
     def seekable(self) -> bool:
         """Tell FFmpeg that it cannot move about."""
         return False
@@ -75,38 +139,99 @@ class ByteStream(ABC):
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end."""
-        try:
-            if not self._rest:
-                self._rest = self._received()
-        except KeyboardInterrupt as interrupt:
-            self.interrupt = interrupt
-            self.ended_by = "stopped"
+        if not self._rest and not self.is_over:
+            self._receive_some()
         piece, self._rest = self._rest[:size], self._rest[size:]
         self._position += len(piece)
         return piece
 
     def stop(self) -> None:
         """Let no more bytes come. From any thread."""
-        self._stopped.set()
+        self._over.set()
         self._wake()
 
-    def _received(self) -> bytes:
-        if self.ended_by is not None:
-            return b""
-        data = b""
+    def _receive_some(self) -> None:
+        data, error, is_silent = b"", None, False
         try:
-            data = b"" if self._stopped.is_set() else self._next()
-            if not data:
-                self.ended_by = "closed"
+            data = self._next()
         except TimeoutError:
-            self.ended_by = "silent"
-        except (OSError, HTTPException) as error:
-            self.error = error if isinstance(error, OSError) else OSError(str(error))
-            self.ended_by = "damaged"
-        if self._stopped.is_set():
-            self.ended_by, self.error = "stopped", None
-            return b""
-        return data
+            is_silent = True
+        except (OSError, HTTPException) as problem:
+            error = problem if isinstance(problem, OSError) else OSError(str(problem))
+        if not self.is_over:  # else it was stopped meanwhile
+            self._rest, self.error, self._is_silent = data, error, is_silent
+            if not data:
+                self._over.set()
+
+
+class FFmpegStream:
+    """A stream that FFmpeg receives itself, and that cannot be called off; see `Connection`.
+
+    Parameters
+    ----------
+    open_container
+        Opens it.
+    end_after_s
+        Silence that is taken for the end.
+    """
+
+    is_received_here = is_over = False
+    error: OSError | None = None
+
+    def __init__(self, open_container: Callable[[], InputContainer], end_after_s: float) -> None:
+        self.open = open_container
+        self._end_after_s = end_after_s
+        self._silence_s = 0.0
+        self._last_look_s = now_s()
+
+    def note_packet(self) -> None:
+        """End the silence."""
+        self._silence_s = 0.0
+
+    def is_silent(self) -> bool:
+        """Tell whether no packet has come for too long."""
+        look_s = now_s()
+        self._silence_s += min(look_s - self._last_look_s, _LONGEST_LOOK_S)
+        self._last_look_s = look_s
+        return self._silence_s >= self._end_after_s
+
+    def stop(self) -> None:
+        """Do nothing: FFmpeg comes back when it likes."""
+
+    def close(self) -> None:
+        """Do nothing: the container is all there is."""
+
+
+def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
+    """Let FFmpeg open a URL, and nothing else than that; every wait of it ends."""
+    options = _options(protocols)
+    longest_wait_s = 2 * end_after_s  # ours ends first: FFmpeg tells its own in many ways
+    if url.startswith("rtsp"):
+        options["rtsp_flags"] = "prefer_tcp"  # which loses nothing
+    return av.open(
+        url,
+        "r",
+        options=options,
+        metadata_errors="replace",
+        timeout=(longest_wait_s, longest_wait_s),
+    )
+
+
+def open_device(path: str) -> InputContainer:
+    """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
+    try:
+        return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
+    except av.error.FFmpegError:
+        return av.open(path, "r", format="v4l2")
+
+
+def _options(protocols: str) -> dict[str, str]:
+    return {
+        "protocol_whitelist": protocols,
+        "max_pixels": str(MOST_PIXELS),
+        "analyzeduration": str(_LONGEST_ANALYSIS_S * 1_000_000),
+        "fpsprobesize": str(_NUM_PACKETS_FOR_RATE),
+    }
 
 
 class _PolledStream(ByteStream):
@@ -123,7 +248,7 @@ class _PolledStream(ByteStream):
             ready = self._poll.poll(1000 * self._end_after_s)
             if not ready:
                 raise TimeoutError
-            if self._stopped.is_set():
+            if self.is_over:
                 return b""
             with suppress(BlockingIOError):
                 return self._receive()
@@ -158,8 +283,8 @@ class PipeStream(_PolledStream):
         self._open_pipe = open_pipe
         self._pipe: int | None = None
 
-    def open(self) -> None:
-        """Open the pipe; nobody needs to write yet."""
+    def _connect(self) -> None:
+        """Open the pipe; nothing needs to write to it yet."""
         self._pipe = self._open_pipe()
         self._poll.register(self._pipe, select.POLLIN)
 
@@ -194,7 +319,7 @@ class SocketStream(_PolledStream):
         self._is_udp = url.scheme == "udp"
         self._socket: socket.socket | None = None
 
-    def open(self) -> None:
+    def _connect(self) -> None:
         """Bind the port, or connect to the server."""
         if self._is_udp:
             self._socket = _bound(self._host, self._port)
@@ -256,7 +381,7 @@ class HttpStream(ByteStream):
         self._socket: socket.socket | None = None
         self._response: HTTPResponse | None = None
 
-    def open(self) -> None:
+    def _connect(self) -> None:
         """Ask; raise `OSError` for an answer that is none."""
         try:
             url = self._url
