@@ -55,7 +55,7 @@ def _run_one(side: str, movie: Path, output_dir: Path, model: Path | None) -> No
 
     with ExitStack() as without:
         if side == "without":
-            push = mock.patch("engine.journal.Journal.push", lambda _, batch: [batch])
+            push = mock.patch("engine.run_folder.journal.Journal.push", lambda _, batch: [batch])
             without.enter_context(push)
             for module in ("segments", "segmented_movie"):
                 length = mock.patch(f"sinks.{module}.SEGMENT_LENGTH", sys.maxsize)

@@ -31,7 +31,7 @@ from engine.follow.settings import FollowSettings, follow_settings
 from engine.follow.stage import FollowingPrediction
 from engine.follow.tally import FollowTally
 from engine.inference import PoseModel, load_model, read_export
-from engine.job import Job
+from engine.job.job import Job
 from readers import FrameBatch, FrameStatus, inspect_movie, open_movie
 from sinks import PoseBatch
 

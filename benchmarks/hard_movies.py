@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.synthetic import MouseMovie
+from benchmarks.synthetic import MouseMovie
 
 Picture = NDArray[np.uint8]
 _APART = 40

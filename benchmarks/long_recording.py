@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from engine.synthetic import MouseMovie, write_isxb
-from readers.isxb_layout import HEADER, read_layout
+from benchmarks.synthetic import MouseMovie, write_isxb
+from readers.isxb.layout import HEADER, read_layout
 
 WIDTH, HEIGHT, FRAME_RATE = 320, 256, 25
 LOOP_LENGTH = 500

@@ -229,7 +229,7 @@ def run_pairs(
 def _transcode(source: Path, destination: Path) -> None:
     import numpy as np
 
-    from engine.synthetic import write_mp4
+    from benchmarks.synthetic import write_mp4
     from readers import inspect_movie, open_movie
 
     movie = inspect_movie(source)
@@ -251,7 +251,7 @@ def _loop(source: Path, destination: Path, num_frames: int) -> tuple[int, int]:
 
 
 def _describe_machine() -> dict[str, object]:
-    from engine.bench.machine import describe_machine
+    from engine.machine.description import describe_machine
 
     return describe_machine()
 

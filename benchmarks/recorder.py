@@ -28,8 +28,8 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from engine.synthetic import MouseMovie
-from engine.synthetic.isxb import IsxbRecorder
+from benchmarks.synthetic import MouseMovie
+from benchmarks.synthetic.isxb import IsxbRecorder
 
 Image = NDArray[np.uint8]
 

@@ -16,9 +16,9 @@ from engine import Job, run
 from engine.bench.null_model import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
-from engine.journal import Journal, new_journal
-from engine.median import MedianFilter
-from engine.outputs import OutputDirectory
+from engine.pipeline.median import MedianFilter
+from engine.run_folder.journal import Journal, new_journal
+from engine.run_folder.output_names import OutputDirectory
 from readers import FrameBatch, inspect_movie, open_movie
 from sinks import (
     ExperimentAnnotations,
@@ -29,7 +29,7 @@ from sinks import (
     PreviewSink,
     Sink,
 )
-from sinks.overlay import Overlay
+from sinks.labelled_movie.overlay import Overlay
 from tests.batches import pose_batches
 
 BODY_PARTS = read_export(MODEL_DIR).body_parts

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.composition import run
     from engine.errors import Interrupted, RunError
-    from engine.job import Job
-    from engine.provenance import MovieResult
-    from engine.run_result import RunResult
+    from engine.job.job import Job
+    from engine.run_folder.provenance import MovieResult
+    from engine.runs.result import RunResult
+    from engine.runs.run import run
     from readers import CropRectangle, InputError
 
 __all__ = [
@@ -29,11 +29,11 @@ _HOMES = {
     "CropRectangle": "readers",
     "InputError": "readers",
     "Interrupted": "engine.errors",
-    "Job": "engine.job",
-    "MovieResult": "engine.provenance",
+    "Job": "engine.job.job",
+    "MovieResult": "engine.run_folder.provenance",
     "RunError": "engine.errors",
-    "RunResult": "engine.run_result",
-    "run": "engine.composition",
+    "RunResult": "engine.runs.result",
+    "run": "engine.runs.run",
 }
 
 

@@ -1,6 +1,6 @@
 """What is raised when a run that has begun cannot go on."""
 
-from engine.wording import printable
+from engine.untrusted.quoting import printable
 
 
 class RunError(RuntimeError):

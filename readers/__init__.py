@@ -3,8 +3,8 @@
 from readers.base import MovieReader
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError
+from readers.formats import inspect_movie, inspect_movies, open_movie
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
-from readers.movies import inspect_movie, inspect_movies, open_movie
 
 __all__ = [
     "CropRectangle",

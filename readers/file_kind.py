@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import IO
 
-from readers import ebml
-from readers.isxb_layout import HEADER, START_OF_PICTURE
+from readers.container import ebml
+from readers.isxb.layout import HEADER, START_OF_PICTURE
 
 SUFFIXES = (
     *(".isxb", ".avi", ".mp4", ".mkv", ".ts", ".mov", ".m4v", ".webm", ".m2ts", ".mts", ".m2t"),

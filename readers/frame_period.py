@@ -7,7 +7,7 @@ from pathlib import Path
 
 from av.video.stream import VideoStream
 
-from readers.avi_index import chunks_per_frame
+from readers.container.avi_index import chunks_per_frame
 from readers.errors import MovieError
 
 SHORTEST_S = Fraction(1, 1_000_000)

@@ -1,19 +1,24 @@
 """Turn poses into files that people and programs use."""
 
-from sinks.annotation_parts import AnnotationParts
-from sinks.annotations import ExperimentAnnotations
 from sinks.base import PoseBatch, ResourceHolder, Sink
 from sinks.errors import OutputError, output_errors
 from sinks.files import flush_folder, whole_file
 from sinks.frame_counts import FrameCounts
 from sinks.frame_ranges import FrameRanges
-from sinks.labelled_movie import LabelledMovieSink
+from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
+from sinks.labelled_movie.overlay import OverlayStyle
+from sinks.labelled_movie.segments import (
+    SEGMENT_LENGTH,
+    keep_segments,
+    num_finished_frames,
+    segments_dir,
+)
+from sinks.labelled_movie.sink import LabelledMovieSink
 from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
-from sinks.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
-from sinks.overlay import OverlayStyle
-from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
-from sinks.segments import SEGMENT_LENGTH, keep_segments, num_finished_frames, segments_dir
+from sinks.tables.annotation_parts import AnnotationParts
+from sinks.tables.annotations import ExperimentAnnotations
+from sinks.tables.pose_estimates import PoseEstimates
 
 __all__ = [
     "FASTEST_FRAME_RATE",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.synthetic import write_avi, write_isxb, write_mp4
+from benchmarks.synthetic import write_avi, write_isxb, write_mp4
 
 WIDTH, HEIGHT, NUM_FRAMES, FRAME_RATE = 128, 96, 4, 10
 

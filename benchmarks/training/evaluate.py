@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.synthetic import BODY_PARTS, MouseMovie
+from benchmarks.synthetic.movies import LOOKS
+from benchmarks.synthetic.scene import Look
 from engine.inference import read_export
-from engine.synthetic import BODY_PARTS, MouseMovie
-from engine.synthetic.movies import LOOKS
-from engine.synthetic.scene import Look
 
 FIRST_SEED = 500_000  # training takes 1,000,000 and up
 FRAMES_APART = 37

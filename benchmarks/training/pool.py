@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.synthetic import BODY_PARTS, MouseMovie
+from benchmarks.synthetic import BODY_PARTS, MouseMovie
 
 STRIDE_PX = 8
 LOCREF_STDEV_PX = 7.2801

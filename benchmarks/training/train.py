@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from benchmarks.synthetic import BODY_PARTS
 from benchmarks.training.pool import (
     FIRST_TRAINING_SEED,
     LOCREF_STDEV_PX,
@@ -33,7 +34,6 @@ from benchmarks.training.pool import (
     Pool,
     targets,
 )
-from engine.synthetic import BODY_PARTS
 
 os.environ.setdefault("DLClight", "True")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

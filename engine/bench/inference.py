@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.cost import Cost
 from engine.inference import load_model, read_export
-from engine.memory import peak_mib
-from engine.probe import costs_by_batch_size
+from engine.machine.cost import Cost
+from engine.machine.memory import peak_mib
+from engine.pipeline.batch_size import costs_by_batch_size
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 _LONGEST_BATCH_S = 5.0

@@ -11,22 +11,22 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine.bench.child import ChildDiedError, run_in_child
 from engine.bench.inference import BATCH_SIZES, InferenceCost, measure_inference
-from engine.bench.machine import num_cores
 from engine.bench.report import Report
 from engine.bench.stages import StageCosts, batch_size, measure_stages
 from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.builtin import MODEL_DIR
-from engine.drawing import overlay_style
 from engine.errors import RunError
 from engine.follow.settings import follow_settings
 from engine.inference import RUNTIMES, read_export, usual_batch_size
-from engine.job import Job
-from engine.probe import best_batch_size
-from engine.progress import Progress
-from engine.undisturbed import undisturbed
-from engine.wording import printable
+from engine.job.job import Job
+from engine.job.overlay_style import overlay_style
+from engine.machine.child import ChildDiedError, run_in_child
+from engine.machine.description import num_cores
+from engine.machine.interrupts import undisturbed
+from engine.pipeline.batch_size import best_batch_size
+from engine.untrusted.quoting import printable
+from engine.watch.progress import Progress
 from readers import InputError, inspect_movie, open_movie
 
 STAGES_S = 8.0

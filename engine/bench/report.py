@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from engine.bench.inference import InferenceCost
 from engine.bench.stages import CONVERSION, DATA, DECODE, FILTER, LABELLED_MOVIE, StageCosts
 from engine.bench.whole_job import WholeJob
-from engine.cost import Cost
-from engine.wording import printable
+from engine.machine.cost import Cost
+from engine.untrusted.quoting import printable
 from readers import MovieInfo
 
 INFERENCE = "inference"

@@ -11,14 +11,14 @@ import numpy as np
 
 from engine.bench.null_model import NullModel
 from engine.builtin import MODEL_DIR
-from engine.cost import Cost, Stopwatch
-from engine.drawing import overlay_style
-from engine.fan_out import FanOut
 from engine.inference import ModelExport, read_export, usual_batch_size
-from engine.job import Job
-from engine.median import MedianFilter
-from engine.outputs import OutputDirectory
-from engine.prediction import Prediction
+from engine.job.job import Job
+from engine.job.overlay_style import overlay_style
+from engine.machine.cost import Cost, Stopwatch
+from engine.pipeline.median import MedianFilter
+from engine.pipeline.prediction import Prediction
+from engine.run_folder.output_names import OutputDirectory
+from engine.runs.job_sinks import FanOut
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import PoseBatch, Sink
 

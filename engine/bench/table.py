@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from engine.bench.report import Report, three_digits
 from engine.bench.whole_job import WholeJob
-from engine.cost import Cost
-from engine.wording import printable
+from engine.machine.cost import Cost
+from engine.untrusted.quoting import printable
 
 
 def as_text(report: Report) -> str:

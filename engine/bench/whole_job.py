@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.bench.null_model import load_null_model
-from engine.composition import run
-from engine.cost import Cost
-from engine.job import Job
-from engine.memory import peak_mib
+from engine.job.job import Job
+from engine.machine.cost import Cost
+from engine.machine.memory import peak_mib
+from engine.runs.run import run
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.follow.looks import Look
 from engine.follow.window import Region
+from engine.pipeline.views import Look
 
 LIKELY = 0.6
 """A body part of at least this likelihood is seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.follow.settings import follow_settings
 from engine.inference import ModelExport, PoseModel, load_model
-from engine.job import Job
+from engine.job.job import Job
 
 
 def load_for(job: Job, export: ModelExport, runtime: str, *, is_prompt: bool = False) -> PoseModel:

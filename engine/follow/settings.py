@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.follow.window import Grid
 from engine.inference import ModelExport
-from engine.job import Job
+from engine.job.job import Job
 from readers import InputError
 
 _USUAL_CONTEXT = 7

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.follow.animal import Animal
-from engine.follow.looks import FollowedBatch, Look, Looks
 from engine.follow.settings import FollowSettings
 from engine.follow.window import Region, Size, around
 from engine.follow.work import Work
 from engine.inference import PoseModel
-from engine.prediction import KnownPoses, Prediction
+from engine.pipeline.prediction import KnownPoses, Prediction
+from engine.pipeline.views import FollowedBatch, Look, Looks
 from readers import FrameBatch
 from sinks import PoseBatch
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 import numpy as np
 
 from engine.follow.calibration import Calibration
-from engine.follow.looks import FollowedBatch, Look, Looks
 from engine.follow.settings import FollowSettings
 from engine.follow.work import LARGEST_ERROR_PX
+from engine.pipeline.views import FollowedBatch, Look, Looks
 from sinks import PoseBatch
 
 _MOST_SIZES = 64

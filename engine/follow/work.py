@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.follow.animal import LIKELY
-from engine.follow.looks import Look, new_looks
 from engine.follow.window import Region, Window
 from engine.inference import CutSides, PendingPoses, PoseModel
-from engine.prediction import KnownPoses, naming_frame
+from engine.pipeline.prediction import KnownPoses, naming_frame
+from engine.pipeline.views import Look, new_looks
 from readers import FrameBatch, FrameStatus
 
 _FIRST_CHECKED, _CHECK_EVERY_FRAMES, _NUM_CHECKED = 100, 400, 2

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference.graph_error import GraphError
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 # TensorFlow's numbers of data types, and the fields of values that are not stored as raw bytes.
 DATA_TYPES: dict[int, np.dtype[Any]] = {

@@ -15,10 +15,10 @@ from engine.inference.checking import TRIED_SHAPE, check_graph
 from engine.inference.geometry import Geometry, find_geometry
 from engine.inference.graph import GraphNode, read_graph
 from engine.inference.graph_error import GraphError
-from engine.settings import SettingsError, read_yaml
-from engine.wording import short, short_list
+from engine.untrusted.quoting import short, short_list
+from engine.untrusted.small_files import SettingsError, read_yaml
 from readers import InputError
-from sinks.pose_estimates import table_holds
+from sinks.tables.pose_estimates import table_holds
 
 _DATASET = re.compile(
     r"UnaugmentedDataSet_(?P<task>[^/\\]+?)(?P<date>[A-Z][a-z]{2}[0-9]{1,2})[/\\]"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from engine.errors import RunError
 from engine.inference.export import ModelExport
 from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
-from engine.memory import OutOfMemoryError, is_out_of_memory
-from engine.wording import printable, reason, short
+from engine.machine.memory import OutOfMemoryError, is_out_of_memory
+from engine.untrusted.quoting import printable, reason, short
 
 _NEAR_PX = 500
 """How far from its picture a place may be: of noise, trained networks were seen to go to 27 px."""

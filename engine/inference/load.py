@@ -12,8 +12,8 @@ from engine.inference.frame_by_frame import FrameByFrame
 from engine.inference.guarded import GuardedModel, ImpossiblePoseError, check_poses
 from engine.inference.model import PoseModel
 from engine.inference.workload import MOST_IMAGES
-from engine.memory import OutOfMemoryError, is_out_of_memory
-from engine.wording import printable, reason
+from engine.machine.memory import OutOfMemoryError, is_out_of_memory
+from engine.untrusted.quoting import printable, reason
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL

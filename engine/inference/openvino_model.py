@@ -19,9 +19,9 @@ from engine.inference.export import ModelError, ModelExport
 from engine.inference.heads import merge_heads
 from engine.inference.indices import limit_indices
 from engine.inference.model import Cancelled, CutSides, PoseModel
-from engine.inference.patient import patiently
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import MOST_IMAGES, images_at_a_time
+from engine.machine.priority import patiently
 
 
 class OpenVinoModel(PoseModel):

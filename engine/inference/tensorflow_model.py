@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.inference.export import ModelError, ModelExport
 from engine.inference.model import Cancelled, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.wording import path_as_text, reason
+from engine.untrusted.quoting import path_as_text, reason
 
 
 class TensorFlowModel(PoseModel):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.live.clock import now_s
-from readers.movies import inspect_movie
+from readers.formats import inspect_movie
+from readers.growing.clock import now_s
 
 _LOOK_AGAIN_S = 0.1
 """A file that came within a tick of the file system's clock changes the folder's time no more."""

@@ -9,14 +9,14 @@ from fractions import Fraction
 import av
 from av.video.stream import VideoStream
 
-from readers.container import period_in_stream
-from readers.container_frames import frame_of
-from readers.frame_clock import FrameClock
+from readers.container.frames import frame_of
+from readers.container.packet_decoder import PacketDecoder, contiguous
+from readers.container.packet_rows import Row
+from readers.container.reader import period_in_stream
+from readers.container.stretches import Stretches
+from readers.frame_times import FrameClock
 from readers.frames import FrameStatus
-from readers.live.feed import ArrivedPacket, Feed
-from readers.packet_decoder import PacketDecoder, contiguous
-from readers.packet_rows import Row
-from readers.stretches import Stretches
+from readers.growing.feed import ArrivedPacket, Feed
 
 
 @dataclass(slots=True)

@@ -18,18 +18,18 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from readers.base import fill_image
-from readers.container import stands_strict_decoding
+from readers.container.parts import cut_off
+from readers.container.picture_sizes import PictureSizes
+from readers.container.reader import stands_strict_decoding
 from readers.crop import CropRectangle
 from readers.errors import MovieError, joined, movie_errors
-from readers.file_end import cut_off
 from readers.frame_period import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
-from readers.live.feed import ArrivedPacket, EndedBy, Feed
+from readers.growing.feed import ArrivedPacket, EndedBy, Feed
 from readers.live.live_rows import LiveRow, LiveRows
 from readers.live.packet_queue import PacketQueue
 from readers.orientation import orientation_of
-from readers.picture_sizes import PictureSizes
-from readers.pictures import GreyConverter, RgbConverter
+from readers.pixels import GreyConverter, RgbConverter
 
 _MOST_QUEUED_BYTES = 2**25
 

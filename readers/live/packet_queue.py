@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
-from readers.live.feed import ArrivedPacket
+from readers.growing.feed import ArrivedPacket
 
 _LOOK_EVERY_S = 0.001
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from readers.container.feed import ContainerFeed, check_can_be_followed, container_feed
 from readers.crop import CropRectangle
-from readers.demuxer import open_regular_file
 from readers.errors import InputError, MovieError, movie_errors
+from readers.ffmpeg import open_regular_file
 from readers.file_kind import SUFFIXES, is_isxb, read_head
-from readers.live.clock import now_s
-from readers.live.container_feed import ContainerFeed, check_can_be_followed, container_feed
-from readers.live.feed import Feed
+from readers.growing.clock import now_s
+from readers.growing.feed import Feed
+from readers.isxb.feed import IsxbFeed
 from readers.live.folder import Folder
-from readers.live.isxb_feed import IsxbFeed
 from readers.live.movie import LiveMovie
 from readers.live.streams.connections import (
     ByteStream,

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sinks.colors import color_map_of
+from sinks.labelled_movie.colors import color_map_of
 from sinks.previews.trajectory import TrajectoryMap
 
 _ALPHA = 0.7

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from readers import InputError
-from readers.live.clock import now_s
+from readers.growing.clock import now_s
 from sinks.base import PoseBatch
 from sinks.publishing.extras import import_extra
 from sinks.publishing.message import arrival_times_s

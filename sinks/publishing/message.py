@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readers import FrameStatus
-from readers.live.clock import now_s
+from readers.growing.clock import now_s
 from sinks.base import PoseBatch
 
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))

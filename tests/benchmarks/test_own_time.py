@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.own_time import percentiles_of_times
+from benchmarks.synthetic import write_avi
 from engine.inference import PoseModel
-from engine.synthetic import write_avi
 from readers import FrameBatch, MovieReader, inspect_movie, open_movie
 from tests.small_movies import pictures
 

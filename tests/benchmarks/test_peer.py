@@ -22,7 +22,7 @@ from benchmarks.peer import (
 from benchmarks.processes import CommandError, Measured
 from benchmarks.ratios import ratios, table
 from benchmarks.same_job import DifferentResultsError
-from engine.outputs import OutputDirectory
+from engine.run_folder.output_names import OutputDirectory
 from sinks import PreviewPaths
 from tests.small_movies import HEIGHT, WIDTH, small_movie
 

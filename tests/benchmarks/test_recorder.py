@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.recorder import EncodedPicture, encoded_walk, main, open_recorder, play
-from engine.synthetic import MouseMovie, write_isxb
+from benchmarks.synthetic import MouseMovie, write_isxb
 from readers import FrameStatus, inspect_movie, open_movie
 
 WIDTH, HEIGHT, FRAME_RATE, NUM_FRAMES = 96, 64, 10, 12

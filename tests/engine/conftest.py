@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.synthetic import write_isxb
 from engine import run
-from engine.synthetic import write_isxb
 from tests.engine.stopping import (
     DROPPED,
     NUM_FRAMES,

@@ -9,9 +9,9 @@ from random import Random
 
 import numpy as np
 
-from engine.synthetic import write_isxb
+from benchmarks.synthetic import write_isxb
 from readers import inspect_movie, open_movie
-from readers.isxb_layout import HEADER
+from readers.isxb.layout import HEADER
 from tests.fuzz.mutations import mutated
 from tests.small_movies import pictures, small_movie
 

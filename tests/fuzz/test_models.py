@@ -15,10 +15,10 @@ import pytest
 
 from engine.errors import RunError
 from engine.inference import load_model, read_export
-from engine.inputs import read_inputs
-from engine.job import Job
-from engine.memory import OutOfMemoryError
-from engine.skeleton import find_skeleton
+from engine.job.inputs import read_inputs
+from engine.job.job import Job
+from engine.job.skeleton import find_skeleton
+from engine.machine.memory import OutOfMemoryError
 from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names
 from tests.fuzz.graphs import NUM_BODY_PARTS, small_network, spoiled

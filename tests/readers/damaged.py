@@ -11,9 +11,9 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from engine.synthetic import MouseMovie, write_isxb
+from benchmarks.synthetic import MouseMovie, write_isxb
 from readers import FrameBatch, inspect_movie, open_movie
-from readers.isxb_layout import HEADER
+from readers.isxb.layout import HEADER
 
 WIDTH, HEIGHT, NUM_FRAMES, FRAME_RATE = 128, 96, 24, 20
 CODECS = {

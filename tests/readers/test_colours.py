@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from readers import MovieInfo
-from readers.pictures import RgbConverter
+from readers.pixels import RgbConverter
+from tests.cases import CASES
 from tests.readers.cameras import images_of, pictures, read, read_by_opencv, write
 
-CASES = Path(__file__).parents[1] / "cases"
 FULL_RANGE = 2
 UNCOMPRESSED = [
     "gray", "rgb24", "bgr24", "bgra", "rgb555le", "yuyv422", "uyvy422", "yvyu422", "nv12", "nv21",

@@ -200,7 +200,7 @@ def test_what_follows_skipped_frames_of_an_isxb_is_what_follows_read_ones(
 def test_skipping_an_isxb_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = record(tmp_path / "a.isxb")
     with open_movie(inspect_movie(path)) as reader:
-        monkeypatch.setattr("readers.isxb.decode_picture", lambda *_: pytest.fail("decoded"))
+        monkeypatch.setattr("readers.isxb.reader.decode_picture", lambda *_: pytest.fail("decoded"))
         assert reader.skip(100) == NUM_FRAMES
 
 

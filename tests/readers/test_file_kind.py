@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.synthetic import write_isxb
+from benchmarks.synthetic import write_isxb
 from readers import InputError, MovieError, inspect_movie, inspect_movies
 from readers.file_kind import what_is_no_movie
 from tests.readers.damaged import encode, read_all

@@ -10,8 +10,9 @@ import pytest
 from av.video.stream import VideoStream
 
 from readers import inspect_movie
+from tests.cases import CASES
 
-CASE = Path(__file__).parents[1] / "cases" / "short.ts"
+CASE = CASES / "short.ts"
 KINDS = [
     ("ts", "libx264"),
     ("ts", "mpeg2video"),

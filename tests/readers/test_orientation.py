@@ -14,6 +14,7 @@ from PIL import Image
 
 from readers import CropRectangle, MovieInfo, inspect_movie
 from readers.orientation import Orientation
+from tests.cases import CASES
 from tests.readers.cameras import (
     ONE,
     ORIENTATIONS,
@@ -26,7 +27,6 @@ from tests.readers.cameras import (
     write,
 )
 
-CASES = Path(__file__).parents[1] / "cases"
 WIDTH, HEIGHT = 64, 48
 TURNED_ONLY = [kind for kind in ORIENTATIONS if "mirrored" not in kind]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from readers import CropRectangle, MovieInfo
 from readers.orientation import Orientation
-from readers.pictures import RgbConverter
+from readers.pixels import RgbConverter
 
 
 def picture(pixel_format: str, width: int, height: int, *, interlaced: bool) -> av.VideoFrame:

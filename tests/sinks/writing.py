@@ -30,10 +30,9 @@ from sinks import (
     PoseEstimates,
     PreviewPaths,
     PreviewSink,
-    segmented_movie,
-    segments,
     write_metadata,
 )
+from sinks.labelled_movie import segmented_movie, segments
 from tests.batches import frame_batch, pose_batches
 
 BODY_PARTS = ["nose", "tail base"]

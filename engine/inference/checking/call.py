@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.inference.constant import DATA_TYPES
 from engine.inference.graph import GraphNode
 from engine.inference.graph_error import GraphError
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 MOST_KNOWN = 4096
 """Values are followed where they are as many or fewer: shapes, axes and indices are."""

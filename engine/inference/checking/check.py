@@ -15,7 +15,7 @@ from engine.inference.checking.wiring import in_order
 from engine.inference.constant import DATA_TYPES
 from engine.inference.graph import GraphNode
 from engine.inference.graph_error import GraphError
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 TRIED_SHAPE = (1, 64, 64, 3)
 """The picture with which a model is tried: small, and large enough for any network."""

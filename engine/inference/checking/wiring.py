@@ -10,7 +10,7 @@ from engine.inference.checking.operations import ATTRIBUTE_KINDS, OPERATIONS
 from engine.inference.constant import DATA_TYPES
 from engine.inference.graph import GraphNode
 from engine.inference.graph_error import GraphError
-from engine.wording import short
+from engine.untrusted.quoting import short
 
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]{0,999}")
 _INPUT = re.compile(r"(?P<node>[^:^]+)(?::(?P<output>[0-9]{1,4}))?")

@@ -18,8 +18,8 @@ import av
 import av.error
 from av.container import InputContainer
 
-from readers.demuxer import MOST_PIXELS, MOVIE_FORMATS
-from readers.live.clock import now_s
+from readers.ffmpeg import MOST_PIXELS, MOVIE_FORMATS
+from readers.growing.clock import now_s
 
 _FORMATS = f"{MOVIE_FORMATS},mpjpeg,jpeg_pipe"
 """In which video comes over a pipe or a network."""

@@ -15,17 +15,17 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from readers.container import period_in_stream
-from readers.demuxer import first_video, no_video, other_videos
+from readers.container.packet_decoder import PacketDecoder
+from readers.container.reader import period_in_stream
+from readers.container.stretches import Stretches
 from readers.errors import MovieError, joined, movie_errors
+from readers.ffmpeg import first_video, no_video, other_videos
 from readers.frame_period import WITHOUT_TIMES, frame_period_s
-from readers.live.clock import now_s
-from readers.live.feed import ArrivedPacket, EndedBy
-from readers.live.growing_file import GrowingFile
+from readers.growing.clock import now_s
+from readers.growing.feed import ArrivedPacket, EndedBy
+from readers.growing.growing_file import GrowingFile
 from readers.live.streams.connections import Connection
 from readers.live.streams.recording import Recording, RecordingClock
-from readers.packet_decoder import PacketDecoder
-from readers.stretches import Stretches
 
 _LOOK_EVERY_S = 0.1
 _LONGEST_FAREWELL_S = 1.0

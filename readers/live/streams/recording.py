@@ -14,7 +14,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers import ebml
+from readers.container import ebml
 from readers.errors import MovieError
 
 _INFO, _TRACKS, _TRACK = b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\xae"

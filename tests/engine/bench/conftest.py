@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.bench import measurement
-from tests.engine.bench.children import Children
+from tests.engine.machine.children import Children
 from tests.small_movies import small_movie
 
 

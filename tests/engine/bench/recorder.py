@@ -1,6 +1,6 @@
 """A progress that remembers, for tests to look at."""
 
-from engine.progress import SilentProgress
+from engine.watch.progress import SilentProgress
 
 
 class Recorder(SilentProgress):

@@ -8,8 +8,8 @@ import pytest
 from engine.bench import inference
 from engine.bench.inference import InferenceCost, measure_inference
 from engine.builtin import MODEL_DIR
-from engine.cost import Cost
 from engine.inference import ModelExport
+from engine.machine.cost import Cost
 
 SHAPE = (64, 64, 3)
 

@@ -11,8 +11,8 @@ from engine.bench import measurement
 from engine.bench.inference import BATCH_SIZES
 from engine.bench.measurement import measure
 from engine.builtin import MODEL_DIR
-from tests.engine.bench.children import Children, measured
 from tests.engine.bench.recorder import Recorder
+from tests.engine.machine.children import Children, measured
 
 pytestmark = pytest.mark.usefixtures("temporary")
 

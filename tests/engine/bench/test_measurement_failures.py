@@ -10,14 +10,14 @@ import pytest
 
 from engine import CropRectangle, InputError, Job, RunError
 from engine.bench import measurement
-from engine.bench.child import ChildDiedError, run_in_child
 from engine.bench.inference import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
-from engine.cost import Cost
-from engine.progress import SilentProgress
-from tests.engine.bench.children import Children, measured
+from engine.machine.child import ChildDiedError, run_in_child
+from engine.machine.cost import Cost
+from engine.watch.progress import SilentProgress
 from tests.engine.bench.recorder import Recorder
 from tests.engine.bench.reports import STAGES
+from tests.engine.machine.children import Children, measured
 
 pytestmark = pytest.mark.usefixtures("temporary")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from engine.bench.inference import InferenceCost
-from engine.cost import Cost
+from engine.machine.cost import Cost
 from tests.engine.bench.reports import (
     CHOSEN,
     STAGES,

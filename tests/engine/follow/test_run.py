@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.synthetic import MouseMovie, write_isxb
 from engine import CropRectangle, Job, run
 from engine.cli import main
 from engine.inference import CutSides, ModelExport, PendingPoses, PoseModel, load_model
-from engine.synthetic import MouseMovie, write_isxb
 from tests.engine.stopping import PowerCut, contents
 
 NUM_FRAMES = 44

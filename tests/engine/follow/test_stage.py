@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.follow.looks import FollowedBatch, Look
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import FollowingPrediction
 from engine.inference import CutSides, PendingPoses
+from engine.pipeline.views import FollowedBatch, Look
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames

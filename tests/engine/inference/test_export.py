@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.synthetic import BODY_PARTS
 from engine.builtin import MODEL_DIR
 from engine.inference import ModelError, read_export
-from engine.synthetic import BODY_PARTS
 from tests.exports import ABSENT, BUILT_IN_GRAPH, export_folder, graph_of, names
 from tests.shared import MODELS, needs_shared
 

@@ -21,7 +21,7 @@ from engine.inference import (
 )
 from engine.inference.guarded import GuardedModel, check_poses
 from engine.inference.model import CutSides
-from engine.memory import OutOfMemoryError
+from engine.machine.memory import OutOfMemoryError
 
 HEIGHT, WIDTH = 48, 64
 SHAPE = (HEIGHT, WIDTH, 3)

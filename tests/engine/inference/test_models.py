@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.synthetic import BODY_PARTS, MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.inference import Cancelled, ModelError, PoseModel, load_model, read_export
 from engine.inference.frame_by_frame import FrameByFrame
 from engine.inference.openvino_model import OpenVinoModel
 from engine.inference.tensorflow_model import TensorFlowModel
-from engine.synthetic import BODY_PARTS, MouseMovie
+from tests.engine.inference.test_score_maps import poses_one_by_one
 from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph
-
-from .test_score_maps import poses_one_by_one
 
 RUNTIMES = ("openvino", "tensorflow")
 NUM_IMAGES = 7

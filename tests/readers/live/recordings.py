@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers import inspect_movie, open_movie
+from readers.container.feed import ContainerFeed, container_feed
 from readers.frames import FrameBatch, FrameStatus
-from readers.live.container_feed import ContainerFeed, container_feed
-from readers.live.isxb_feed import IsxbFeed
+from readers.isxb.feed import IsxbFeed
 from readers.live.movie import LiveMovie
 from tests.small_movies import small_movie
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.synthetic import write_isxb
+from benchmarks.synthetic import write_isxb
 from readers import inspect_movies
 from readers.file_kind import SUFFIXES as SUFFIXES_OF_MOVIES
 from readers.live.folder import Folder, natural_order

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readers import MovieError
-from readers.live.container_feed import check_can_be_followed
+from readers.container.feed import check_can_be_followed
 from tests.readers.damaged import encode
 from tests.readers.live.recordings import Recorder, Write, batches_of, finished, together
 

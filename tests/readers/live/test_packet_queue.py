@@ -8,7 +8,7 @@ from typing import cast
 import av
 from av.video.stream import VideoStream
 
-from readers.live.feed import ArrivedPacket
+from readers.growing.feed import ArrivedPacket
 from readers.live.packet_queue import PacketQueue
 
 

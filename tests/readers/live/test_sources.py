@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.synthetic import write_mp4
+from benchmarks.synthetic import write_mp4
 from readers import InputError, MovieError
 from readers.live import LiveMovie, LiveSource, open_live
 from tests.readers.damaged import encode
 from tests.readers.live.recordings import finished, recording, written
-from tests.readers.live.streams.sending import GUARD_S, assert_same_frames, follow
+from tests.readers.live.sending import GUARD_S, assert_same_frames, follow
 from tests.small_movies import pictures
 
 

@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
-from readers.live.file_ends import is_matroska_closed
+from readers.container.file_ends import is_matroska_closed
 from readers.live.streams.connections import FFmpegStream
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
 from tests.readers.live.recordings import finished, recording, written
-from tests.readers.live.streams.rtsp_server import camera
-from tests.readers.live.streams.sending import (
+from tests.readers.live.sending import (
     GUARD_S,
     assert_same_frames,
     follow,
@@ -31,6 +30,7 @@ from tests.readers.live.streams.sending import (
     program,
     stream_of,
 )
+from tests.readers.live.streams.rtsp_server import camera
 
 SEND_BY_UDP = """
 import socket, sys

@@ -1,0 +1,228 @@
+"""The command ``posestream``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
+from engine.cli.standard_streams import end_at_once, put_out, set_up_streams
+from engine.errors import RunError
+from engine.untrusted.quoting import printable
+from readers import InputError
+
+if TYPE_CHECKING:
+    from engine.job.job import Job
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_DAMAGED = 3
+"""The run ended, but not all frames could be read, and the user wanted to be told by this."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    0, 1 for a failed run, 2 for bad input, 3 for damaged movies under ``--strict``, 128 + its
+    number for a signal.
+    """
+    if arguments is None:
+        set_up_streams()
+    stop = _Stop()
+    try:
+        command, options = parse(arguments)
+        with stop.heard(command):
+            exit_code = _COMMANDS[command](**options) or 0
+    except InputError as error:
+        return _fail(error, EXIT_BAD_INPUT)
+    except RunError as error:
+        return _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt as interrupt:
+        message = str(interrupt) or "interrupted; nothing half written was left behind"
+        _fail(message, stop.exit_code)
+        if arguments is None:  # Python's own end would wait for a model that still computes
+            end_at_once(stop.exit_code)
+        return stop.exit_code
+    except BrokenPipeError:  # who read the output has stopped reading: there is no one to tell
+        return EXIT_FAILED
+    except Exception as error:
+        return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
+    return exit_code
+
+
+class _Stop:
+    """Lets the first Ctrl-C or SIGTERM end a command in good order.
+
+    A second one ends a run at once: whatever is durable stays so. Other commands have files to
+    clean up, and do so undisturbed. A run and a recording go on when their terminal is closed, or
+    belongs to another job.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._can_be_hurried = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that a shell gives a command which a signal has ended."""
+        return 128 + (signal.SIGINT if self._number is None else self._number)
+
+    @contextmanager
+    def heard(self, command: str) -> Iterator[None]:
+        """Listen within the block, unless the caller does already or wants signals ignored."""
+        self._can_be_hurried = command in ("run", "demo", "live")
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers]
+        wanted = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
+        if self._can_be_hurried and sys.platform != "win32":
+            wanted |= {signal.SIGHUP: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
+        before = {number: signal.getsignal(number) for number in wanted}
+        defaults = (signal.default_int_handler, signal.SIG_DFL)
+        heard = [number for number, handler in before.items() if handler in defaults]
+        for number in heard:
+            signal.signal(number, wanted[number])
+        try:
+            yield
+        finally:
+            if self._number is None:  # otherwise a second one may still come, until the end
+                for number in heard:
+                    signal.signal(number, before[number])
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self._number is None:
+            self._number = number
+            raise KeyboardInterrupt
+        if self._can_be_hurried:
+            with suppress(OSError):
+                os.write(2, b"posestream: stopped at once; what was durable is kept\n")
+            os._exit(self.exit_code)
+
+
+def _fail(message: object, exit_code: int) -> int:
+    print(f"posestream: {printable(' '.join(str(message).split()))}", file=sys.stderr)  # noqa: T201 -- for the user
+    return exit_code
+
+
+def _tell(outputs: Iterable[Path]) -> None:
+    """Print where the outputs are: they are whole, whether that can be written or not."""
+    try:
+        put_out("\n".join(printable(str(path)) for path in outputs))
+    except BrokenPipeError:
+        pass
+    except RunError as error:
+        _fail(error, EXIT_FAILED)
+
+
+def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
+    from engine.job.inputs import read_inputs
+    from engine.job.job import Job
+    from engine.run_folder.output_names import OutputDirectory
+
+    parameters = ({} if inputs is None else read_inputs(inputs)) | given
+    if "output_dir" not in parameters:
+        raise InputError("no output directory was given; say where with --output-dir DIR")
+    job = Job(**{"movies": (), **parameters})
+    if inputs is not None:
+        OutputDirectory(job.output_dir).check_apart([inputs])
+    return job
+
+
+def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
+    # Imported when needed: the libraries behind a run take long to load, and --help does not.
+    from engine.runs.run import run
+    from engine.watch.progress import progress_for
+
+    if not given["movies"]:
+        del given["movies"]
+    result = run(_job(inputs, given), progress_for())
+    _tell(result.outputs)
+    return EXIT_DAMAGED if strict and result.is_damaged else 0
+
+
+def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
+    from engine.live_runs.options import LiveOptions
+    from engine.live_runs.run import follow
+    from engine.watch.status_line import live_progress_for
+
+    names = [field.name for field in fields(LiveOptions)]
+    of_live = {name: given.pop(name) for name in names if name in given}
+    options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
+    if "stdout" in options.publish and sys.stdout is None:
+        raise InputError("stdout: cannot be written to (it is closed)")
+    result = follow(_job(inputs, {**given, "movies": [source]}), options, live_progress_for())
+    if "stdout" in options.publish:  # which is for poses alone
+        print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
+    else:
+        _tell(result.outputs)
+    return EXIT_DAMAGED if strict and result.is_damaged else 0
+
+
+def _inspect(path: Path, *, as_json: bool) -> None:
+    from engine.cli.inspection import as_text, inspect
+
+    description = inspect(path)
+    put_out(json.dumps(description, indent=4) if as_json else as_text(description))
+
+
+def _demo(output_dir: Path) -> None:
+    from engine.builtin import DEMO_MOVIE
+
+    is_usual = output_dir == DEMO_OUTPUT_DIR
+    _run(
+        movies=[DEMO_MOVIE],
+        output_dir=output_dir,
+        draw_skeleton=True,
+        overwrite=is_usual,
+        resume=not is_usual,  # elsewhere, results may be somebody's work
+    )
+
+
+def _bench(
+    movie: Path,
+    model: Path | None = None,
+    most_frames: int | None = None,
+    json_path: Path | None = None,
+    **given: Any,
+) -> None:
+    from engine.bench.measurement import measure
+    from engine.bench.table import as_text
+    from engine.job.job import Job
+    from engine.machine.description import describe_machine
+    from engine.run_folder.named_files import check_replaceable, write_marked
+    from engine.watch.progress import progress_for
+    from sinks import OutputError
+
+    if most_frames is not None and most_frames < 1:
+        raise InputError(f"frames {most_frames}: must be a whole number from 1")
+    if json_path is not None:
+        check_replaceable("json", json_path, "bench")
+    is_null = model == Path(NULL_MODEL)
+    job = Job(movies=[movie], output_dir=Path("unused"), model=None if is_null else model, **given)
+    report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
+    try:
+        if json_path is not None:
+            write_marked(json_path, "bench", {"machine": describe_machine(), **report.as_json()})
+    except OutputError as error:
+        raise RunError(str(error)) from error
+    finally:
+        put_out(as_text(report))
+
+
+_COMMANDS: dict[str, Callable[..., int | None]] = {
+    "run": _run,
+    "live": _live,
+    "bench": _bench,
+    "inspect": _inspect,
+    "demo": _demo,
+}

@@ -1,0 +1,1 @@
+"""The job: movies, model and settings as the user asks for them, checked."""

@@ -1,0 +1,256 @@
+"""What the user asks for: every parameter of a run, checked as far as it can be without files."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+
+from engine.inference import RUNTIMES
+from engine.untrusted.quoting import cut, short
+from readers import CropRectangle, InputError
+
+ANNOTATION_FORMATS = ("parquet", "csv")
+COORDINATES = ("crop", "movie")
+FOLLOW = ("off", "poses", "tracker", "auto")
+_LARGEST_COUNT = 1_000_000
+"""The highest count of frames or pixels that is taken for meant."""
+_LONGEST_S = 3600
+"""The longest time without anything on the disk that is taken for meant."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: movies, a model, and how the outputs should look.
+
+    Values are turned into plain Python ones (paths into absolute `Path`, numpy's numbers into `int`
+    and `float`), so that they can be written into the metadata.
+
+    Attributes
+    ----------
+    movies
+        One or more movies that FFmpeg reads, or one or more .isxb.
+    output_dir
+        Folder of the outputs; made if it does not exist.
+    model
+        Folder of a DeepLabCut export; None for the built-in model.
+    experiment_annotations_format
+        ``parquet`` or ``csv``.
+    crop_rect
+        Part of each frame to look at; None for all of it.
+    window_length
+        Odd number of frames of the median filter; 0 or 1 for none.
+    displayed_body_parts
+        ``"all"``, or the names of those that are drawn on the labelled movie.
+    p_cutoff
+        Poses of a likelihood not above it are not drawn, 0–1.
+    dot_size
+        Radius of the dots in pixels.
+    color_map
+        Any name of matplotlib's color maps.
+    keypoints_only
+        Draw on black instead of the pictures.
+    output_frame_rate
+        Frames per second of the labelled movie; None for the movie's own.
+    draw_skeleton
+        Connect body parts by lines.
+    trail_points
+        Frames whose dots are drawn, the frame's own included; 0 or 1 for no trail.
+    skeleton
+        ``"A-B,B-C"``, or a path of a DeepLabCut project's ``config.yaml``; None for the
+        bottom-view skeleton.
+    batch_size
+        Frames handed on at a time; None for a number that suits the size of the frames, ``"auto"``
+        for what a short probe of the model finds fastest. It changes speed and memory, not results.
+    runtime
+        ``auto``, ``tensorflow`` or ``openvino``.
+    overwrite
+        Replace the results of an earlier run, and what an unfinished one has left.
+    resume
+        Go on with the unfinished run in the output directory, if there is one.
+    durable_every_s, durable_every_frames
+        The most work that a power cut may lose: poses are safe on the disk after as many seconds
+        or frames, whatever comes first.
+    coordinates
+        ``crop``: saved poses are relative to the crop rectangle, as in the reference tool;
+        ``movie``: they are pixels of the whole frame.
+    follow
+        ``off``: the model looks at whole frames. ``poses``: at a window around the animal, which
+        the poses so far lead to, and at whole frames where these are in doubt. ``tracker``: led
+        by the recorder's own tracker, where the movie has its boxes. ``auto``: as ``tracker``,
+        with windows as large as they must be by what is measured on the movie.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule; the message names the value, the rule and what is allowed.
+    """
+
+    movies: Sequence[Path]
+    output_dir: Path
+    model: Path | None = None
+    experiment_annotations_format: str = "parquet"
+    crop_rect: CropRectangle | None = None
+    window_length: int = 5
+    displayed_body_parts: str | Sequence[str] = "all"
+    p_cutoff: float = 0.6
+    dot_size: int = 5
+    color_map: str = "rainbow"
+    keypoints_only: bool = False
+    output_frame_rate: float | None = None
+    draw_skeleton: bool = False
+    trail_points: int = 0
+    skeleton: str | None = None
+    batch_size: int | str | None = None
+    runtime: str = "auto"
+    overwrite: bool = False
+    resume: bool = False
+    durable_every_s: float = 30.0
+    durable_every_frames: int = 2000
+    coordinates: str = "crop"
+    follow: str = "off"
+
+    def __post_init__(self) -> None:
+        self._check_paths()
+        self._check_choices()
+        self._check_numbers()
+        for name in ("keypoints_only", "draw_skeleton", "overwrite", "resume"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"{_words(name)} {short(getattr(self, name))}: must be true or false"
+                )
+        if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
+            raise InputError(f"crop rect {short(self.crop_rect)}: must be a CropRectangle")
+        if self.overwrite and self.resume:
+            raise InputError("overwrite and resume: give one of them, to start anew or to go on")
+        _check_color_map(self.color_map)
+        self._check_names()
+
+    @property
+    def inputs(self) -> list[Path]:
+        """All files and folders that are read."""
+        model = [] if self.model is None else [self.model]
+        skeleton = self.skeleton or ""
+        config = [Path(skeleton)] if skeleton.lower().endswith((".yaml", ".yml")) else []
+        return [*self.movies, *model, *config]
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
+
+    def _check_paths(self) -> None:
+        movies: object = self.movies
+        if isinstance(movies, str | os.PathLike) or not isinstance(movies, Iterable):
+            raise InputError(f"movies {short(str(movies))}: must be a list of paths")
+        self._set("movies", tuple(_path("movie", movie) for movie in movies))
+        if not self.movies:
+            raise InputError("no movie was given; at least one is needed")
+        self._set("output_dir", _path("output directory", self.output_dir))
+        if self.model is not None:
+            self._set("model", _path("model", self.model))
+
+    def _check_choices(self) -> None:
+        choices = {
+            "experiment_annotations_format": ANNOTATION_FORMATS,
+            "runtime": RUNTIMES,
+            "coordinates": COORDINATES,
+            "follow": FOLLOW,
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
+
+    def _check_numbers(self) -> None:
+        least_counts = {
+            "window_length": 0,
+            "dot_size": 0,
+            "trail_points": 0,
+            "durable_every_frames": 1,
+        }
+        for name, least in least_counts.items():
+            self._set(name, _integer(name, getattr(self, name), least))
+        if self.batch_size not in (None, "auto"):
+            self._set("batch_size", _integer("batch_size", self.batch_size, 1, or_else="auto"))
+        if self.window_length and self.window_length % 2 == 0:
+            raise InputError(
+                f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
+            )
+        if not _is_number(self.p_cutoff) or not 0 <= self.p_cutoff <= 1:
+            raise InputError(f"p-cutoff {short(self.p_cutoff)}: must be a number from 0 to 1")
+        self._set("p_cutoff", float(self.p_cutoff))
+        if not _is_number(self.durable_every_s) or not 0 <= self.durable_every_s <= _LONGEST_S:
+            raise InputError(
+                f"durable every s {short(self.durable_every_s)}: must be a number of seconds from "
+                f"0 to {_LONGEST_S}"
+            )
+        self._set("durable_every_s", float(self.durable_every_s))
+        if self.output_frame_rate is not None:
+            _check_frame_rate(self.output_frame_rate)
+            self._set("output_frame_rate", float(self.output_frame_rate))
+
+    def _check_names(self) -> None:
+        names: object = self.displayed_body_parts
+        if not isinstance(names, str):
+            if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+                raise InputError(
+                    f"displayed body parts {short(names)}: must be all, or a list of names"
+                )
+            self._set("displayed_body_parts", tuple(names))
+        if self.skeleton is not None:
+            if not isinstance(self.skeleton, str | os.PathLike):
+                raise InputError(
+                    f"skeleton {short(self.skeleton)}: must be A-B,B-C, or a path of a config.yaml"
+                )
+            self._set("skeleton", os.fspath(self.skeleton))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _path(what: str, value: object) -> Path:
+    """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise InputError(f"{what} {short(value)}: must be a path")
+    return Path(value).absolute()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= _LARGEST_COUNT:
+            return number
+    raise InputError(
+        f"{_words(name)} {short(value)}: must be a whole number from {least} to {_LARGEST_COUNT}"
+        + (f", or {or_else}" if or_else else "")
+    )
+
+
+def _check_frame_rate(rate: float) -> None:
+    from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
+
+    if not _is_number(rate) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
+        raise InputError(
+            f"output frame rate {short(rate)}: must be a number of frames per second from "
+            f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"
+        )
+
+
+def _check_color_map(name: str) -> None:
+    """Raise `InputError`, with near names, unless matplotlib knows the color map."""
+    from sinks.plain_matplotlib import matplotlib  # takes long to import
+
+    known = list(matplotlib.colormaps)
+    if name not in known:
+        near = difflib.get_close_matches(cut(str(name)), known, n=4, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(
+            f"color map {short(name)}: must be a name of matplotlib's color maps{hint}"
+        )

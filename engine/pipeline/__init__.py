@@ -1,0 +1,1 @@
+"""The pipeline of one movie: its threads, channels and stages."""

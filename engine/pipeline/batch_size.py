@@ -1,0 +1,109 @@
+"""How fast a model is on this machine, by batch size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import count, takewhile
+
+import numpy as np
+
+from engine.inference import PoseModel, usual_batch_size
+from engine.machine.cost import Cost, Stopwatch
+from engine.machine.memory import available_mib, peak_mib
+from engine.pipeline.prediction import Prediction
+from readers import FrameBatch, FrameStatus
+
+_LARGEST_BATCH = 64
+_CLEARLY = 1.1
+"""A larger batch must be faster by this factor: it takes more memory and makes frames wait."""
+_PROBE_S = 5.0
+_MEASURED_S = 0.5
+
+
+def inference_cost(
+    model: PoseModel, image_shape: tuple[int, ...], batch_size: int, measured_s: float
+) -> Cost:
+    """Measure a model as a run drives it, on noise, after a batch to warm up.
+
+    Parameters
+    ----------
+    model
+        A loaded model.
+    image_shape
+        Height, width and channels.
+    batch_size
+        Images a batch.
+    measured_s
+        Seconds after which no further batch is begun.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for such a batch.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (batch_size, *image_shape), np.uint8)
+    unknown = np.full(batch_size, np.nan)
+    status = np.full(batch_size, FrameStatus.DECODED, np.uint8)
+    batch = FrameBatch(0, images, unknown, unknown, status)
+    prediction = Prediction(model)
+    prediction.push(batch)
+    prediction.flush()
+    watch = Stopwatch()
+    num_batches = 0
+    with watch.running():
+        until_s = time.perf_counter() + measured_s
+        while num_batches == 0 or time.perf_counter() < until_s:
+            prediction.push(batch)
+            num_batches += 1
+        prediction.flush()
+    return watch.cost(num_batches * batch_size)
+
+
+def costs_by_batch_size(
+    model: PoseModel, image_shape: tuple[int, ...], sizes: Iterable[int], measured_s: float
+) -> Iterator[tuple[int, Cost]]:
+    """Measure a model at rising batch sizes; see `inference_cost`.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for the next size, or would not be by what the last one took.
+    """
+    needed_mib = 0.0
+    for size in sizes:
+        if needed_mib > available_mib():
+            raise MemoryError(
+                f"would need about {needed_mib:.0f} MiB more, {available_mib():.0f} MiB are free"
+            )
+        before_mib = peak_mib()
+        yield size, inference_cost(model, image_shape, size, measured_s)
+        needed_mib = 2 * (peak_mib() - before_mib)
+
+
+def probe_batch_size(model: PoseModel, image_shape: tuple[int, ...]) -> int:
+    """Find a batch size that suits a model and images of a shape.
+
+    The usual size is doubled as long as that clearly pays and memory suffices, for some seconds
+    at most.
+    """
+    best = usual = usual_batch_size(image_shape)
+    sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (usual << n for n in count()))
+    until_s = time.monotonic() + _PROBE_S
+    fastest: Cost | None = None
+    with suppress(MemoryError):
+        for size, cost in costs_by_batch_size(model, image_shape, sizes, _MEASURED_S):
+            if fastest is not None and cost.frames_per_s < _CLEARLY * fastest.frames_per_s:
+                break
+            best, fastest = size, cost
+            if time.monotonic() > until_s:
+                break
+    return best
+
+
+def best_batch_size(costs: Mapping[int, Cost], usual: int) -> int:
+    """Choose the usual size unless another is clearly faster; among those, the smallest."""
+    fastest = max(cost.frames_per_s for cost in costs.values())
+    good = [size for size, cost in costs.items() if _CLEARLY * cost.frames_per_s >= fastest]
+    return usual if usual in good else min(good)

@@ -1,0 +1,336 @@
+"""The only module that knows threads: reader, stages and sinks of one movie, overlapped.
+
+One thread reads, one runs the stages, one each writes to a slow sink and one to all the others;
+bounded channels connect them. The calling thread opens the sinks, waits, and closes them. Readers,
+stages and sinks are plain synchronous objects: calling them one after the other gives the same
+bytes (see ``run_in_sequence`` in the tests).
+
+Memory does not depend on the movie's length: images live in a fixed pool of buffers, and a batch's
+buffer goes back when the last sink has written it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.inference import Cancelled
+from engine.pipeline.channel import Channel
+from readers import FrameBatch
+from sinks import PoseBatch, Sink
+
+_CHANNEL_CAPACITY = 2
+_POLL_S = 0.1
+"""How often the caller's progress is refreshed and an interrupt is looked for."""
+_PATIENCE_S = 0.5
+"""How long an interrupted run waits for a model that cannot stop in the middle of a batch."""
+
+
+class FrameSource(Protocol):
+    """Gives a movie's frames, as a `readers.MovieReader` does."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+
+    def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
+        """Fill `images` with the next frames, or give none of them; None at the end."""
+
+
+class PredictionStage(Protocol):
+    """Turns frames into poses, holding back batches until theirs are there."""
+
+    def push(self, batch: FrameBatch) -> list[PoseBatch]:
+        """Take the next batch; return the batches that are ready."""
+
+    def flush(self) -> list[PoseBatch]:
+        """Return what is held back, at the end of the movie; called until there is nothing."""
+
+
+class PoseStage(Protocol):
+    """Changes poses, holding back batches where it has to see those that follow."""
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        """Take the next batch; return the batches that are ready."""
+
+    def flush(self) -> list[PoseBatch]:
+        """Return what is held back, at the end of the movie."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Sinks that share a thread."""
+
+    name: str
+    sinks: Sequence[Sink]
+
+
+@dataclass(frozen=True)
+class Live:
+    """What is different while the movie is being recorded.
+
+    The model's poses are waited for, rather than held back, as soon as no further frame is there.
+    The first interrupt ends the movie: what has arrived is worked off, and the sinks end well.
+
+    Attributes
+    ----------
+    receive
+        Takes in what arrives until the movie ends or is ended; has a thread of its own. Where it
+        does not return once all frames are read, that thread is left behind.
+    end
+        Called at the first interrupt, from the calling thread: nothing more is taken in.
+    reads_on_demand
+        Frames are read when the model waits for them, not before: the reader then gives the
+        newest there is.
+    """
+
+    receive: Callable[[], None]
+    end: Callable[[], None]
+    reads_on_demand: bool
+
+
+@dataclass
+class Pipeline:
+    """One movie's way from the reader to its sinks.
+
+    Attributes
+    ----------
+    reader
+        Open for reading.
+    predict
+        The stage that runs the model.
+    stages
+        Stages behind it, in order.
+    lanes
+        The sinks. Every sink is given every batch, in order.
+    batch_size
+        Frames a batch.
+    num_held_batches
+        The most batches that the stages hold back.
+    on_progress
+        Called from the calling thread, several times a second and at the end, with the number of
+        frames that are through.
+    on_stop
+        Called from the calling thread when an interrupt has come and the batch in hand is still
+        being worked on.
+    cancel_work
+        Called when the run is called off, from any thread and perhaps more than once: cuts short
+        what is running, and returns at once.
+    live
+        For a movie that is being recorded; None for one that is whole.
+    """
+
+    reader: FrameSource
+    predict: PredictionStage
+    stages: Sequence[PoseStage]
+    lanes: Sequence[Lane]
+    batch_size: int
+    num_held_batches: int
+    on_progress: Callable[[int], None]
+    on_stop: Callable[[], None]
+    cancel_work: Callable[[], None]
+    live: Live | None = None
+    _error: BaseException | None = field(default=None, init=False)
+    _is_stopping: bool = field(default=False, init=False)
+    _interrupt: KeyboardInterrupt | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._frames = Channel[FrameBatch](_CHANNEL_CAPACITY)
+        self._lane_channels = [Channel[PoseBatch](_CHANNEL_CAPACITY) for _ in self.lanes]
+        num_buffers = buffer_count(self.num_held_batches)
+        # None stands for a buffer that is made when it is needed: a wide window asks for many,
+        # and a short movie does not need them.
+        self._free_buffers = Channel[NDArray[np.uint8] | None](num_buffers)
+        for _ in range(num_buffers):
+            self._free_buffers.put(None)
+        self._lent: dict[int, tuple[NDArray[np.uint8], int]] = {}
+        self._num_frames_done = 0
+
+    def run(self) -> None:
+        """Take the whole movie through.
+
+        Sinks are opened in order and closed in reverse, after every thread that touches them or
+        the reader has ended. A first interrupt lets the model end what it has begun, so that the
+        stages see it, and nothing else; with a second one, the model's thread may still be in its
+        last batch afterwards.
+
+        Raises
+        ------
+        BaseException
+            The first error of any part, or the interrupt of the calling thread.
+        """
+        with ExitStack() as sinks:
+            for lane in self.lanes:
+                for sink in lane.sinks:
+                    sinks.enter_context(sink)
+            self._run_threads()
+
+    def _run_threads(self) -> None:
+        work: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("pose", self._pose)]
+        for lane, channel in zip(self.lanes, self._lane_channels, strict=True):
+            work.append((lane.name, lambda lane=lane, channel=channel: self._write(lane, channel)))  # type: ignore[misc]  # mypy infers no types for defaults
+        workers = [_Worker(name, function, self._fail) for name, function in work]
+        receivers = []
+        if self.live is not None:
+            receivers.append(_Worker("receive", self.live.receive, self._fail))
+        try:
+            for worker in [*receivers, *workers]:
+                worker.start()
+            for worker in workers:
+                self._wait_for(worker, posing=workers[1])
+        except BaseException as error:  # an interrupt, most likely
+            self._fail(error)
+        for worker in workers:
+            can_be_left = worker.name == "pose" and isinstance(self._error, KeyboardInterrupt)
+            worker.outlast(_PATIENCE_S if can_be_left else None)
+        for worker in receivers:  # a camera's driver may not let go of it
+            worker.outlast(_PATIENCE_S)
+        if self._error is not None:
+            raise self._error
+        self._free_buffers.cancel()  # what sinks do at their end needs memory too
+
+    def _wait_for(self, worker: _Worker, posing: _Worker) -> None:
+        while True:
+            try:
+                # All of the loop stands in here: an interrupt may come between two rounds of it.
+                is_over = False
+                while not is_over:
+                    is_over = worker.wait(_POLL_S)
+                    self.on_progress(self._num_frames_done)
+            except KeyboardInterrupt as interrupt:
+                if self._is_stopping or (self.live is None and posing.wait(0)):
+                    raise
+                self._is_stopping = True
+                if self.live is not None:
+                    self.live.end()
+                else:
+                    self._interrupt = interrupt
+                self.on_stop()
+            else:
+                return
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            if self._error is None:
+                self._error = error
+        self._frames.cancel()
+        self._free_buffers.cancel()
+        for channel in self._lane_channels:
+            channel.cancel()
+        self.cancel_work()
+
+    def _read(self) -> None:
+        while self._interrupt is None:
+            buffer = self._free_buffers.get()
+            if buffer is None:
+                buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
+            if self.live is not None and self.live.reads_on_demand:
+                self._frames.wait_until_wanted()
+            batch = self.reader.read(buffer)
+            if batch is None:
+                break
+            with self._lock:
+                self._lent[batch.first_frame_index] = buffer, len(self.lanes)
+            self._frames.put(batch)
+        self._frames.end()
+
+    def _pose(self) -> None:
+        for batch in self._frames:
+            self._advance(self.predict.push(batch), 0)
+            if self._interrupt is not None:
+                break
+            if self.live is not None and self._frames.is_empty:
+                self._advance(self.predict.flush(), 0)
+        while ready := self.predict.flush():
+            self._advance(ready, 0)
+        if self._interrupt is not None:
+            raise self._interrupt
+        for number, stage in enumerate(self.stages):
+            self._advance(stage.flush(), number + 1)
+        for channel in self._lane_channels:
+            channel.end()
+
+    def _advance(self, batches: Sequence[PoseBatch], number: int) -> None:
+        """Take batches through the stages from `number` on, and to the sinks."""
+        for batch in batches:
+            if number < len(self.stages):
+                self._advance(self.stages[number].push(batch), number + 1)
+            else:
+                for channel in self._lane_channels:
+                    channel.put(batch)
+
+    def _write(self, lane: Lane, channel: Channel[PoseBatch]) -> None:
+        for batch in channel:
+            for sink in lane.sinks:
+                sink.write(batch)
+            self._give_back(batch)
+
+    def _give_back(self, batch: PoseBatch) -> None:
+        first = batch.frames.first_frame_index
+        with self._lock:
+            buffer, num_writing = self._lent[first]
+            self._lent[first] = buffer, num_writing - 1
+            if num_writing > 1:
+                return
+            del self._lent[first]
+            self._num_frames_done += len(batch)
+        self._free_buffers.put(buffer)
+
+
+class _Worker:
+    """A thread whose end can be waited for also when interrupts come.
+
+    An interrupted `Thread.join` of Python 3.11 takes a thread that is still running for ended.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None:
+        self.name = name
+        self._function, self._on_error = function, on_error
+        self._ended = threading.Event()
+        # As a daemon it does not keep the process where it had to be left behind.
+        self._thread = threading.Thread(target=self._work, name=f"posestream {name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Tell whether the work has ended, after at most `timeout_s`."""
+        return self._ended.wait(timeout_s)
+
+    def outlast(self, timeout_s: float | None) -> None:
+        """Wait for the end of the work if it was begun, whatever interrupts come."""
+        if self._thread.ident is None:
+            return
+        while not self._ended.is_set():
+            with suppress(KeyboardInterrupt):
+                if not self._ended.wait(timeout_s):
+                    return
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._function()
+        except Cancelled:
+            pass
+        except BaseException as error:  # raised again by the calling thread
+            self._on_error(error)
+        finally:
+            self._ended.set()
+
+
+def buffer_count(num_held_batches: int) -> int:
+    """How many batches of images exist at a time.
+
+    One each is being filled, predicted and written; channels hold some on both sides of the
+    model; and the stages hold `num_held_batches` back.
+    """
+    return num_held_batches + 3 + 2 * _CHANNEL_CAPACITY

@@ -1,0 +1,108 @@
+"""What another run has left in the output directory, and whether this one may go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.job.job import Job
+from engine.run_folder.finished import FinishedRun, read_finished_run
+from engine.run_folder.identity import first_difference
+from engine.run_folder.unfinished import RunRecord, UnfinishedRun
+from readers import InputError, MovieInfo
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """What a run that is to be resumed has left; neither where there is none.
+
+    Attributes
+    ----------
+    unfinished
+        One that was stopped.
+    finished
+        One whose outputs are all in place.
+    """
+
+    unfinished: RunRecord | None = None
+    finished: FinishedRun | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it followed movies while they were recorded."""
+        earlier = self.unfinished or self.finished
+        return earlier is not None and earlier.is_live
+
+    @property
+    def allows_results(self) -> bool:
+        """Whether results in the output directory are its own, or were to be replaced by it."""
+        if self.unfinished is None:
+            return self.finished is not None
+        # One that ended between two moves has results of its own in place.
+        return self.unfinished.overwrite or self.unfinished.is_finished
+
+    def check(
+        self, output_dir: Path, identity: dict[str, Any], movies: Sequence[MovieInfo] | None
+    ) -> None:
+        """Check that it did what is to be done now, with `movies`; None while nobody knows them.
+
+        Raises
+        ------
+        InputError
+            If it did something else.
+        """
+        if self.unfinished is not None:
+            before = self.unfinished.identity
+            if self.is_live:  # it may have ended before it saw all movies
+                num_seen = 0 if movies is None else len(before["movies"])
+                before, identity = _with_movies(before, num_seen), _with_movies(identity, num_seen)
+                movies = (movies or [])[:num_seen]
+            difference = first_difference(before, identity, movies or [])
+            if difference is not None:
+                raise InputError(
+                    f"output directory {output_dir}: its unfinished run was begun with "
+                    f"{difference}; give the same to go on, or start anew with --overwrite"
+                )
+        elif self.finished is not None:
+            difference = first_difference(self.finished.identity, identity, movies or [])
+            if difference is not None:
+                raise InputError(
+                    f"output directory {output_dir}: already holds the results of a run with "
+                    f"{difference}; choose another, or overwrite them"
+                )
+
+
+def _with_movies(identity: dict[str, Any], num_movies: int) -> dict[str, Any]:
+    return {**identity, "movies": identity["movies"][:num_movies]}
+
+
+def find_earlier_run(job: Job, folder: UnfinishedRun, metadata: Path) -> EarlierRun:
+    """Find what a job may go on with.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    folder
+        Of an unfinished run.
+    metadata
+        Of a run that has ended.
+
+    Raises
+    ------
+    InputError
+        If there is an unfinished run, and the job says neither to resume nor to overwrite it, or
+        if another process works on it.
+    """
+    folder.check()
+    if folder.exists and not job.overwrite:
+        if not job.resume:
+            raise InputError(
+                f"output directory {job.output_dir}: holds an unfinished run "
+                f"({folder.num_frames:,} frames are done); go on with --resume, or start anew "
+                "with --overwrite"
+            )
+        return EarlierRun(unfinished=folder.record())
+    return EarlierRun(finished=read_finished_run(metadata) if job.resume else None)

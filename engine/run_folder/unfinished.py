@@ -1,0 +1,341 @@
+"""The folder of a run that works or was stopped, inside its output directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from engine.run_folder.journal import read_journal
+from engine.run_folder.output_names import UNFINISHED, OutputDirectory
+from engine.untrusted.small_files import read_limited
+from readers import InputError
+from sinks import OutputError, flush_folder, output_errors, whole_file
+from sinks.files import check_same_file, remove
+
+_MOST_RECORD_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What an unfinished run is.
+
+    Attributes
+    ----------
+    identity
+        All that its outputs depend on, from `engine.run_folder.identity.identify`.
+    started
+        When it was begun, ISO 8601.
+    overwrite
+        Whether it may replace results that are in the output directory.
+    is_finished
+        Whether its outputs are all whole, and only have to be moved into place.
+    is_live
+        Whether it followed movies while they were recorded.
+    outputs
+        Size and checksum of outputs that are whole, by their names.
+    """
+
+    identity: dict[str, Any]
+    started: str
+    overwrite: bool
+    is_finished: bool = False
+    is_live: bool = False
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class UnfinishedRun:
+    """Where a run's files grow until all of them are whole.
+
+    It holds a lock, a record of what the run is, a journal for each movie, and the outputs as
+    far as they have come. When the last output is whole, all of them are renamed into the
+    output directory; a run that is stopped between two of these renames can do the rest later.
+
+    Others can remove or change what is here, between two runs and while one works or is paused.
+    Outputs are known by their checksums to be as they were written, and the others are made
+    again. A run whose folder was replaced ends, and leaves what is there now as it is.
+
+    Parameters
+    ----------
+    output_dir
+        The output directory.
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self.path = output_dir / UNFINISHED
+        self.outputs = OutputDirectory(self.path)
+        self._output_dir = output_dir
+        self._record_path = self.path / "run.json"
+        self._lock = FileLock(self.path / "lock", blocking=False)
+        self._lock_status: os.stat_result | None = None
+        self._owner_path = self.path / "owner"
+        self._record: RunRecord | None = None
+
+    def journal(self, movie_number: int) -> Path:
+        """Path of the journal of one movie."""
+        return self.path / f"poses.{movie_number}.journal"
+
+    def live_journal(self, movie_number: int) -> Path:
+        """Path of the journal of one movie that was followed while it was recorded."""
+        return self.path / f"live.{movie_number}.journal"
+
+    def calibration(self, movie_number: int) -> Path:
+        """Path of what was measured for following the animal of one movie."""
+        return self.path / f"calibration.{movie_number}.json"
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are in its journals."""
+        num_frames: dict[str, int] = {}
+        for path in self.path.glob("*.journal"):
+            content = read_journal(path)
+            if content is not None:
+                movie = path.name.split(".", 1)[1]  # of a live run it may have two
+                num_frames[movie] = max(num_frames.get(movie, 0), content.num_frames)
+        return sum(num_frames.values())
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run that can be gone on with."""
+        return os.path.isfile(self._record_path)  # noqa: PTH113 -- False also for names that no system takes
+
+    def check(self) -> None:
+        """Check that nobody else works here, and that nothing here leads elsewhere.
+
+        Raises
+        ------
+        InputError
+            If another run does, or a link was put into the folder.
+        """
+        if not os.path.lexists(self.path):
+            return
+        if self.path.is_symlink() or not self.path.is_dir():
+            raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
+        lock_path = Path(self._lock.lock_file)
+        if not lock_path.exists() and not self._is_left_at_end():
+            raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
+        for path in self.path.rglob("*"):
+            if path.is_symlink():
+                raise InputError(f"{path}: is a link, which posestream never makes; remove it")
+        with self.locked():
+            pass
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the folder, durably; take it away again if nothing is in it at the end."""
+        with output_errors(self.path):
+            self.path.mkdir(exist_ok=True)
+            flush_folder(self._output_dir)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self.path.rmdir()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all other runs out.
+
+        The system frees the lock when a process ends, however it ends.
+
+        Raises
+        ------
+        InputError
+            If another run works here.
+        """
+        try:
+            self._lock.acquire()
+            self._lock_status = Path(self._lock.lock_file).stat()
+        except Timeout:
+            raise InputError(
+                f"output directory {self._output_dir}: another run works on it{self._owner()}; "
+                "choose another directory, or wait for that run"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"output directory {self._output_dir}: cannot be written to ({error.strerror}); "
+                "choose another"
+            ) from error
+        try:
+            with suppress(OSError):  # of a full disk: it is there for a message alone
+                self._owner_path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+            yield
+        finally:
+            with suppress(OSError, OutputError):
+                self.check_held()
+                self._owner_path.unlink()
+            self._lock_status = None
+            self._lock.release()
+
+    def check_held(self) -> None:
+        """Check that the lock that this run holds is still that of the folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder was removed, or replaced by another run's.
+        """
+        if self._lock_status is not None:
+            with output_errors(self.path):
+                check_same_file(Path(self._lock.lock_file), self._lock_status)
+
+    def _is_left_at_end(self) -> bool:
+        """Tell whether a run that was killed at its very end may have left the folder so."""
+        left = [path.name for path in self.path.iterdir()]
+        return not left or (left == [self._owner_path.name] and "(process " in self._owner())
+
+    def _owner(self) -> str:
+        try:
+            return f" ({self._owner_path.read_text()[:100]})"
+        except (OSError, ValueError):
+            return ""
+
+    def record(self) -> RunRecord:
+        """Read what the run is.
+
+        Raises
+        ------
+        InputError
+            If the record cannot be read.
+        """
+        try:
+            record = RunRecord(**json.loads(read_limited(self._record_path, _MOST_RECORD_BYTES)))
+            datetime.fromisoformat(record.started)
+            dict(record.identity), dict(record.outputs)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
+                "start anew with --overwrite"
+            ) from error
+        self._record = record
+        return record
+
+    def write_record(self, record: RunRecord) -> None:
+        """Note what the run is, durably."""
+        self.check_held()
+        with output_errors(self._record_path), whole_file(self._record_path) as temporary:
+            temporary.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
+        self._record = record
+
+    def clear(self) -> None:
+        """Remove all that is here, except the lock; the record last, which tells what it was."""
+        self.check_held()
+        with output_errors(self.path):
+            self._clear()
+
+    def _clear(self) -> None:
+        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
+        for path in self.path.iterdir():
+            if path in kept:
+                continue
+            remove(path)
+        self._record_path.unlink(missing_ok=True)
+
+    def keep_live_journals(self, record: RunRecord) -> None:
+        """Remove all but a live run's journals, with which its outputs can be made again."""
+        self.check_held()
+        with output_errors(self.path):
+            for path in (*self.path.glob("*.journal"), *self.path.glob("*.settled")):
+                if not path.name.startswith("live."):
+                    path.unlink()
+            for path in self.path.iterdir():
+                if path.is_dir():
+                    remove(path)
+        self.write_record(replace(record, overwrite=True, is_finished=False))
+
+    def note_whole(self, *outputs: Path, is_finished: bool = False) -> None:
+        """Note durably, of outputs that are whole and not noted yet, by what they are known.
+
+        `is_finished` tells that there are no others.
+        """
+        record = self._known_record()
+        noted = dict(record.outputs)
+        for path in outputs:
+            if path.name not in noted:
+                with output_errors(path):
+                    noted[path.name] = _described(path)
+        self.write_record(replace(record, outputs=noted, is_finished=is_finished))
+
+    def find_changed(self, outputs: Iterable[Path]) -> Path | None:
+        """Find an output that is not as it was noted, neither here nor where it is to go."""
+        noted = self._known_record().outputs
+        for path in outputs:
+            staged = self.path / path.name
+            if not _is_as_noted(staged if staged.exists() else path, noted):
+                return path
+        return None
+
+    def reopen(self) -> RunRecord:
+        """Keep, of the outputs, labelled movies that are as noted: journals give all others.
+
+        A finished run is one no longer: what it has moved will be replaced, and its labelled
+        movies come back.
+        """
+        before = self._known_record()
+        record = replace(
+            before, overwrite=before.overwrite or before.is_finished, is_finished=False
+        )
+        self.write_record(record)
+        kept = {}
+        with output_errors(self.path):
+            if before.is_finished:
+                for path in OutputDirectory(self._output_dir).results():
+                    staged = self.path / path.name
+                    if not staged.exists() and _is_kept(path, before.outputs):
+                        path.replace(staged)
+            for path in self.outputs.results():
+                if _is_kept(path, before.outputs):
+                    kept[path.name] = before.outputs[path.name]
+                else:
+                    remove(path)
+        record = replace(record, outputs=kept)
+        self.write_record(record)
+        return record
+
+    def _known_record(self) -> RunRecord:
+        """Give what the run is, as this process last read or wrote it, whatever others do."""
+        return self._record or self.record()
+
+    def move_outputs(self, outputs: Iterable[Path]) -> None:
+        """Rename what is whole into the output directory; what was renamed before is there."""
+        self.check_held()
+        for path in outputs:
+            staged = self.path / path.name
+            if staged.exists():
+                with output_errors(path):
+                    staged.replace(path)
+        with output_errors(self._output_dir):
+            flush_folder(self._output_dir)
+
+    def remove(self) -> None:
+        """Remove all that is here; who waits for the lock finds that its file is gone."""
+        self.clear()
+        with suppress(OSError):  # where the system does not remove a file that is in use
+            self._owner_path.unlink(missing_ok=True)
+            Path(self._lock.lock_file).unlink()
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return {"size_bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _is_as_noted(path: Path, noted: Mapping[str, object]) -> bool:
+    if path.name not in noted or path.is_symlink() or not path.is_file():
+        return False
+    return _described(path) == noted[path.name]
+
+
+def _is_kept(path: Path, noted: Mapping[str, object]) -> bool:
+    """Tell a labelled movie, which no other .mp4 among outputs is, that is as it was noted."""
+    return path.suffix == ".mp4" and _is_as_noted(path, noted)

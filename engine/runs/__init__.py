@@ -1,0 +1,1 @@
+"""Runs: one movie after the other, from the job to its outputs."""

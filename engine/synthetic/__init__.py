@@ -1,8 +1,0 @@
-"""Bottom-view movies of a mouse, made up by a program, with the true positions of its parts."""
-
-from engine.synthetic.files import write_avi, write_mp4
-from engine.synthetic.isxb import write_isxb
-from engine.synthetic.mouse import BODY_PARTS
-from engine.synthetic.movies import MouseMovie
-
-__all__ = ["BODY_PARTS", "MouseMovie", "write_avi", "write_isxb", "write_mp4"]

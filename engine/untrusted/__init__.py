@@ -1,0 +1,1 @@
+"""Untrusted text: small files of limited size, and quotes in messages."""

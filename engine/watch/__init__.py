@@ -1,0 +1,1 @@
+"""Progress and status of a run, for people and programs that look on."""

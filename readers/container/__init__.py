@@ -1,0 +1,1 @@
+"""Movies in containers that FFmpeg reads (.avi, .mp4, .mkv, .ts)."""

@@ -1,0 +1,298 @@
+"""Opens one file for FFmpeg, so that FFmpeg reads this file, nothing else, and no huge pictures."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import IO, Generic, Protocol, TypeVar, cast
+
+import av
+import av.error
+from av.container import Container, InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from readers.container import ebml
+from readers.container.boxes import boxes, reader_of
+from readers.errors import MovieError
+
+_MOST_READ = 2
+"""Recordings that FFmpeg reads of one Matroska file."""
+_MOST_JOINED = 10_000
+MOST_PIXELS = 2**25
+"""Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
+
+
+MOVIE_FORMATS = (
+    "asf,av1,avi,cavsvideo,dhav,dirac,dv,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,lmlm4,m4v,"
+    "matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,pva,rm,ser,smjpeg,swf,ty,"
+    "vc1,vc1test,vvc,webm,wtv,yuv4mpegpipe"
+)
+"""FFmpeg's formats that hold a movie in one file: none is a picture, a text or a list of files."""
+
+
+class SourceFile(Protocol):
+    """What FFmpeg reads a movie through; it takes an error for the end."""
+
+    error: OSError | None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, as far as is known."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes; none at the end."""
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
+
+
+class WatchedFile:
+    """Bytes of a file from `offset` to `end`, for FFmpeg, which takes an error for the end.
+
+    Attributes
+    ----------
+    size
+        Number of bytes.
+    error
+        What went wrong while the file was read; None where nothing did.
+    """
+
+    def __init__(self, file: IO[bytes], offset: int, end: int) -> None:
+        self._file_number = file.fileno()
+        self._offset, self._end = offset, end
+        self.size = end - offset
+        self._position = offset
+        self.error: OSError | None = None
+
+    def read(self, size: int) -> bytes:
+        """Read at most `size` bytes; none at the end and after an error."""
+        size = min(size, self._end - self._position)
+        if size <= 0 or self.error is not None:
+            return b""
+        try:
+            data = os.pread(self._file_number, size, self._position)
+        except OSError as error:
+            self.error = error
+            return b""
+        if not data:
+            self.error = OSError(errno.EIO, "it has become shorter while it was read")
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to `offset` bytes from the start, the position or the end."""
+        origin = {
+            os.SEEK_SET: self._offset,
+            os.SEEK_CUR: self._position,
+            os.SEEK_END: self._end,
+        }[whence]
+        self._position = max(self._offset, origin + offset)
+        return self.tell()
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
+        return self._position - self._offset
+
+
+File = TypeVar("File", bound=SourceFile)
+
+
+@dataclass(frozen=True)
+class Demuxer(Generic[File]):
+    """A file that FFmpeg has opened, and its one video stream.
+
+    Attributes
+    ----------
+    behind
+        What is read when the file has ended: recordings that were joined to it.
+    """
+
+    file: File
+    container: InputContainer
+    stream: VideoStream
+    behind: tuple[File, ...] = ()
+
+    def packets(self) -> Iterator[av.Packet[VideoStream]]:
+        """Yield the stream's packets; one may be empty, which no decoder must see.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read: FFmpeg alone would take this for its end.
+        FFmpegError
+            If its data cannot be taken apart any further.
+        """
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            finally:
+                if self.file.error is not None:
+                    raise self.file.error
+            if packet is None:
+                break
+            if packet.size or packet.pts is not None:  # the last one of all is neither
+                yield packet
+        for file in self.behind:
+            with _opened(file, self.container.format.name, 2**16) as container:
+                stream = first_video(container)
+                if stream is not None:
+                    yield from Demuxer(file, container, stream).packets()
+
+
+def open_regular_file(path: Path) -> IO[bytes]:
+    """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
+    # Without waiting: a pipe would wait for somebody to write.
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise MovieError(path, "is no file")
+    return file
+
+
+@contextmanager
+def demuxer(
+    path: Path,
+    container_format: str | None,
+    offset: int = 0,
+    size: int | None = None,
+    *,
+    most_pixels: int = MOST_PIXELS,
+    read_ahead_bytes: int = 2**16,
+) -> Iterator[Demuxer[WatchedFile]]:
+    """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
+
+    Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
+    video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
+    `most_pixels` cannot be decoded.
+
+    Raises
+    ------
+    MovieError
+        If there is no video in it.
+    """
+    with open_regular_file(path) as file:
+        end = os.fstat(file.fileno()).st_size if size is None else offset + size
+        starts = _unreached(file, container_format, end) if size is None else []
+        behind = tuple(WatchedFile(file, start, stop) for start, stop in pairwise([*starts, end]))
+        end = starts[0] if starts else end
+        watched = WatchedFile(file, offset, end)
+        with demuxer_of(
+            path,
+            watched,
+            container_format,
+            most_pixels=most_pixels,
+            read_ahead_bytes=read_ahead_bytes,
+        ) as source:
+            yield replace(source, behind=behind)
+
+
+def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[int]:
+    """Tell where recordings begin that FFmpeg would not find, or misread, behind the first.
+
+    Of a Matroska file it reads two. In a joined .mp4 it takes the places of all pictures for those
+    in the first file.
+    """
+    if container_format == "matroska":
+        starts = (start for start, _ in ebml.recordings(file, end))
+        return list(islice(starts, _MOST_READ, None))
+    if container_format == "mov":
+        heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
+        return list(islice(heads, 1, _MOST_JOINED))
+    return []
+
+
+@contextmanager
+def demuxer_of(
+    path: Path,
+    file: File,
+    container_format: str | None,
+    *,
+    most_pixels: int = MOST_PIXELS,
+    read_ahead_bytes: int = 2**16,
+) -> Iterator[Demuxer[File]]:
+    """Open a movie that is read through `file`; otherwise as `demuxer`."""
+    with _opened(file, container_format, read_ahead_bytes) as container:
+        stream = first_video(container)
+        if stream is None:
+            raise MovieError(path, no_video(container))
+        for other in container.streams:
+            other.discard = Discard.default if other is stream else Discard.all
+        if getattr(stream, "codec_context", None) is None:  # PyAV's types do not tell
+            raise MovieError(path, "holds a kind of video that cannot be decoded")
+        most_pixels = max(most_pixels, min(stream.width * stream.height, MOST_PIXELS))
+        stream.codec_context.options = {"max_pixels": str(most_pixels)}
+        # Not one frame a thread: FFmpeg then loses good frames behind a damaged last packet.
+        stream.thread_type = "SLICE"
+        yield Demuxer(file, container, stream)
+
+
+@contextmanager
+def _opened(
+    file: SourceFile, container_format: str | None, read_ahead_bytes: int
+) -> Iterator[InputContainer]:
+    try:
+        container = av.open(
+            cast(IO[bytes], file),  # PyAV needs no more of it
+            "r",
+            format=container_format,
+            # A playlist would be played, whatever its name is.
+            options={
+                "max_pixels": str(MOST_PIXELS),
+                "protocol_whitelist": "none",
+                "format_whitelist": MOVIE_FORMATS,
+            },
+            metadata_errors="replace",
+            buffer_size=read_ahead_bytes,
+        )
+    except av.error.FFmpegError:
+        if file.error is not None:
+            raise file.error from None
+        raise
+    with container:
+        yield container
+
+
+def first_video(container: InputContainer) -> VideoStream | None:
+    """Give the first video stream that is no cover picture, as OpenCV takes it; None for none."""
+    return next(iter(_videos(container)), None)
+
+
+def no_video(container: InputContainer) -> str:
+    """Say what is there instead of video."""
+    has_sound, has_cover = bool(container.streams.audio), bool(container.streams.video)
+    found = " and ".join(["sound"] * has_sound + ["a cover picture"] * has_cover)
+    return f"holds no video, but {found}" if found else "holds no video"
+
+
+def other_videos(stream: VideoStream) -> str | None:
+    """Say which video streams of its container are not read; None where it is the only one."""
+    others = [other for other in _videos(stream.container) if other is not stream]
+    if not others:
+        return None
+    return (
+        f"holds {1 + len(others)} video streams: {_in_words(stream)} is read, "
+        f"{', '.join(map(_in_words, others))} not"
+    )
+
+
+def _videos(container: Container) -> list[VideoStream]:
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+
+
+def _in_words(stream: VideoStream) -> str:
+    context = getattr(stream, "codec_context", None)  # none where it cannot be decoded
+    if context is None:
+        return f"stream {stream.index} (of an unknown kind)"
+    return f"stream {stream.index} ({context.width} x {context.height} pixels, {context.name})"

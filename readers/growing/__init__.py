@@ -1,0 +1,1 @@
+"""Files that still grow while they are read."""

@@ -1,0 +1,246 @@
+"""A file that another program still writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+from readers.errors import MovieError
+from readers.ffmpeg import open_regular_file
+from readers.growing.arrivals import Arrivals
+from readers.growing.clock import now_s
+from readers.growing.feed import EndedBy
+
+POLL_S = 0.001
+"""How often a file is looked at while nothing comes."""
+_SETTLED_S = 0.1
+"""A file that may be closed is taken for closed once nothing was added for so long: one of several
+parts can look closed in the moment before the next part begins."""
+_BECAME_SHORTER = "became shorter while it was followed"
+
+
+class GrowingFile:
+    """Gives a file's bytes as they come, and finds out when no more will.
+
+    For FFmpeg it is a file that cannot be moved about in. One thread reads; the others may look.
+
+    Parameters
+    ----------
+    path
+        The file.
+    is_closed
+        Tells of the file and its size whether the program that writes it is done with it.
+    end_after_s
+        Silence that is taken for the end, in seconds; asked each time where it is a function.
+    wait
+        Waits for at most as many seconds; None for a wait that `stop` ends.
+    clock
+        Tells the time in seconds.
+
+    Attributes
+    ----------
+    ended_by
+        Why no more will come; None while more may.
+    damage
+        What has happened to the file while it was followed, in one line; None for nothing.
+    error
+        What went wrong while it was read; None where nothing did.
+    is_recorded_here
+        Whether this program writes the file, which is then closed however its source ends.
+    notes
+        What the user should know of the source of the file.
+    """
+
+    is_recorded_here = False
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        path: Path,
+        is_closed: Callable[[IO[bytes], int], bool],
+        *,
+        end_after_s: float | Callable[[], float],
+        wait: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = now_s,
+    ) -> None:
+        self._path, self._is_closed = path, is_closed
+        self._name: Path | str = path
+        self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
+        self._stopped = Event()
+        self._wait = wait or self._stopped.wait
+        self._clock = clock
+        self._file: IO[bytes] | None = None
+        self._identity = (0, 0)
+        self._arrivals = Arrivals()
+        self._last_growth_s = 0.0
+        self._position = 0
+        self._end: int | None = None
+        self._lost_error: BaseException | None = None
+        self.ended_by: EndedBy | None = None
+        self.damage: str | None = None
+        self.error: OSError | None = None
+
+    def open(self) -> None:
+        """Open the file; silence counts from now on.
+
+        Raises
+        ------
+        MovieError
+            If it is no file.
+        OSError
+            If it cannot be opened.
+        """
+        self._file = open_regular_file(self._path)
+        self._identity = _identity(os.fstat(self._file.fileno()))
+        self._last_growth_s = self._clock()
+        self.watch()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come, and can be read."""
+        return self._arrivals.size if self._end is None else self._end
+
+    @property
+    def file(self) -> IO[bytes]:
+        """The file itself, to look at what has come already; leave its position alone."""
+        if self._file is None:
+            raise ValueError("not opened")
+        return self._file
+
+    def arrival_time_s(self, size: int) -> float:
+        """Tell when the first `size` bytes were there; ask in rising order."""
+        return self._arrivals.when(size)
+
+    def seekable(self) -> bool:
+        """Tell FFmpeg that it cannot move about: what it would look for is not written yet."""
+        return False
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Read at most `size` bytes, waiting for the first of them; none at the end.
+
+        An interrupt is taken for the end, and kept for `raise_error`: FFmpeg would lose it.
+        """
+        try:
+            if not self.wait_for(self._position + 1):
+                return b""
+            data = self.peek(self._position, min(size, self.size - self._position))
+        except KeyboardInterrupt as interrupt:
+            self._lost_error = interrupt
+            self._finish("stopped")
+            return b""
+        self._position += len(data)
+        return data
+
+    def raise_error(self) -> None:
+        """Raise an interrupt, or another error, that came while FFmpeg read, once."""
+        error, self._lost_error = self._lost_error, None
+        if error is not None:
+            raise error
+
+    def wait_for(self, size: int) -> bool:
+        """Wait until the file has as many bytes; False if it never will."""
+        while self.size < size:
+            if self.ended_by is None:
+                self.watch()
+            if self.size >= size:
+                break
+            if self.ended_by is not None:
+                return False
+            self._wait(POLL_S)
+        return True
+
+    def wait_for_end(self) -> None:
+        """Wait until no more will come."""
+        while self.wait_for(self.size + 1):
+            pass
+
+    def peek(self, offset: int, size: int) -> bytes:
+        """Read bytes that have come, wherever they are; fewer where they are gone again."""
+        try:
+            data = os.pread(self.file.fileno(), size, offset)
+        except OSError as error:
+            self._fail(f"cannot be read any more ({error.strerror})", offset)
+            return b""
+        if size and not data:
+            self._fail(_BECAME_SHORTER, offset)
+        return data
+
+    def watch(self) -> None:
+        """Look whether the file has grown, or has ended."""
+        if self.ended_by is not None:
+            return
+        try:
+            now_s, size = self._clock(), os.fstat(self.file.fileno()).st_size
+        except OSError as error:
+            self._fail(f"cannot be read any more ({error.strerror})", self.size)
+            return
+        if self._stopped.is_set():
+            self._finish("stopped")
+        elif size < self.size:
+            # What is behind the cut, and what may be written there now, is another recording.
+            self._fail(_BECAME_SHORTER, size)
+        elif size > self.size:
+            self._arrivals.note(size, now_s)
+            self._last_growth_s = now_s
+        else:
+            self._look_for_end(now_s - self._last_growth_s)
+
+    def _look_for_end(self, silence_s: float) -> None:
+        misfortune = self._misfortune()
+        if misfortune is not None:
+            self._fail(misfortune, self.size)
+        elif silence_s >= _SETTLED_S and self._is_closed(self.file, self.size):
+            self._finish("closed")
+        elif silence_s >= self._end_after_s():
+            self._finish("silent")
+
+    def _misfortune(self) -> str | None:
+        try:
+            identity = _identity(self._path.stat())
+        except FileNotFoundError:
+            return "was deleted while it was followed"
+        except OSError as error:
+            return f"cannot be looked at any more ({error.strerror})"
+        return None if identity == self._identity else "was replaced while it was followed"
+
+    def stop(self) -> None:
+        """Let no more bytes come; those that are there can still be read. From any thread."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close the file; nothing more can be read."""
+        if self._file is not None:
+            self._file.close()
+
+    def nothing_came(self) -> MovieError:
+        """Make the error for a file whose first picture never came."""
+        problems = {
+            "stopped": "was stopped before its first picture came",
+            "silent": f"no picture came within {self._end_after_s():g} s",
+        }
+        problem = self.damage or problems.get(self.ended_by or "", "holds no picture")
+        return MovieError(self._name, problem)
+
+    def _fail(self, damage: str, end: int) -> None:
+        self.damage = damage
+        self._finish("damaged", end)
+
+    def _finish(self, ended_by: EndedBy, end: int | None = None) -> None:
+        self._end = self.size if end is None else min(end, self.size)
+        self.ended_by = ended_by
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,1 @@
+"""Movies of Inscopix nVision cameras (.isxb)."""

@@ -1,0 +1,158 @@
+"""The two JSON texts of an .isxb file: one about every frame, one about the session."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import ijson
+
+from readers.errors import MovieError
+from readers.ffmpeg import open_regular_file
+from readers.isxb.layout import IsxbLayout, Part
+from readers.isxb.section import FileSection
+from readers.isxb.shallow_json import ShallowJson
+
+_LARGEST_SESSION_BYTES = 8 * 2**20
+_LONGEST_REASON = 200
+TrackerBox = tuple[float, float, float, float]
+
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSample:
+    """What the recorder noted about one recorded frame.
+
+    Attributes
+    ----------
+    frame_count, hardware_counter_us
+        Its counters.
+    tracker_box
+        Left, top, right and bottom of the animal in pixels of the whole frame, as the recorder's
+        own tracker saw it; None where it tells nothing of use.
+    """
+
+    frame_count: int
+    hardware_counter_us: int
+    tracker_box: TrackerBox | None = None
+
+
+@contextmanager
+def _json_errors(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (
+        ijson.JSONError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,  # a number without end, or a period over 0
+        RecursionError,
+    ) as error:
+        if isinstance(error, MovieError):
+            raise
+        reason = repr(error)[:_LONGEST_REASON]
+        raise MovieError(path, f"its {what} metadata cannot be read ({reason})") from error
+
+
+def read_session(path: Path, file: IO[bytes], part: Part) -> dict[str, Any]:
+    """Read the session metadata, a JSON object of some kilobytes."""
+    if part.size > _LARGEST_SESSION_BYTES:
+        raise MovieError(
+            path,
+            f"its session metadata claims {part.size} bytes; "
+            f"at most {_LARGEST_SESSION_BYTES} are read",
+        )
+    file.seek(part.offset)
+    with _json_errors(path, "session"):
+        session = json.loads(file.read(part.size))
+        if not isinstance(session, dict):
+            raise TypeError("not a JSON object")
+        return session
+
+
+def frame_size(path: Path, session: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in pixels, from ``spacingInfo`` or else from the camera's settings."""
+    with _json_errors(path, "session"):
+        if "spacingInfo" in session:
+            size = session["spacingInfo"]["numPixels"]
+            return _whole(size["x"]), _whole(size["y"])
+        camera = session["processingInterface"][session["cameraName"]]
+        return _whole(camera["recordFov"]["width"]), _whole(camera["recordFov"]["height"])
+
+
+def session_period_s(path: Path, session: dict[str, Any]) -> Fraction | None:
+    """Give the frame period that ``timingInfo`` tells, or None where there is no such part."""
+    with _json_errors(path, "session"):
+        if "timingInfo" not in session:
+            return None
+        period = session["timingInfo"]["period"]
+        return Fraction(_whole(period["num"]), _whole(period["den"]))
+
+
+def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
+    """Yield one sample per recorded frame, parsed as a stream: a day has millions.
+
+    Where the text was cut off, those that are there.
+    """
+    for sample in _items(path, layout, "samples.item"):
+        with _json_errors(path, "frame"):
+            yield FrameSample(_whole(sample["fc"]), _whole(sample["tsc"]), _box(sample))
+
+
+def dropped_frame_indices(path: Path, layout: IsxbLayout) -> Iterator[int]:
+    """Yield the indices of the frames that were lost, ascending, parsed as a stream.
+
+    Where the text was cut off, those that are there.
+    """
+    previous = -1
+    for item in _items(path, layout, "droppedFrames.item"):
+        with _json_errors(path, "frame"):
+            index = _whole(item)
+            if index <= previous:
+                raise ValueError(f"dropped frame {index} stands after dropped frame {previous}")
+            yield index
+            previous = index
+
+
+def _items(path: Path, layout: IsxbLayout, prefix: str) -> Iterator[Any]:
+    part = layout.frame_metadata
+    if part.size == 0:
+        return
+    with open_regular_file(path) as file, _json_errors(path, "frame"):
+        text = ShallowJson(FileSection(file, part.offset, part.size))
+        try:
+            # As floats: a Decimal of 1e999999999 would become an integer of as many digits.
+            yield from ijson.items(text, prefix, use_float=True)
+        except ijson.IncompleteJSONError:
+            if part.is_whole:
+                raise
+
+
+def _box(sample: dict[str, Any]) -> TrackerBox | None:
+    """Read the tracker's box; what is no box of four finite numbers is none."""
+    tracker = sample.get("tracker")
+    box = tracker.get("box") if isinstance(tracker, dict) else None
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    if not all(type(side) in (int, float) and math.isfinite(side) for side in box):
+        return None
+    left, top, right, bottom = (float(side) for side in box)
+    return left, top, right, bottom
+
+
+def _whole(value: object) -> int:
+    """Check that a value is a whole number of 64 bits."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value not in _INT64:
+        raise TypeError(f"no whole number of 64 bits: {value!r:.40}")
+    return value

@@ -1,0 +1,164 @@
+"""Movies of Inscopix nVision cameras: .isxb, read in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import av
+from av.video.stream import VideoStream
+
+from readers.base import Converter, DecodedFrame, MovieReader
+from readers.errors import MovieError, movie_errors
+from readers.ffmpeg import open_regular_file
+from readers.frames import FrameStatus
+from readers.isxb.inspection import are_counted
+from readers.isxb.jpeg_search import extent_data
+from readers.isxb.layout import IsxbLayout, read_layout
+from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
+from readers.isxb.metadata import dropped_frame_indices, frame_samples
+from readers.isxb.pictures import decode_picture, looks_damaged, open_pictures
+from readers.pixels import GreyConverter
+
+
+@dataclass
+class IsxbReader(MovieReader):
+    """Reads an .isxb movie: pictures from the file itself, times from the hardware counter.
+
+    A frame's time is (its counter - the movie's first counter) / 1e6. A dropped frame has no
+    counter and no picture; its time follows from the last frame before it and the period, so
+    that frames dropped before the first recorded one have negative times. Where the recording
+    was cut off, counters and times that are not in the file are NaN.
+    """
+
+    _is_skipping: bool = field(default=False, init=False, repr=False)
+
+    def _make_converter(self) -> Converter:
+        return GreyConverter(self.crop)
+
+    def skip(self, num_frames: int) -> int:
+        """Pass over the next frames without decoding: each picture stands alone."""
+        self._is_skipping = True
+        try:
+            return self.decode(num_frames)
+        finally:
+            self._is_skipping = False
+
+    def times(self) -> Iterator[DecodedFrame]:
+        """Yield all frames without their pictures, from the metadata alone."""
+        with movie_errors(self.info.path):
+            layout = self._layout()
+            frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
+            yield from islice(frames, self.most_frames)
+
+    def _decode(self) -> Generator[DecodedFrame, None, None]:
+        layout = self._layout()
+        yield from self._with_dropped(self._recorded_frames(layout), layout)
+
+    def _layout(self) -> IsxbLayout:
+        with open_regular_file(self.info.path) as file:
+            return read_layout(self.info.path, file)
+
+    def _with_dropped(
+        self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
+    ) -> Iterator[DecodedFrame]:
+        dropped = dropped_frame_indices(self.info.path, layout)
+        period_s = float(self.info.frame_period_s)
+        next_dropped = next(dropped, None)
+        index = 0
+        while next_dropped == index:  # their times are known only from the first recorded frame
+            index += 1
+            next_dropped = next(dropped, None)
+        for num_before_first in range(index, 0, -1):
+            yield _dropped(-num_before_first * period_s)
+        for frame in recorded:
+            yield frame
+            index += 1
+            time_s = frame.time_s
+            while next_dropped == index:
+                time_s += period_s
+                yield _dropped(time_s)
+                index += 1
+                next_dropped = next(dropped, None)
+
+    def _recorded_frames(self, layout: IsxbLayout) -> Iterator[DecodedFrame]:
+        """Pair every recorded picture with its sample.
+
+        In a whole file that is one row for every sample, also for those whose picture is
+        missing; where nobody can tell which is missing, an error.
+        """
+        path = self.info.path
+        samples = _sampled_frames(path, layout)
+        with open_pictures(path, layout) as (context, packets):
+            pictures = self._whole_packets(layout, packets) if layout.is_whole else packets
+            for packet in pictures:
+                sample = next(samples, None)
+                if sample is None and layout.is_whole:
+                    raise MovieError(path, "has more pictures than its metadata says")
+                picture = None
+                if packet is not None and not self._is_skipping:
+                    picture = decode_picture(context, packet)
+                status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
+                if sample is None:
+                    yield DecodedFrame(picture, math.nan, status=status)
+                else:
+                    yield replace(sample, picture=picture, status=status)
+        if layout.is_whole and next(samples, None) is not None:
+            raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
+
+    def _whole_packets(
+        self, layout: IsxbLayout, packets: Iterator[av.Packet[VideoStream]]
+    ) -> Iterator[av.Packet[VideoStream] | None]:
+        """Yield a packet for every picture of a whole file; None for one that is missing.
+
+        FFmpeg's parser finds the pictures up to the first that looks damaged.
+        """
+        num_found, offset = 0, layout.video.offset
+        all_of_it = not are_counted(layout)
+        if self.info.damage is None:
+            for packet in packets:
+                if looks_damaged(packet, all_of_it=all_of_it):
+                    break
+                yield packet
+                num_found, offset = num_found + 1, offset + packet.size
+            else:
+                return
+        yield from self._packets_amid_damage(layout, num_found, offset)
+
+    def _packets_amid_damage(
+        self, layout: IsxbLayout, num_found: int, offset: int
+    ) -> Iterator[av.Packet[VideoStream] | None]:
+        """Go on behind the pictures that were found up to `offset`, without FFmpeg's parser."""
+        path, size = self.info.path, (self.info.width, self.info.height)
+        lost = find_lost_pictures(path, layout, *size)
+        if lost.count:
+            self._damage = lost.damage
+        rows = islice(damaged_pictures(path, layout, *size, lost), num_found, None)
+        with open_regular_file(path) as file:
+            for number, extent in enumerate(rows, num_found):
+                is_next = extent is not None and extent.offset == offset
+                if number == num_found > 0 and not is_next:  # a picture before it is missing
+                    raise cannot_tell(path, layout, lost.count)
+                if extent is None:
+                    yield None
+                else:
+                    yield cast("av.Packet[VideoStream]", av.Packet(extent_data(file, extent)))
+
+
+def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
+    """Yield the recorded frames that have samples, without their pictures."""
+    first_us: int | None = None
+    for sample in frame_samples(path, layout):
+        counter_us = sample.hardware_counter_us
+        first_us = counter_us if first_us is None else first_us
+        yield DecodedFrame(
+            None, (counter_us - first_us) / 1e6, float(counter_us), tracker_box=sample.tracker_box
+        )
+
+
+def _dropped(time_s: float) -> DecodedFrame:
+    return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)

@@ -1,0 +1,1 @@
+"""The labelled movie: the frames with their poses drawn on top."""

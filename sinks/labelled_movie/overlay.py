@@ -1,0 +1,203 @@
+"""Draw poses on frames: dots, trails and skeleton."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.draw import line_aa
+
+from sinks.labelled_movie.colors import body_part_colors, rgb
+
+MISSING_PICTURE_COLOR = (255, 0, 0)
+MISSING_PICTURE_EDGE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How poses are drawn; the names and defaults are those of the reference tool.
+
+    Attributes
+    ----------
+    displayed_body_parts
+        Body parts that get dots and trails; None for all.
+    p_cutoff
+        A body part is drawn where its likelihood is above this (not at it).
+    dot_size_px
+        Radius of a dot; 0 draws no dots.
+    color_map
+        Name of a matplotlib color map: see `body_part_colors`.
+    keypoints_only
+        Draw on black instead of on the picture.
+    draw_skeleton
+        Whether lines connect the pairs of `skeleton`.
+    skeleton
+        Pairs of body parts. All of them are drawn, whichever body parts are displayed; a pair
+        with a name that the model does not have is left out, as by DeepLabCut.
+    trail_points
+        A dot is followed by those of the previous `trail_points - 1` frames (DeepLabCut's
+        count); 0 and 1 draw none.
+    skeleton_color
+        A matplotlib color. None is black, DeepLabCut's default, on a picture, and white on
+        the black ground of `keypoints_only`, where black lines could not be seen.
+    """
+
+    displayed_body_parts: tuple[str, ...] | None = None
+    p_cutoff: float = 0.6
+    dot_size_px: float = 5
+    color_map: str = "rainbow"
+    keypoints_only: bool = False
+    draw_skeleton: bool = False
+    skeleton: tuple[tuple[str, str], ...] = ()
+    trail_points: int = 0
+    skeleton_color: str | None = None
+
+
+class Overlay:
+    """Draws the poses of one movie, frame after frame.
+
+    The pixels are those of DeepLabCut 2.3.11's `CreateVideo` (`utils/make_labeled_video.py`).
+    Between frames only the last `trail_points - 1` frames' poses are kept.
+
+    Parameters
+    ----------
+    body_parts
+        All body parts of the model, in its order.
+    style
+        What to draw, and how.
+
+    Raises
+    ------
+    ValueError
+        If a displayed body part is not one of the model's, or a color is unknown.
+    """
+
+    def __init__(self, body_parts: Sequence[str], style: OverlayStyle) -> None:
+        self._style = style
+        self._colors = body_part_colors(style.color_map, len(body_parts))
+        self._shown = _shown_indices(body_parts, style.displayed_body_parts)
+        self._pairs = _pair_indices(body_parts, style.skeleton) if style.draw_skeleton else []
+        ground = "white" if style.keypoints_only else "black"
+        self._skeleton_color = rgb(style.skeleton_color or ground)
+        self._past: deque[NDArray[np.float64]] = deque(maxlen=max(style.trail_points - 1, 0))
+
+    def draw(self, image: NDArray[np.uint8], poses: NDArray[np.float64]) -> None:
+        """Draw the next frame's poses, in place.
+
+        Parameters
+        ----------
+        image
+            uint8, shape (height, width, 3), RGB. It is painted on: hand in a copy of a
+            batch's image, never the image itself, which other sinks see too.
+        poses
+            float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing,
+            whatever the likelihood.
+        """
+        seen = poses[:, 2] > self._style.p_cutoff
+        for start, end in self._pairs:
+            if seen[start] and seen[end]:
+                _draw_line(image, poses[start, :2], poses[end, :2], self._skeleton_color)
+        for part in self._shown:
+            if seen[part]:
+                # Past dots are drawn however unlikely they were: DeepLabCut asks only about now.
+                for frame in (*self._past, poses):
+                    _draw_disk(image, frame[part, :2], self._style.dot_size_px, self._colors[part])
+        self.follow(poses)
+
+    def follow(self, poses: NDArray[np.float64]) -> None:
+        """Take the next frame's poses without drawing them, for the trails of those to come."""
+        self._past.append(poses.copy())
+
+
+def mark_missing_picture(image: NDArray[np.uint8]) -> None:
+    """Cross the frame out with a border and diagonals, in place: its picture is missing.
+
+    The lines are red and edged with white on both sides, so that they are seen on any ground, on
+    a red or a white one, too.
+
+    Parameters
+    ----------
+    image
+        uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
+    """
+    height, width = image.shape[:2]
+    # Colours have half the resolution in yuv420p: a red line of one pixel would turn grey.
+    thickness_px = max(2, min(height, width) // 80)
+    edge_px = max(1, thickness_px // 2)
+    row, column = np.ogrid[:height, :width]
+    # A pixel's distance to the falling diagonal; the rising one is its mirror image.
+    falling_px = np.abs((row + 0.5) * width - (column + 0.5) * height) / np.hypot(height, width)
+    diagonal_px = np.minimum(falling_px, falling_px[:, ::-1])
+    border_px = np.minimum(
+        np.minimum(row, row[::-1]), np.minimum(column, column[:, ::-1])
+    )  # from the nearest edge of the frame, 0 in the outermost pixels
+    red = (diagonal_px <= thickness_px / 2) | (border_px < thickness_px)
+    edged = (diagonal_px <= thickness_px / 2 + edge_px) | (border_px < thickness_px + edge_px)
+    image[edged] = MISSING_PICTURE_EDGE
+    image[red] = MISSING_PICTURE_COLOR
+
+
+def _shown_indices(body_parts: Sequence[str], displayed: tuple[str, ...] | None) -> list[int]:
+    if displayed is None:
+        return list(range(len(body_parts)))
+    unknown = [name for name in displayed if name not in body_parts]
+    if unknown:
+        raise ValueError(f"displayed body parts must be among {list(body_parts)}, got {unknown}")
+    return [index for index, name in enumerate(body_parts) if name in displayed]
+
+
+def _pair_indices(
+    body_parts: Sequence[str], skeleton: tuple[tuple[str, str], ...]
+) -> list[tuple[int, int]]:
+    index = {name: number for number, name in enumerate(body_parts)}
+    return [(index[a], index[b]) for a, b in skeleton if a in index and b in index]
+
+
+def _draw_disk(
+    image: NDArray[np.uint8],
+    center: NDArray[np.float64],
+    radius_px: float,
+    color: NDArray[np.uint8],
+) -> None:
+    """Paint the pixels with ``(row - y)**2 + (column - x)**2 < radius_px**2``.
+
+    Rounded as by scikit-image's ``disk``, with which DeepLabCut draws, at a quarter of its time.
+    """
+    if radius_px > 0 and np.isfinite(center).all():
+        x, y = center
+        rows, row_distance = _span(y, radius_px, image.shape[0])
+        columns, column_distance = _span(x, radius_px, image.shape[1])
+        image[rows, columns][row_distance[:, np.newaxis] + column_distance < 1] = color
+
+
+def _span(middle_px: float, radius_px: float, length_px: int) -> tuple[slice, NDArray[np.float64]]:
+    """Find the pixels of one axis within a radius, and their squared distances in radii."""
+    first = max(math.ceil(middle_px - radius_px), 0)
+    stop = max(min(math.floor(middle_px + radius_px), length_px - 1) + 1, first)
+    distance = (np.arange(stop - first) - (middle_px - first)) / radius_px
+    return slice(first, stop), distance * distance
+
+
+def _draw_line(
+    image: NDArray[np.uint8],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    color: NDArray[np.uint8],
+) -> None:
+    """Paint every pixel that an anti-aliased line would touch; NaN ends paint none.
+
+    DeepLabCut cuts coordinates to whole pixels and keeps the start at or above 0 and the end
+    at or above 1, which is reproduced here.
+    """
+    if np.isnan(start).any() or np.isnan(end).any():
+        return
+    height, width = image.shape[:2]
+    last = (width - 1, height - 1)
+    start_column, start_row = np.clip(start, 0, last).astype(int)
+    end_column, end_row = np.clip(end, 1, last).astype(int)
+    rows, columns, _ = line_aa(start_row, start_column, end_row, end_column)  # type: ignore[no-untyped-call] # scikit-image has no types
+    image[rows, columns] = color

@@ -1,0 +1,1 @@
+"""Tables of poses: DeepLabCut's .h5 and experiment annotations."""

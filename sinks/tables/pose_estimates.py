@@ -1,0 +1,179 @@
+"""Pose estimates as DeepLabCut saves them: a pandas table in an .h5 file."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.errors import OutputError, closed_at_end, output_errors
+from sinks.files import whole_file
+from sinks.tables.rows import PoseRows, RowBuffer
+
+KEY = "df_with_missing"
+_CHUNK_LENGTH = 2048
+_COORDS = ("x", "y", "likelihood")
+_MOST_NAME_BYTES = 65_488
+"""What an attribute of HDF5 holds, 64 KiB with its own description."""
+_CACHED_BYTES = 2**20
+"""Of what was written, which nobody reads again: PyTables' own cache grows to 16 MiB."""
+
+
+def table_holds(scorer: str, body_parts: Sequence[str]) -> bool:
+    """Tell whether the names of all columns have room in a table's head.
+
+    There pandas keeps them as one pickle, in an attribute that cannot be longer than 64 KiB.
+    """
+    columns = [(scorer, name, coord) for name in body_parts for coord in _COORDS]
+    return len(pickle.dumps([(1, columns)], protocol=0)) <= _MOST_NAME_BYTES
+
+
+class PoseEstimates(ResourceHolder):
+    """Writes poses to the table that DeepLabCut's own tools read.
+
+    Key ``df_with_missing``, float64, one row per frame, columns a MultiIndex named ``scorer,
+    bodyparts, coords``; in a frame without a picture x and y are NaN and
+    the likelihood is 0.
+
+    Parameters
+    ----------
+    path
+        The .h5 file.
+    scorer
+        DeepLabCut's name of the model.
+    body_parts
+        Names in the order of the poses.
+    notes
+        Kept as JSON in the attribute ``posestream`` of the table, so that the file itself says
+        what its coordinates refer to.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written. HDF5 keeps some of what it writes back until the file is
+        closed, and PyTables does not tell that closing failed: the table is read again at the
+        end, and must be what was written.
+    """
+
+    def __init__(
+        self, path: Path, *, scorer: str, body_parts: Sequence[str], notes: Mapping[str, object]
+    ) -> None:
+        self._path = path
+        self._columns = pd.MultiIndex.from_product(
+            [[scorer], body_parts, _COORDS],
+            names=["scorer", "bodyparts", "coords"],
+        )
+        self._notes = notes
+        self._rows = RowBuffer(_CHUNK_LENGTH)
+        self._checksum = 0
+        self._num_bytes = 0
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the file."""
+        self._temporary = resources.enter_context(whole_file(self._path))
+        resources.enter_context(at_success(self._check))
+        with output_errors(self._path), _hdf5_errors():
+            self._store: Any = pd.HDFStore(
+                _FileName(self._temporary), mode="w", CHUNK_CACHE_SIZE=_CACHED_BYTES
+            )
+        resources.enter_context(closed_at_end(self._close, self._path))
+        resources.enter_context(at_success(self._finish))
+
+    def write(self, batch: PoseBatch) -> None:
+        """Take the next batch."""
+        for rows in self._rows.add(batch):
+            self._append(rows)
+
+    def _append(self, rows: PoseRows) -> None:
+        values = rows.poses.reshape(len(rows), -1)
+        self._checksum = zlib.crc32(values.tobytes(), self._checksum)
+        table = pd.DataFrame(values, index=rows.frame_indices, columns=self._columns)
+        with output_errors(self._path), _hdf5_errors():
+            if rows.first_frame_index == 0:
+                # HDF5 would note when the table was made, and an index when the index was: the
+                # same poses would give different files.
+                self._store.put(KEY, table, format="table", index=False, track_times=False)
+            else:
+                self._store.append(KEY, table, index=False)
+
+    def _finish(self) -> None:
+        for rows in self._rows.rest():
+            self._append(rows)
+        with output_errors(self._path), _hdf5_errors():
+            self._store.get_storer(KEY).attrs.posestream = json.dumps(self._notes)
+
+    def _close(self) -> None:
+        with _hdf5_errors():
+            self._store.flush()
+            self._num_bytes = self._store._handle.get_filesize()
+            self._store.close()
+
+    def _check(self) -> None:
+        """Raise unless the closed file holds what was written."""
+        with output_errors(self._path):
+            if self._reads_back():
+                return
+            # The system tells the reason again to whoever asks for the space that is missing.
+            with self._temporary.open("rb+") as file:
+                _fill(file.fileno(), self._num_bytes)
+        raise OutputError(self._path, "it does not read back as it was written")
+
+    def _reads_back(self) -> bool:
+        import tables
+
+        if self._temporary.stat().st_size < self._num_bytes:
+            return False
+        checksum = 0
+        try:
+            name = _FileName(self._temporary)
+            with tables.open_file(name, CHUNK_CACHE_SIZE=_CACHED_BYTES) as file:
+                node = file.get_node(f"/{KEY}")
+                if node._v_attrs.posestream != json.dumps(self._notes):
+                    return False
+                for start in range(0, node.table.nrows, _CHUNK_LENGTH):
+                    rows = node.table.read(start, start + _CHUNK_LENGTH)
+                    checksum = zlib.crc32(rows["values_block_0"].tobytes(), checksum)
+        except (tables.HDF5ExtError, tables.NoSuchNodeError, AttributeError):
+            return False
+        return checksum == self._checksum
+
+
+class _FileName(str):
+    """A path for PyTables, which writes ? for bytes of a name that are no text: another file."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 -- as of str
+        """Give the name as the system has it."""
+        return os.fsencode(str(self))
+
+
+@contextmanager
+def _hdf5_errors() -> Iterator[None]:
+    """Turn what PyTables raises into the `OSError` that it hides in HDF5's account of it."""
+    import tables  # it takes long: the first pose should not wait for it
+
+    try:
+        yield
+    except tables.HDF5ExtError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise OSError(str(error).splitlines()[-1]) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def _fill(descriptor: int, num_bytes: int) -> None:
+    """Ask the system for all the space that a file needs."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, num_bytes)
+    else:
+        os.ftruncate(descriptor, num_bytes)

@@ -1,0 +1,110 @@
+"""What a user reads while a run goes on."""
+
+import io
+import itertools
+
+import pytest
+
+from engine.watch.progress import BarProgress, PlainProgress, SilentProgress, progress_for
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every look at the clock find it four seconds later."""
+    times_s = itertools.count(0.0, 4.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(times_s))
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_log_gets_a_line_every_ten_seconds() -> None:
+    stream = io.StringIO()
+    plain = PlainProgress(stream)
+    plain.begin("mouse.avi", 100)
+    for num_frames in (10, 20, 30, 60, 100):
+        plain.advance(num_frames)
+    plain.end()
+
+    assert stream.getvalue().splitlines() == [
+        "mouse.avi: 100 frames",
+        "mouse.avi: 30/100 frames, 2.5 frames/s, about 00:28 left",
+        "mouse.avi: 100/100 frames, 4.2 frames/s",
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_movie_may_not_tell_how_long_it_is() -> None:
+    stream = io.StringIO()
+    plain = PlainProgress(stream)
+    plain.begin("mouse.avi", None)
+    plain.advance(8)
+    plain.end()
+
+    assert stream.getvalue().splitlines() == [
+        "mouse.avi: unknown number of frames",
+        "mouse.avi: 8 frames, 1.0 frames/s",
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("num_frames", [0, 5, 9])
+def test_a_movie_may_be_shorter_or_longer_than_it_tells(num_frames: int) -> None:
+    stream = io.StringIO()
+    plain = PlainProgress(stream)
+    plain.begin("mouse.avi", 5)
+    plain.advance(num_frames)
+    plain.end()
+
+    assert stream.getvalue().splitlines()[-1].startswith(f"mouse.avi: {num_frames}/5 frames, ")
+
+
+def test_a_terminal_gets_a_bar_that_ends_at_the_last_frame() -> None:
+    stream = Terminal()
+    bar = BarProgress(stream)
+    for name in ("first.avi", "second.avi"):
+        bar.begin(name, 40)
+        bar.advance(15)
+        bar.advance(40)
+        bar.end()
+        bar.end()
+
+    first, second = stream.getvalue().rstrip("\n").split("\n")
+    assert "first.avi: 100%" in first
+    assert "40/40" in first
+    assert "second.avi: 100%" in second
+    assert "frames/s" in second
+
+
+@pytest.mark.parametrize("kind", [BarProgress, PlainProgress])
+def test_a_warning_is_a_line(kind: type[BarProgress] | type[PlainProgress]) -> None:
+    stream = io.StringIO()
+    told = kind(stream)
+    told.begin("mouse.avi", 40)
+    told.warn("2 of 40 frames could not be decoded")
+
+    assert "warning: 2 of 40 frames could not be decoded" in stream.getvalue().splitlines()
+
+
+def test_a_terminal_gets_the_bar_and_a_log_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(progress_for(Terminal()), BarProgress)
+    assert isinstance(progress_for(io.StringIO()), PlainProgress)
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert isinstance(progress_for(), BarProgress)
+
+
+def test_nobody_gets_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    silent = SilentProgress()
+    silent.begin("mouse.avi", 40)
+    silent.advance(40)
+    silent.warn("2 of 40 frames could not be decoded")
+    silent.end()
+    assert capfd.readouterr() == ("", "")
+
+    monkeypatch.setattr("sys.stderr", None)  # closed, as by 2>&-
+    assert isinstance(progress_for(), SilentProgress)
