@@ -25,14 +25,14 @@ from readers.isxb.feed import IsxbFeed
 from readers.live.folder import Folder
 from readers.live.movie import LiveMovie
 from readers.live.streams.connections import (
-    ByteStream,
     Connection,
     FFmpegStream,
     HttpStream,
-    PipeStream,
-    SocketStream,
+    PolledStream,
     open_device,
     open_url,
+    tcp_client,
+    udp_receiver,
 )
 from readers.live.streams.recorded_stream import RecordedStream
 
@@ -42,9 +42,9 @@ _SETTLED_S = 1.0
 _STANDARD_INPUT = "-"
 _DEVICE_PREFIX = "v4l2:"
 _DEVICE = re.compile(r"/dev/video\d+")
-_RECEIVED_HERE: dict[str, Callable[[SplitResult, float], ByteStream]] = {
-    "udp": SocketStream,
-    "tcp": SocketStream,
+_RECEIVED_HERE: dict[str, Callable[[SplitResult, float], Connection]] = {
+    "udp": lambda url, end_s: PolledStream(partial(udp_receiver, url), end_s, is_datagrams=True),
+    "tcp": lambda url, end_s: PolledStream(partial(tcp_client, url), end_s),
     "http": HttpStream,
     "https": HttpStream,
 }
@@ -241,7 +241,7 @@ def _pipe(source: str) -> _Way:
     is_standard_input = source == _STANDARD_INPUT
     name = "standard input" if is_standard_input else source
 
-    def open_pipe() -> int:
+    def open_pipe(_: float) -> int:
         if is_standard_input:
             return os.dup(sys.stdin.fileno())
         return os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -251,7 +251,7 @@ def _pipe(source: str) -> _Way:
             what = "is closed" if sys.stdin is None else "is a terminal"
             raise InputError(f"standard input: {what}; a movie has to be written to it")
 
-    return name, check, partial(PipeStream, open_pipe)
+    return name, check, partial(PolledStream, open_pipe)
 
 
 def _device(path: Path) -> _Way:
@@ -277,8 +277,8 @@ def _url(source: str) -> _Way:
     def connect(end_after_s: float) -> Connection:
         if url.scheme in _RECEIVED_HERE:
             return _RECEIVED_HERE[url.scheme](url, end_after_s)
-        protocols = _RECEIVED_BY_FFMPEG[url.scheme]
-        return FFmpegStream(partial(open_url, source, protocols, end_after_s), end_after_s)
+        open_container = partial(open_url, source, _RECEIVED_BY_FFMPEG[url.scheme])
+        return FFmpegStream(open_container, end_after_s)
 
     return name, partial(_check_url, url, name), connect
 

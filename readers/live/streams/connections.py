@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from threading import Event
-from typing import IO, Protocol, cast
+from typing import IO, cast
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import av
@@ -31,158 +31,76 @@ _LONGEST_LOOK_S = 1.0
 _PIECE_BYTES = 2**16
 _WISHED_BUFFER_BYTES = 2**22
 """For what comes while nothing is received; the system may give less."""
-_OK = 200
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTIONS = 5
 
 
-class Connection(Protocol):
+class Connection(ABC):
     """A stream that FFmpeg takes apart; one thread opens, reads and closes it.
+
+    Parameters
+    ----------
+    end_after_s
+        Silence that is taken for the end.
 
     Attributes
     ----------
     is_received_here
-        Whether FFmpeg reads it through this object, so that it can be called off, and then gives
-        the pictures that it has already.
+        Whether FFmpeg reads it through this object. It can then be called off, and FFmpeg still
+        gives the pictures that it has.
+    is_over
+        Whether no more will come, as far as this object knows.
     error
         What went wrong while it was received; None for nothing.
     """
 
-    is_received_here: bool
-    error: OSError | None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no more will come, as far as this object knows."""
-
-    def open(self) -> InputContainer:
-        """Wait until FFmpeg knows what comes; raise its errors, or `OSError`."""
-
-    def note_packet(self) -> None:
-        """Note that a packet has come."""
-
-    def is_silent(self) -> bool:
-        """Tell whether nothing has come for too long; to be asked again and again."""
-
-    def stop(self) -> None:
-        """Let no more come. From any thread."""
-
-    def close(self) -> None:
-        """Let go of everything; also where `open` has failed."""
-
-
-class ByteStream(ABC):
-    """A file that FFmpeg reads a stream through and cannot be moved about in; see `Connection`.
-
-    Parameters
-    ----------
-    end_after_s
-        Silence that is taken for the end.
-    """
-
-    is_received_here = True
-    size = 0
+    is_received_here = False
+    is_over = False
+    error: OSError | None = None
 
     def __init__(self, end_after_s: float) -> None:
         self._end_after_s = end_after_s
-        self._over = Event()
-        self._is_silent = False
-        self._rest = b""
-        self._position = 0
-        self.error: OSError | None = None
 
+    @abstractmethod
     def open(self) -> InputContainer:
-        """Begin to receive, and wait until FFmpeg knows what comes."""
-        self._connect()
-        return av.open(
-            cast(IO[bytes], self),  # PyAV needs no more of it
-            "r",
-            options=_options("none") | {"format_whitelist": _FORMATS},
-            metadata_errors="replace",
-        )
+        """Wait until FFmpeg knows what comes; raise its errors, or `OSError`."""
 
     @abstractmethod
-    def _connect(self) -> None:
-        """Begin; raise `OSError` where nothing is there."""
-
-    @abstractmethod
-    def _next(self) -> bytes:
-        """Wait for bytes; none at the end. `TimeoutError` if none come for too long."""
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """End the waiting for bytes."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of everything; more than once, and also where `open` has failed."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no more bytes will come."""
-        return self._over.is_set()
+    def is_silent(self) -> bool:
+        """Tell whether nothing has come for too long; to be asked again and again."""
 
     def note_packet(self) -> None:  # noqa: B027 (most need nothing)
-        """Do nothing: silence is that of the bytes."""
+        """Note that a packet has come."""
 
-    def is_silent(self) -> bool:
-        """Tell whether no bytes have come for too long."""
-        return self._is_silent
+    def stop(self) -> None:  # noqa: B027
+        """Let no more come. From any thread."""
 
-    def seekable(self) -> bool:
-        """Tell FFmpeg that it cannot move about."""
-        return False
-
-    def tell(self) -> int:
-        """Position in bytes from the start."""
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        """Read at most `size` bytes, waiting for the first of them; none at the end."""
-        if not self._rest and not self.is_over:
-            self._receive_some()
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        self._position += len(piece)
-        return piece
-
-    def stop(self) -> None:
-        """Let no more bytes come. From any thread."""
-        self._over.set()
-        self._wake()
-
-    def _receive_some(self) -> None:
-        data, error, is_silent = b"", None, False
-        try:
-            data = self._next()
-        except TimeoutError:
-            is_silent = True
-        except (OSError, HTTPException) as problem:
-            error = problem if isinstance(problem, OSError) else OSError(str(problem))
-        if not self.is_over:  # else it was stopped meanwhile
-            self._rest, self.error, self._is_silent = data, error, is_silent
-            if not data:
-                self._over.set()
+    def close(self) -> None:  # noqa: B027
+        """Let go of everything; more than once, and also where `open` has failed."""
 
 
-class FFmpegStream:
-    """A stream that FFmpeg receives itself, and that cannot be called off; see `Connection`.
+class FFmpegStream(Connection):
+    """A stream that FFmpeg receives itself, and that cannot be called off.
 
     Parameters
     ----------
     open_container
-        Opens it.
+        Opens it, given the silence that is taken for the end.
     end_after_s
-        Silence that is taken for the end.
+        See `Connection`.
     """
 
-    is_received_here = is_over = False
-    error: OSError | None = None
-
-    def __init__(self, open_container: Callable[[], InputContainer], end_after_s: float) -> None:
-        self.open = open_container
-        self._end_after_s = end_after_s
+    def __init__(
+        self, open_container: Callable[[float], InputContainer], end_after_s: float
+    ) -> None:
+        super().__init__(end_after_s)
+        self._open_container = open_container
         self._silence_s = 0.0
         self._last_look_s = now_s()
+
+    def open(self) -> InputContainer:
+        """Wait until FFmpeg knows what comes."""
+        return self._open_container(self._end_after_s)
 
     def note_packet(self) -> None:
         """End the silence."""
@@ -195,29 +113,21 @@ class FFmpegStream:
         self._last_look_s = look_s
         return self._silence_s >= self._end_after_s
 
-    def stop(self) -> None:
-        """Do nothing: FFmpeg comes back when it likes."""
-
-    def close(self) -> None:
-        """Do nothing: the container is all there is."""
-
 
 def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
     """Let FFmpeg open a URL, and nothing else than that; every wait of it ends."""
-    options = _options(protocols)
     longest_wait_s = 2 * end_after_s  # ours ends first: FFmpeg tells its own in many ways
-    if url.startswith("rtsp"):
-        options["rtsp_flags"] = "prefer_tcp"  # which loses nothing
+    prefer_tcp = {"rtsp_flags": "prefer_tcp"}  # which loses nothing
     return av.open(
         url,
         "r",
-        options=options,
+        options=_options(protocols) | (prefer_tcp if url.startswith("rtsp") else {}),
         metadata_errors="replace",
         timeout=(longest_wait_s, longest_wait_s),
     )
 
 
-def open_device(path: str) -> InputContainer:
+def open_device(path: str, _: float) -> InputContainer:
     """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
     try:
         return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
@@ -234,133 +144,149 @@ def _options(protocols: str) -> dict[str, str]:
     }
 
 
-class _PolledStream(ByteStream):
-    """Waits for a pipe or a socket, and for a word to stop."""
+class ByteStream(Connection):
+    """A stream of bytes: for FFmpeg a file that cannot be moved about in."""
+
+    is_received_here = True
+    size = 0
 
     def __init__(self, end_after_s: float) -> None:
         super().__init__(end_after_s)
-        self._poll = select.poll()
-        self._listener, self._caller = socket.socketpair()
-        self._poll.register(self._listener, select.POLLIN)
-
-    def _next(self) -> bytes:
-        while True:
-            ready = self._poll.poll(1000 * self._end_after_s)
-            if not ready:
-                raise TimeoutError
-            if self.is_over:
-                return b""
-            with suppress(BlockingIOError):
-                return self._receive()
+        self._is_silent = False
+        self._rest = b""
+        self._position = 0
 
     @abstractmethod
-    def _receive(self) -> bytes:
-        """Take the bytes that are there."""
+    def _connect(self) -> None:
+        """Begin; raise `OSError` where nothing is there."""
 
-    def _wake(self) -> None:
+    @abstractmethod
+    def _next(self) -> bytes:
+        """Wait for bytes; none at the end. `TimeoutError` if none come for too long."""
+
+    def open(self) -> InputContainer:
+        """Begin to receive, and wait until FFmpeg knows what comes."""
+        self._connect()
+        return av.open(
+            cast(IO[bytes], self),  # PyAV needs no more of it
+            "r",
+            options=_options("none") | {"format_whitelist": _FORMATS},
+            metadata_errors="replace",
+        )
+
+    def is_silent(self) -> bool:
+        """Tell whether no bytes have come for too long."""
+        return self._is_silent
+
+    def seekable(self) -> bool:
+        """Tell FFmpeg that it cannot move about."""
+        return False
+
+    def tell(self) -> int:
+        """Position in bytes from the start."""
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Read at most `size` bytes, waiting for the first of them; none at the end."""
+        if not self._rest and not self.is_over:
+            self._receive()
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        self._position += len(piece)
+        return piece
+
+    def _receive(self) -> None:
+        data, error, is_silent = b"", None, False
+        try:
+            data = self._next()
+        except TimeoutError:
+            is_silent = True
+        except (OSError, HTTPException) as problem:
+            error = problem if isinstance(problem, OSError) else OSError(str(problem))
+        if not self.is_over:  # else it was stopped meanwhile
+            self._rest, self.error, self._is_silent = data, error, is_silent
+            self.is_over = not data
+
+
+class PolledStream(ByteStream):
+    """What comes through a pipe or a socket, and can be waited for no longer at once.
+
+    Parameters
+    ----------
+    connect
+        Gives the number of the pipe or socket, given the longest time that it may take.
+    end_after_s
+        See `Connection`.
+    is_datagrams
+        Whether an empty piece says nothing, rather than that the stream has ended.
+    """
+
+    def __init__(
+        self, connect: Callable[[float], int], end_after_s: float, *, is_datagrams: bool = False
+    ) -> None:
+        super().__init__(end_after_s)
+        self._open, self._is_datagrams = connect, is_datagrams
+        self._source: int | None = None
+        self._listener, self._caller = socket.socketpair()
+        self._poll = select.poll()
+        self._poll.register(self._listener, select.POLLIN)
+
+    def _connect(self) -> None:
+        self._source = self._open(self._end_after_s)
+        self._poll.register(self._source, select.POLLIN)
+
+    def _next(self) -> bytes:
+        while self._source is not None:
+            if not self._poll.poll(1000 * self._end_after_s):
+                raise TimeoutError
+            if self.is_over:
+                break
+            with suppress(BlockingIOError):
+                data = os.read(self._source, _PIECE_BYTES)
+                if data or not self._is_datagrams:
+                    return data
+        return b""
+
+    def stop(self) -> None:
+        """Let no more bytes come, and end the waiting for them. From any thread."""
+        self.is_over = True
         with suppress(OSError):  # closed already
             self._caller.send(b"\x00")
 
     def close(self) -> None:
-        """Close both ends of the wire to whoever stops."""
+        """Close the pipe or socket, and both ends of the wire to whoever stops."""
+        source, self._source = self._source, None
+        if source is not None:
+            os.close(source)
         self._listener.close()
         self._caller.close()
 
 
-class PipeStream(_PolledStream):
-    """What another program writes to a pipe.
+def tcp_client(url: SplitResult, timeout_s: float) -> int:
+    """Connect to a server; give the socket's number."""
+    client = socket.create_connection((url.hostname or "", url.port or 0), timeout=timeout_s)
+    client.setblocking(False)
+    return client.detach()
 
-    Parameters
-    ----------
-    open_pipe
-        Gives the pipe's number.
-    end_after_s
-        Silence that is taken for the end.
+
+def udp_receiver(url: SplitResult, _: float) -> int:
+    """Bind a port; give the socket's number.
+
+    The host is an address of this machine, a multicast group, or none for any.
     """
-
-    def __init__(self, open_pipe: Callable[[], int], end_after_s: float) -> None:
-        super().__init__(end_after_s)
-        self._open_pipe = open_pipe
-        self._pipe: int | None = None
-
-    def _connect(self) -> None:
-        """Open the pipe; nothing needs to write to it yet."""
-        self._pipe = self._open_pipe()
-        self._poll.register(self._pipe, select.POLLIN)
-
-    def _receive(self) -> bytes:
-        if self._pipe is None:
-            return b""
-        return os.read(self._pipe, _PIECE_BYTES)
-
-    def close(self) -> None:
-        """Close the pipe."""
-        pipe, self._pipe = self._pipe, None
-        if pipe is not None:
-            os.close(pipe)
-        super().close()
-
-
-class SocketStream(_PolledStream):
-    """What is sent to a UDP port of this machine, or by a TCP server.
-
-    Parameters
-    ----------
-    url
-        ``udp://HOST:PORT`` with an address of this machine, a multicast group, or none for any;
-        ``tcp://HOST:PORT`` of a server.
-    end_after_s
-        Silence that is taken for the end.
-    """
-
-    def __init__(self, url: SplitResult, end_after_s: float) -> None:
-        super().__init__(end_after_s)
-        self._host, self._port = (url.hostname or "").lstrip("@"), url.port or 0
-        self._is_udp = url.scheme == "udp"
-        self._socket: socket.socket | None = None
-
-    def _connect(self) -> None:
-        """Bind the port, or connect to the server."""
-        if self._is_udp:
-            self._socket = _bound(self._host, self._port)
-        else:
-            address = (self._host, self._port)
-            self._socket = socket.create_connection(address, timeout=self._end_after_s)
-        self._socket.setblocking(False)
-        self._poll.register(self._socket, select.POLLIN)
-
-    def _receive(self) -> bytes:
-        if self._socket is None:
-            return b""
-        data = self._socket.recv(_PIECE_BYTES)
-        if not data and self._is_udp:
-            raise BlockingIOError  # an empty datagram says nothing
-        return data
-
-    def close(self) -> None:
-        """Let go of the port, or of the server."""
-        if self._socket is not None:
-            self._socket.close()
-        super().close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host or None, port, family=0 if host else socket.AF_INET, type=socket.SOCK_DGRAM,
+    host = (url.hostname or "").lstrip("@")
+    family, kind, protocol, _canonical_name, address = socket.getaddrinfo(
+        host or None, url.port or 0, family=0 if host else socket.AF_INET, type=socket.SOCK_DGRAM,
         flags=socket.AI_PASSIVE,
     )[0]  # fmt: skip
-    receiver = socket.socket(family, kind, protocol)
-    try:
+    with socket.socket(family, kind, protocol) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WISHED_BUFFER_BYTES)
         if family == socket.AF_INET and 224 <= int(str(address[0]).split(".")[0]) <= 239:
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             group = socket.inet_aton(str(address[0])) + socket.inet_aton("0.0.0.0")  # noqa: S104 (any interface)
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
         receiver.bind(address)
-    except OSError:
-        receiver.close()
-        raise
-    return receiver
+        receiver.setblocking(False)
+        return receiver.detach()
 
 
 class HttpStream(ByteStream):
@@ -392,7 +318,7 @@ class HttpStream(ByteStream):
                     break
                 self.close()
                 url = _redirected(url, location)
-            if response.status != _OK:
+            if response.status != HTTPStatus.OK:
                 raise OSError(f"the server answered {response.status} {response.reason}")
         except HTTPException as error:
             raise OSError(f"the server does not speak HTTP ({error!r})") from error
@@ -410,7 +336,9 @@ class HttpStream(ByteStream):
     def _next(self) -> bytes:
         return b"" if self._response is None else self._response.read1(_PIECE_BYTES)
 
-    def _wake(self) -> None:
+    def stop(self) -> None:
+        """Let no more bytes come, and end the waiting for them. From any thread."""
+        self.is_over = True
         if self._socket is not None:
             with suppress(OSError):  # closed already
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -251,6 +252,53 @@ def test_a_stream_over_http(tmp_path: Path) -> None:
 
     assert len(seen) == NUM_FRAMES
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+
+
+def test_a_server_may_name_another_which_is_not_told_the_password(tmp_path: Path) -> None:
+    data = encode(tmp_path / "a.ts").read_bytes()
+    asked: list[tuple[str, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_response(302 if self.path == "/first?a=1" else 200)
+            self.send_header("Location", f"http://127.0.0.1:{server.server_port}/second")
+            self.end_headers()
+            if self.path == "/second":
+                self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://eve:top%40secret@127.0.0.1:{server.server_port}/first?a=1"
+        with stream_of(url, tmp_path / "r.mkv") as movie:
+            assert len(follow(movie)) == NUM_FRAMES
+        server.shutdown()
+        thread.join(GUARD_S)
+
+    credentials = b64encode(b"eve:top@secret").decode()
+    assert asked == [("/first?a=1", f"Basic {credentials}"), ("/second", None)]
+
+
+def test_a_server_does_not_send_on_to_other_kinds_of_addresses(tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(MovieError, match="sends one on to another kind of address"):
+            stream_of(f"http://127.0.0.1:{server.server_port}/", tmp_path / "r.mkv").__enter__()
+        thread.join(GUARD_S)
 
 
 def jpegs(path: Path) -> list[bytes]:
@@ -602,7 +650,7 @@ def test_time_in_which_the_process_was_stopped_is_no_silence(
 ) -> None:
     times_s = iter([0.0, 0.5, 60.0, 60.5, 69.5])
     monkeypatch.setattr("readers.live.streams.connections.now_s", lambda: next(times_s))
-    stream = FFmpegStream(lambda: pytest.fail("opened"), end_after_s=2.5)
+    stream = FFmpegStream(lambda _: pytest.fail("opened"), end_after_s=2.5)
 
     assert [stream.is_silent() for _ in range(4)] == [False, False, False, True]
 
