@@ -66,19 +66,6 @@ def check_can_be_followed(path: Path) -> None:
             raise MovieError(path, _CANNOT_BE_FOLLOWED.format(format_name("mov", head)))
 
 
-def container_feed(
-    path: Path,
-    *,
-    end_after_s: float | Callable[[], float],
-    wait: Callable[[float], object] | None = None,
-    clock: Callable[[], float] = now_s,
-) -> ContainerFeed:
-    """Follow a file that another program writes; see `GrowingFile` for the parameters."""
-    return ContainerFeed(
-        GrowingFile(path, _is_closed, end_after_s=end_after_s, wait=wait, clock=clock)
-    )
-
-
 def _is_closed(file: IO[bytes], size: int) -> bool:
     """Tell whether a recorder is done with a file; most formats never do."""
     is_closed = _CLOSED.get(container_format(read_head(file)) or "")
@@ -98,18 +85,29 @@ class ContainerFeed:
 
     Parameters
     ----------
-    file
+    path
         The file; what it holds tells its format.
+    end_after_s
+        Silence that is taken for the end.
+    wait, clock
+        As of `GrowingFile`.
     """
 
+    is_recorded_here = False
     tells_times = True
 
-    def __init__(self, file: GrowingFile) -> None:
-        self.path = file.path
-        self.is_recorded_here = file.is_recorded_here
+    def __init__(
+        self,
+        path: Path,
+        *,
+        end_after_s: float | Callable[[], float],
+        wait: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = now_s,
+    ) -> None:
+        self.path = path
         self.format = ""
         self.notes: tuple[str, ...] = ()
-        self._file = file
+        self._file = GrowingFile(path, _is_closed, end_after_s=end_after_s, wait=wait, clock=clock)
         self._resources = ExitStack()
         self._source: _Source | None = None
         self._avi_index: AviIndex | None = None
@@ -131,14 +129,14 @@ class ContainerFeed:
                 source = self._open_source(container_format(head))
                 self._source = self._resources.enter_context(source)
             except av.error.FFmpegError:
-                self._file.raise_error()
+                self._file.raise_interrupt()
                 if self.ended_by is None:
                     raise
                 raise self._file.nothing_came() from None
-            self._file.raise_error()
+            self._file.raise_interrupt()
         self.format = format_name(self._source.container.format.name, head)
         note = other_videos(self.stream)
-        self.notes = self._file.notes if note is None else (*self._file.notes, note)
+        self.notes = () if note is None else (note,)
         if self.format == "avi":
             self._avi_index = AviIndex(self.stream)
 
@@ -177,7 +175,7 @@ class ContainerFeed:
                 self._damage = f"cannot be read beyond frame {self._num_given} ({reason})"
         finally:
             self._is_over = True
-        self._file.raise_error()
+        self._file.raise_interrupt()
         if self._damage is None:
             self._file.wait_for_end()  # an index may be written behind the last frame
         if self._avi_index is not None and self.ended_by in ("closed", "silent"):

@@ -48,14 +48,7 @@ class GrowingFile:
         What has happened to the file while it was followed, in one line; None for nothing.
     error
         What went wrong while it was read; None where nothing did.
-    is_recorded_here
-        Whether this program writes the file, which is then closed however its source ends.
-    notes
-        What the user should know of the source of the file.
     """
-
-    is_recorded_here = False
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -78,7 +71,7 @@ class GrowingFile:
         self._last_growth_s = 0.0
         self._position = 0
         self._end: int | None = None
-        self._lost_error: BaseException | None = None
+        self._interrupt: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
         self.error: OSError | None = None
@@ -97,11 +90,6 @@ class GrowingFile:
         self._identity = _identity(os.fstat(self._file.fileno()))
         self._last_growth_s = self._clock()
         self.watch()
-
-    @property
-    def path(self) -> Path:
-        """Where the file is."""
-        return self._path
 
     @property
     def size(self) -> int:
@@ -130,24 +118,24 @@ class GrowingFile:
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end.
 
-        An interrupt is taken for the end, and kept for `raise_error`: FFmpeg would lose it.
+        An interrupt is taken for the end, and kept for `raise_interrupt`: FFmpeg would lose it.
         """
         try:
             if not self.wait_for(self._position + 1):
                 return b""
             data = self.peek(self._position, min(size, self.size - self._position))
         except KeyboardInterrupt as interrupt:
-            self._lost_error = interrupt
+            self._interrupt = interrupt
             self._finish("stopped")
             return b""
         self._position += len(data)
         return data
 
-    def raise_error(self) -> None:
+    def raise_interrupt(self) -> None:
         """Raise an interrupt, or another error, that came while FFmpeg read, once."""
-        error, self._lost_error = self._lost_error, None
-        if error is not None:
-            raise error
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            raise interrupt
 
     def wait_for(self, size: int) -> bool:
         """Wait until the file has as many bytes; False if it never will."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from readers.container.feed import ContainerFeed, check_can_be_followed, container_feed
+from readers.container.feed import ContainerFeed, check_can_be_followed
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
@@ -34,7 +34,7 @@ from readers.live.streams.connections import (
     tcp_client,
     udp_receiver,
 )
-from readers.live.streams.recorded_stream import RecordedStream
+from readers.live.streams.recorded_stream import RecordedStream, StreamFeed
 
 _POLL_S = 0.01
 _SETTLED_S = 1.0
@@ -217,7 +217,7 @@ class _Stream:
     def movies(self) -> Generator[LiveMovie, None, None]:
         connection = self.connection(self.end_after_s)
         recorded = RecordedStream(self.name, connection, self.recording(0), self.end_after_s)
-        yield LiveMovie(ContainerFeed(recorded), self.crop, newest_only=self.newest_only)
+        yield LiveMovie(StreamFeed(recorded), self.crop, newest_only=self.newest_only)
 
 
 _Way = tuple[str, Callable[[], None], Callable[[float], Connection]]
@@ -226,8 +226,8 @@ _Way = tuple[str, Callable[[], None], Callable[[float], Connection]]
 
 def _file_feed(path: Path, end_after_s: Callable[[], float]) -> Feed:
     with movie_errors(path), open_regular_file(path) as file:
-        feed = IsxbFeed if is_isxb(path, read_head(file)) else container_feed
-    return feed(path, end_after_s=end_after_s)
+        kind = IsxbFeed if is_isxb(path, read_head(file)) else ContainerFeed
+    return kind(path, end_after_s=end_after_s)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from readers.container.feed import ContainerFeed
 from readers.container.packet_decoder import PacketDecoder
 from readers.container.reader import period_in_stream
 from readers.container.stretches import Stretches
@@ -42,6 +44,21 @@ _IN_ANOTHER_ORDER = (
 )
 
 
+class StreamFeed(ContainerFeed):
+    """Packets of a stream, as they are in its recording; see `Feed`."""
+
+    is_recorded_here = True
+
+    def __init__(self, recorded: RecordedStream) -> None:
+        super().__init__(recorded.path, end_after_s=math.inf)  # the recording tells its end
+        self._file = self._recorded = recorded
+
+    def open(self) -> None:
+        """Wait for the first picture, and for what the recording tells of it."""
+        super().open()
+        self.notes += self._recorded.notes
+
+
 class RecordedStream(GrowingFile):
     """The recording of a stream, which a thread of its own writes; see `GrowingFile`.
 
@@ -62,16 +79,18 @@ class RecordedStream(GrowingFile):
 
     Attributes
     ----------
+    path
+        The recording.
     notes
         What the user should know of the stream; known once opened.
     """
-
-    is_recorded_here = True
 
     def __init__(self, name: str, connection: Connection, path: Path, end_after_s: float) -> None:
         super().__init__(
             path, lambda *_: False, end_after_s=end_after_s, wait=self._wait_for_picture
         )
+        self.path = path
+        self.notes: tuple[str, ...] = ()
         self._name = name
         self._connection = connection
         self._thread = Thread(target=self._receive, name="stream", daemon=True)
@@ -95,7 +114,7 @@ class RecordedStream(GrowingFile):
         """
         self._thread.start()
         if not self.wait_for(1):
-            self.raise_error()
+            self.raise_interrupt()
             raise self.nothing_came()
         super().open()
 
@@ -155,7 +174,7 @@ class RecordedStream(GrowingFile):
             self._end_with(error)
         except Exception as error:  # raised by the thread that reads
             if self._reason is None and not self._connection.is_silent():
-                self._lost_error = error
+                self._interrupt = error
             self._end_with(None)
         finally:
             self._complete()

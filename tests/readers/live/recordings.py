@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers import inspect_movie, open_movie
-from readers.container.feed import ContainerFeed, container_feed
+from readers.container.feed import ContainerFeed
 from readers.frames import FrameBatch, FrameStatus
 from readers.isxb.feed import IsxbFeed
 from readers.live.movie import LiveMovie
@@ -182,7 +182,7 @@ class Recorder:
         self.num_made += 1
 
     def feed(self, end_after_s: float = 0.5) -> ContainerFeed | IsxbFeed:
-        kind = IsxbFeed if self.path.suffix == ".isxb" else container_feed
+        kind = IsxbFeed if self.path.suffix == ".isxb" else ContainerFeed
         return kind(self.path, end_after_s=end_after_s, wait=self.wait, clock=self.clock)
 
     def movie(self, *, newest_only: bool = False, end_after_s: float = 0.5) -> LiveMovie:
