@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import fill_image
+from readers.base import DecodedFrame, fill_image
 from readers.container.parts import cut_off
 from readers.container.picture_sizes import PictureSizes
 from readers.container.reader import stands_strict_decoding
@@ -26,8 +27,7 @@ from readers.errors import MovieError, joined, movie_errors
 from readers.frame_period import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, EndedBy, Feed
-from readers.live.live_rows import LiveRow, LiveRows
-from readers.live.packet_queue import PacketQueue
+from readers.live.live_rows import LiveRows, PacketQueue
 from readers.orientation import orientation_of
 from readers.pixels import GreyConverter, RgbConverter
 
@@ -62,7 +62,7 @@ class LiveMovie:
         self._resources = ExitStack()
         self._queue = PacketQueue(_MOST_QUEUED_BYTES)
         self._packets: Iterator[ArrivedPacket] = iter(())
-        self._ready: deque[LiveRow] = deque()
+        self._ready: deque[DecodedFrame] = deque()
         self._stands_alone = False
         self._next_frame_index = 0
         self._num_received = 0
@@ -277,7 +277,7 @@ class LiveMovie:
             return 0
         return self._feed.num_waiting_bytes * self._num_received // self._num_received_bytes
 
-    def _next_rows(self, most: int, *, look: bool) -> list[LiveRow]:
+    def _next_rows(self, most: int, *, look: bool) -> list[DecodedFrame]:
         """Take the rows that are there, at most `most`; wait for the first."""
         while len(self._ready) < most and not self._is_cancelled:
             if self._ready and not len(self._queue):
@@ -293,7 +293,7 @@ class LiveMovie:
             self._let_go(keep_newest=look and not self._is_behind())
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
-    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[LiveRow]:
+    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[DecodedFrame]:
         if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
             return self._rows.pass_over(arrived)
         return self._rows.put(arrived)
@@ -302,17 +302,18 @@ class LiveMovie:
         """Tell whether another frame waits already; bytes may be a part of one only."""
         return len(self._queue) > 0 or self._num_in_file() > 1
 
-    def _add(self, rows: Iterable[LiveRow]) -> None:
+    def _add(self, rows: Iterable[DecodedFrame]) -> None:
         for row in rows:
             self._sizes.look(row.picture)
             self._ready.append(row)
 
     def _let_go(self, *, keep_newest: bool) -> None:
-        for row in reversed(self._ready):
-            if keep_newest and row.picture is not None:
-                keep_newest = False
-            else:
-                row.pass_over()
+        """Skip the pictures that wait, but for the newest where that is kept."""
+        for index in reversed(range(len(self._ready))):
+            row = self._ready[index]
+            if row.picture is not None and not keep_newest:
+                self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
+            keep_newest = keep_newest and row.picture is None
 
     def _end(self) -> None:
         """Take what is inside the decoder, once."""
@@ -329,7 +330,7 @@ class LiveMovie:
                 return cut_off(self.path) is not None
         return self.ended_by != "closed"
 
-    def _fill(self, images: NDArray[np.uint8], rows: list[LiveRow]) -> NDArray[np.uint8]:
+    def _fill(self, images: NDArray[np.uint8], rows: list[DecodedFrame]) -> NDArray[np.uint8]:
         status = np.array([row.status for row in rows], np.uint8)
         if (status == FrameStatus.SKIPPED).all():
             return status

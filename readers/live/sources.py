@@ -113,18 +113,19 @@ def open_live(
     InputError
         If it is nothing that can be followed. `LiveSource.check` looks further.
     """
+    make_movie = partial(LiveMovie, crop=crop, newest_only=newest_only)
     is_url = "://" in source
     path = Path(source.removeprefix(_DEVICE_PREFIX))
     is_device = source.startswith(_DEVICE_PREFIX) or _DEVICE.fullmatch(source) is not None
     if is_url or is_device or source == _STANDARD_INPUT or _is_pipe(path):
         way = _device(path) if is_device else _pipe(source) if not is_url else _url(source)
-        return _Stream(*way, crop, end_after_s, newest_only, recording)
+        return _Stream(*way, make_movie, end_after_s, recording)
     with movie_errors(path):
         is_folder = path.is_dir()
     if is_folder:
         folder = Folder(path, SUFFIXES, clock)
-        return _Files(folder, crop, end_after_s, newest_only, wait, clock)
-    return _File(path, crop, end_after_s, newest_only, wait, clock)
+        return _Files(folder, make_movie, end_after_s, wait, clock)
+    return _File(path, make_movie, end_after_s, wait, clock)
 
 
 @dataclass
@@ -132,9 +133,8 @@ class _File:
     """One file that is being written, or is about to be."""
 
     path: Path
-    crop: CropRectangle | None
+    make_movie: Callable[[Feed], LiveMovie]
     end_after_s: float
-    newest_only: bool
     wait: Callable[[float], object]
     clock: Callable[[], float]
     is_recorded = False
@@ -154,8 +154,7 @@ class _File:
             if self.clock() >= give_up_s:
                 raise MovieError(self.path, f"did not appear within {self.end_after_s:g} s")
             self.wait(_POLL_S)
-        feed = _file_feed(self.path, lambda: self.end_after_s)
-        yield LiveMovie(feed, self.crop, newest_only=self.newest_only)
+        yield self.make_movie(_file_feed(self.path, lambda: self.end_after_s))
 
 
 @dataclass
@@ -163,9 +162,8 @@ class _Files:
     """A folder that a recorder fills with one file after the other."""
 
     folder: Folder
-    crop: CropRectangle | None
+    make_movie: Callable[[Feed], LiveMovie]
     end_after_s: float
-    newest_only: bool
     wait: Callable[[float], object]
     clock: Callable[[], float]
     is_recorded = False
@@ -184,9 +182,7 @@ class _Files:
             path = self._next(patience_s)
             if path is None:
                 return
-            movie = LiveMovie(
-                _file_feed(path, self._silence_s), self.crop, newest_only=self.newest_only
-            )
+            movie = self.make_movie(_file_feed(path, self._silence_s))
             yield movie
             ended_by = movie.ended_by
 
@@ -208,16 +204,15 @@ class _Stream:
     name: str
     check: Callable[[], None]
     connection: Callable[[float], Connection]
-    crop: CropRectangle | None
+    make_movie: Callable[[Feed], LiveMovie]
     end_after_s: float
-    newest_only: bool
     recording: Callable[[int], Path]
     is_recorded = True
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         connection = self.connection(self.end_after_s)
         recorded = RecordedStream(self.name, connection, self.recording(0), self.end_after_s)
-        yield LiveMovie(StreamFeed(recorded), self.crop, newest_only=self.newest_only)
+        yield self.make_movie(StreamFeed(recorded))
 
 
 _Way = tuple[str, Callable[[], None], Callable[[float], Connection]]

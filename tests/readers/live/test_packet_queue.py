@@ -9,7 +9,7 @@ import av
 from av.video.stream import VideoStream
 
 from readers.growing.feed import ArrivedPacket
-from readers.live.packet_queue import PacketQueue
+from readers.live.live_rows import PacketQueue
 
 
 def packet(size: int, number: int = 0) -> ArrivedPacket:
