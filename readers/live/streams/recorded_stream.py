@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from threading import Event, RLock, Thread
+from threading import Event, Lock, Thread
 from typing import cast
 
 import av
@@ -94,7 +94,7 @@ class RecordedStream(GrowingFile):
         self._name = name
         self._connection = connection
         self._thread = Thread(target=self._receive, name="stream", daemon=True)
-        self._lock = RLock()
+        self._lock = Lock()
         self._has_grown = Event()
         self._recording: Recording | None = None
         self._times = RecordingClock(has_times=True)
@@ -121,7 +121,7 @@ class RecordedStream(GrowingFile):
     def close(self) -> None:
         """Let go of the stream, and close the file."""
         self.stop()
-        if self._thread.is_alive():
+        if self._connection.is_received_here and self._thread.is_alive():
             self._thread.join(_LONGEST_FAREWELL_S)
         super().close()
 
@@ -153,9 +153,13 @@ class RecordedStream(GrowingFile):
             self._complete()
 
     def _complete(self) -> None:
+        """Close the recording, once."""
         with self._lock:
             if not self._is_complete and self._recording is not None:
-                self._recording.close()
+                try:
+                    self._recording.close()
+                except OSError as error:
+                    self._interrupt = error
             self._is_complete = True
         self._has_grown.set()
 
@@ -173,9 +177,9 @@ class RecordedStream(GrowingFile):
         except (av.error.FFmpegError, OSError) as error:
             self._end_with(error)
         except Exception as error:  # raised by the thread that reads
-            if self._reason is None and not self._connection.is_silent():
-                self._interrupt = error
             self._end_with(None)
+            if self._reason == "closed" or not isinstance(error, MovieError):
+                self._interrupt = error
         finally:
             self._complete()
 
@@ -216,7 +220,6 @@ class RecordedStream(GrowingFile):
             except OSError as error:
                 reason = error.strerror or error
                 self._end_stream("damaged", f"cannot be recorded any further ({reason})")
-            if self._is_complete:
                 return
         if self._recording is None:
             is_mp4 = container.format.name.startswith("mov")
