@@ -63,7 +63,7 @@ def run(
     """
     with naming_lack_of_memory(), ExitStack() as resources:
         movies = undisturbed(inspect_movies, job.movies)
-        load = load or partial(load_for, job)
+        load = load or partial(load_for, job, image_shapes=_image_shapes(job, movies))
         place, context = _prepare(job, movies, progress or SilentProgress(), load, resources)
         context = replace(context, most_frames=most_frames)
         identity = _identity(context, movies)
@@ -85,6 +85,12 @@ def run(
     return run_result(written, results)
 
 
+def _image_shapes(job: Job, movies: Sequence[MovieInfo]) -> list[tuple[int, ...]]:
+    """Tell the sizes of the pictures that will come, each once."""
+    parts = movies if job.crop_rect is None else [job.crop_rect]
+    return list(dict.fromkeys((part.height, part.width, 3) for part in parts))
+
+
 def _prepare(
     job: Job,
     movies: Sequence[MovieInfo],
@@ -97,8 +103,6 @@ def _prepare(
         for movie in movies:
             job.crop_rect.check_inside(movie)
     export = read_export(job.model or MODEL_DIR)
-    for part in movies if job.crop_rect is None else [job.crop_rect]:
-        export.check_images((part.height, part.width, 3))
     follow = follow_settings(job, export)
     style = overlay_style(job, export.body_parts)
     place = Workplace(job, output_directory(job.output_dir))
