@@ -36,7 +36,7 @@ from engine.runs.all_movies import (
 from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
-from engine.watch.progress import MovieWatch, Progress, SilentProgress
+from engine.watch.progress import MovieWatch, Progress
 from engine.watch.status_file import MADE_BY
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
 from readers.growing.feed import EndedBy
@@ -109,7 +109,7 @@ def live(
         _check_recordings(job, recorder)
         folder = place.folder
         sinks = JobSinks(job, export, style, folder.outputs, folder.note_whole)
-        progress = progress or SilentProgress()
+        progress = progress or Progress()
         audience = Audience(chosen, export, style, sinks.in_saved_coordinates, progress)
         with audience, closing(load(export, job.runtime)) as model:
             run = RunContext(job, export, model, sinks, folder, progress, follow)

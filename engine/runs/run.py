@@ -23,7 +23,7 @@ from engine.runs.all_movies import RunResult, make_outputs, run_result
 from engine.runs.disk_space import space_warning
 from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import RunContext
-from engine.watch.progress import Progress, SilentProgress
+from engine.watch.progress import Progress
 from readers import MovieInfo, inspect_movies
 
 
@@ -64,7 +64,7 @@ def run(
     with naming_lack_of_memory(), ExitStack() as resources:
         movies = undisturbed(inspect_movies, job.movies)
         load = load or partial(load_for, job, image_shapes=_image_shapes(job, movies))
-        place, context = _prepare(job, movies, progress or SilentProgress(), load, resources)
+        place, context = _prepare(job, movies, progress or Progress(), load, resources)
         context = replace(context, most_frames=most_frames)
         identity = _identity(context, movies)
         place.earlier.check(job.output_dir, identity, movies)

@@ -9,7 +9,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, NoReturn, Protocol
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
@@ -27,8 +27,8 @@ _PLAIN_INTERVAL_S = 10.0
 _USUAL_COLUMNS = 80
 
 
-class Progress(Protocol):
-    """Is told about work as it goes."""
+class Progress:
+    """Is told about work as it goes, and says nothing; others show what they are told."""
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Begin a movie, of as many frames as its header claims, or something else that counts.
@@ -46,35 +46,13 @@ class Progress(Protocol):
         """Say what happens now, in one line."""
 
     def warn(self, message: str) -> None:
-        """Say something that the user should know, in one line."""
+        """Say something that the user should know, in one line; the run's result holds it too."""
 
     def show(self, snapshot: StatusSnapshot) -> None:
         """Tell how a live run is doing, unless that was done a moment ago and nothing is new."""
 
 
-class SilentProgress:
-    """Says nothing; for callers from Python."""
-
-    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
-        """Begin."""
-
-    def advance(self, done: int) -> None:
-        """Go on."""
-
-    def end(self) -> None:
-        """End."""
-
-    def note(self, message: str) -> None:
-        """Pass over it."""
-
-    def warn(self, message: str) -> None:
-        """Pass over a warning; the run's result holds it too."""
-
-    def show(self, snapshot: StatusSnapshot) -> None:
-        """Pass over it."""
-
-
-class BarProgress:
+class BarProgress(Progress):
     """A bar with frames per second and time left, for a terminal.
 
     While a movie is recorded, a line that is written over tells how the run is doing. It is no
@@ -139,7 +117,7 @@ class BarProgress:
             self._line = None
 
 
-class PlainProgress:
+class PlainProgress(Progress):
     """A line every ten seconds, for logs and pipes."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -259,7 +237,7 @@ def progress_for(stream: IO[str] | None = None) -> Progress:
     """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
     stream = stream if stream is not None else sys.stderr
     if stream is None:  # as where standard error was closed by `2>&-`
-        return SilentProgress()
+        return Progress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.recorder import Recorder, open_recorder
 from engine import Job, RunResult, live
 from engine.inference import ModelExport, PoseModel
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 from engine.watch.status import StatusSnapshot
 from tests.engine.stopping import CountingModel
 from tests.small_movies import HEIGHT, WIDTH, pictures
@@ -28,7 +28,7 @@ START = {".mp4": 30, ".mkv": 15, ".ts": 30}
 FRAME_RATE = 30
 
 
-class Watcher(SilentProgress):
+class Watcher(Progress):
     """Keeps what a live run says."""
 
     def __init__(self) -> None:
