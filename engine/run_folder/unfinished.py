@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from engine.run_folder.journal import read_journal
+from engine.run_folder.journal import JournalContent, read_journal
 from engine.run_folder.output_names import UNFINISHED, OutputDirectory
 from engine.untrusted.small_files import SettingsError, read_json
 from readers import InputError
@@ -91,8 +91,16 @@ class UnfinishedRun:
     @property
     def num_frames(self) -> int:
         """Frames that are in its journals."""
-        journals = map(read_journal, self.path.glob("*.journal"))
-        return sum(content.num_frames for content in journals if content is not None)
+        return sum(content.num_frames for content in self._journals())
+
+    @property
+    def has_recorded_movies(self) -> bool:
+        """Whether there are journals with the times of recorded movies."""
+        return any(not content.is_live for content in self._journals())
+
+    def _journals(self) -> list[JournalContent]:
+        found = map(read_journal, self.path.glob("*.journal"))
+        return [content for content in found if content is not None]
 
     @property
     def exists(self) -> bool:
@@ -225,10 +233,10 @@ class UnfinishedRun:
 
     def keep_journals(self) -> None:
         """Remove all but the journals, with which the outputs can be made again."""
-        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
-        self._remove_except(*kept, *self.path.glob("*.journal"))
         record = self.known_record()
         self.write_record(replace(record, overwrite=True, is_finished=False, outputs={}))
+        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
+        self._remove_except(*kept, *self.path.glob("*.journal"))
 
     def _remove_except(self, *kept: Path) -> None:
         self.check_held()

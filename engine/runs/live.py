@@ -134,7 +134,8 @@ def _check_recordings(job: Job, source: LiveSource) -> None:
 def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult:
     identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
     place.earlier.check(run.job.output_dir, identity, None)
-    if place.earlier.unfinished is not None and place.earlier.unfinished.is_finished:
+    unfinished = place.earlier.unfinished
+    if unfinished and (unfinished.is_finished or place.folder.has_recorded_movies):
         raise InputError(
             f"output directory {run.job.output_dir}: its recording has ended; "
             "go on with posestream run MOVIE --resume"

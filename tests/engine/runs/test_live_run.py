@@ -165,6 +165,8 @@ def test_skipped_frames_keep_their_rows_and_can_be_filled_in(tmp_path: Path) -> 
     poses = pd.read_hdf(job.output_dir / POSES).to_numpy()
     assert len(poses) == 30
     assert np.isnan(poses).any(axis=1).sum() == num_skipped + 2
+    with pytest.raises(InputError, match="its recording has ended; go on with posestream run"):
+        run_live(camera, replace(job, resume=True))
 
     run(replace(run_job(camera.path, job), resume=True), load=rest)
 
