@@ -70,7 +70,8 @@ def settle_movies(
         folder.check_held()
         settled = read_journal(settled_path)
         if settled is None or not settled.is_ended or num_unchanged < settled.num_frames:
-            keep_segments(folder.outputs.labelled_movie(number), num_unchanged)
+            for output in folder.outputs.kept(number):
+                keep_segments(output, num_unchanged)
         settled_path.replace(path)
 
 
