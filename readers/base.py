@@ -1,4 +1,4 @@
-"""What every reader does the same way: fill a buffer with the next frames."""
+"""The reader of a movie, as far as it is the same for every format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import av
 import av.error
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
 from readers.errors import joined, movie_errors
-from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.frames import FrameBatch, FrameStatus, MovieInfo, TrackerBox
+from readers.pixels import Converter, RgbConverter
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,7 @@ class DecodedFrame:
     time_s: float
     hardware_counter_us: float = math.nan
     status: FrameStatus = FrameStatus.DECODED
-    tracker_box: tuple[float, float, float, float] | None = None
-
-
-class Converter(Protocol):
-    """Writes a decoded picture's pixels into a buffer."""
-
-    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
-        """Write the picture, cropped, to `into`, uint8 (height, width, 3), RGB."""
+    tracker_box: TrackerBox | None = None
 
 
 @dataclass
@@ -68,15 +62,16 @@ class MovieReader(ABC):
     def __post_init__(self) -> None:
         if self.crop is not None:
             self.crop.check_inside(self.info)
-        self._converter = self._make_converter()
+        self._converter = self.converter(self.info, self.crop)
 
     @abstractmethod
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         """Open the file and yield every frame of the movie, in order."""
 
-    @abstractmethod
-    def _make_converter(self) -> Converter:
-        """Make what turns this movie's pictures into RGB pixels."""
+    @staticmethod
+    def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:
+        """Make what turns pictures of this format into RGB pixels."""
+        return RgbConverter(movie, crop)
 
     @property
     def damage(self) -> str | None:
@@ -86,9 +81,8 @@ class MovieReader(ABC):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images that `read` fills."""
-        if self.crop is None:
-            return self.info.height, self.info.width, 3
-        return self.crop.height, self.crop.width, 3
+        area = self.crop or self.info
+        return area.height, area.width, 3
 
     def __enter__(self) -> Self:
         self._frames = self._decode()
@@ -129,6 +123,7 @@ class MovieReader(ABC):
         hardware_counter_us = np.empty(capacity)
         status = np.empty(capacity, np.uint8)
         tracker_boxes = None
+        corner = (0, 0, 0, 0) if self.crop is None else 2 * (self.crop.left, self.crop.top)
         count = 0
         with movie_errors(self.info.path):
             while count < capacity and (frame := next(self._frames, None)) is not None:
@@ -138,7 +133,7 @@ class MovieReader(ABC):
                 if frame.tracker_box is not None:
                     if tracker_boxes is None:
                         tracker_boxes = np.full((capacity, 4), np.nan)
-                    tracker_boxes[count] = self._in_images(frame.tracker_box)
+                    tracker_boxes[count] = np.subtract(frame.tracker_box, corner)
                 count += 1
         if count == 0:
             return None
@@ -198,10 +193,6 @@ class MovieReader(ABC):
             return num_frames
         return min(num_frames, self.most_frames - self._next_frame_index)
 
-    def _in_images(self, box: tuple[float, float, float, float]) -> NDArray[np.float64]:
-        corner = (0, 0) if self.crop is None else (self.crop.left, self.crop.top)
-        return np.subtract(box, (*corner, *corner), dtype=np.float64)
-
     def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
         if fill_image(image, frame.picture, self._converter, self.info):
             return frame.status
@@ -212,7 +203,8 @@ def fill_image(
     image: NDArray[np.uint8], picture: av.VideoFrame | None, converter: Converter, movie: MovieInfo
 ) -> bool:
     """Write a picture's pixels; black, and False, where there are none that can be used."""
-    if picture is not None and fits(picture, movie):
+    # Poses in a picture of another size would mislead.
+    if picture is not None and (picture.width, picture.height) == movie.stored_size:
         try:
             converter.convert(picture, image)
         except av.error.FFmpegError:
@@ -223,6 +215,28 @@ def fill_image(
     return False
 
 
-def fits(picture: av.VideoFrame, movie: MovieInfo) -> bool:
-    """Tell whether a picture has the movie's size; poses in another would mislead."""
-    return (picture.width, picture.height) == movie.stored_size
+class PictureSizes:
+    """The size of a movie's pictures, as far as they were looked at in order.
+
+    Attributes
+    ----------
+    change
+        Both sizes, and the first frame of another one, in one line; None where there is none.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[int, int] | None = None
+        self._num_frames = 0
+        self.change: str | None = None
+
+    def look(self, picture: av.VideoFrame | None) -> None:
+        """Look at the next frame."""
+        if picture is not None and self.change is None:
+            width, height = self._first = self._first or (picture.width, picture.height)
+            if (picture.width, picture.height) != self._first:
+                self.change = (
+                    f"changes its size at frame {self._num_frames}, from {width} x {height} to "
+                    f"{picture.width} x {picture.height} pixels; frames that are not of the first "
+                    "size are not looked at, and their poses are NaN"
+                )
+        self._num_frames += 1

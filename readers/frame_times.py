@@ -1,8 +1,76 @@
-"""When the frames of a container are shown."""
+"""The times of a movie's frames, and the time from one to the next."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
+
+from av.video.stream import VideoStream
+
+from readers.container.avi_index import chunks_per_frame
+from readers.errors import MovieError
+
+_SHORTEST_S = Fraction(1, 1_000_000)
+_LONGEST_S = Fraction(86_400)
+UNKNOWN_S = Fraction(1, 25)
+"""Where nothing tells it: what a movie is then shown at."""
+WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe", "vc1", "vvc")
+"""Formats whose times, and mean rate, FFmpeg makes up."""
+_HIGHEST_RATE = 1000
+"""What tells more, without telling how many frames there are, tells the unit of its times."""
+
+
+def check_frame_period(path: Path, period_s: Fraction) -> None:
+    """Raise `MovieError` unless the period lies between a microsecond and a day."""
+    if not _SHORTEST_S <= period_s <= _LONGEST_S:
+        raise MovieError(
+            path,
+            f"claims {float(period_s):.3g} s from frame to frame; "
+            "allowed are 1e-06 (a microsecond) to 86400 (a day)",
+        )
+
+
+def frame_period_s(path: Path, stream: VideoStream, step_s: Fraction | None = None) -> Fraction:
+    """Give the nominal time from frame to frame of a stream that was opened.
+
+    That is the mean of its frames, which FFmpeg knows where there are a few of them; otherwise
+    what the pictures' own headers tell. FFmpeg's guess, which takes fields for frames, comes last.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    stream
+        The stream.
+    step_s
+        Time between its first frames, or that the first is shown for; None where that is unknown.
+
+    Raises
+    ------
+    MovieError
+        If it is out of this world.
+    """
+    mean, guessed = stream.average_rate, stream.guessed_rate
+    own = stream.codec_context.framerate
+    name = stream.container.format.name
+    is_made_up = name in WITHOUT_TIMES and own
+    is_unit = mean and mean > _HIGHEST_RATE and name != "avi" and not stream.frames
+    period_s = UNKNOWN_S
+    if mean and mean > 0 and not is_made_up and not is_unit:
+        period_s = chunks_per_frame(stream)[0] / Fraction(mean)
+    elif own and 0 < own <= _HIGHEST_RATE:
+        period_s = 1 / Fraction(own)
+    elif step_s:
+        period_s = step_s
+    elif guessed and 0 < guessed < _HIGHEST_RATE:
+        period_s = 1 / Fraction(guessed)
+    check_frame_period(path, period_s)
+    return period_s
+
+
+def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
+    """Give a frame period in units of a stream's times, at least one."""
+    return max(1, round(period_s / (stream.time_base or period_s)))
 
 
 class FrameClock:

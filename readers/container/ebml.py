@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+
+from readers.container.boxes import ReadAt
 
 _HEAD_BYTES = 4096
 _MOST_RECORDINGS = 10_000
@@ -64,7 +65,7 @@ def segment_place(head: bytes) -> int | None:
     return start + len(SEGMENT) if head.startswith(SEGMENT, start) else None
 
 
-def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
+def recordings(read_at: ReadAt, file_size: int) -> Iterator[tuple[int, int]]:
     """Yield where each recording of a Matroska file begins, and where it says that it ends.
 
     There is more than one where files were joined, at most 10,000 are found. The end is 0 where it
@@ -74,8 +75,7 @@ def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
     for _ in range(_MOST_RECORDINGS):
         if start >= file_size:
             return
-        file.seek(start)
-        head = file.read(_HEAD_BYTES)
+        head = read_at(start, _HEAD_BYTES)
         place = segment_place(head)
         field = None if place is None else read_size(head, place)
         if field is None:

@@ -9,9 +9,8 @@ from typing import IO
 
 from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import MOST_PIXELS, open_regular_file
-from readers.frame_period import UNKNOWN_S, check_frame_period
+from readers.frame_times import UNKNOWN_S, check_frame_period
 from readers.frames import MovieInfo
-from readers.isxb.damage import layout_damage
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import find_lost_pictures
 from readers.isxb.metadata import (
@@ -49,7 +48,7 @@ def inspect_isxb(path: Path) -> MovieInfo:
         width, height, period_s = _session(path, file, layout)
         samples = _SampleSpan.of(path, layout)
         num_dropped = _num_dropped(path, layout)
-        damage = layout_damage(layout, samples.count, num_dropped)
+        damage = layout.damage(samples.count, num_dropped)
         if layout.is_whole:
             _check_counts(path, layout, samples, num_dropped)
             damage = _picture_damage(path, layout, width, height)

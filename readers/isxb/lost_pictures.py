@@ -9,7 +9,7 @@ from math import ceil, inf
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.isxb.jpeg_search import Extent, extents
+from readers.isxb.jpegs import Extent, extents
 from readers.isxb.layout import IsxbLayout
 
 _NUM_NEIGHBOURS = 16

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from readers.errors import MovieError
 from readers.ffmpeg import Demuxer, WatchedFile, demuxer
-from readers.isxb.jpeg_search import END_OF_PICTURE, is_flawed_picture
+from readers.isxb.jpegs import END_OF_PICTURE, is_flawed_picture
 from readers.isxb.layout import START_OF_PICTURE, IsxbLayout, Part
 
 _READ_AHEAD_BYTES = 2**20

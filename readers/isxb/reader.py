@@ -12,17 +12,18 @@ from typing import cast
 import av
 from av.video.stream import VideoStream
 
-from readers.base import Converter, DecodedFrame, MovieReader
+from readers.base import DecodedFrame, MovieReader
+from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.frames import FrameStatus
+from readers.frames import FrameStatus, MovieInfo
 from readers.isxb.inspection import are_counted
-from readers.isxb.jpeg_search import extent_data
+from readers.isxb.jpegs import extent_data
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
 from readers.isxb.metadata import dropped_frame_indices, frame_samples
 from readers.isxb.pictures import decode_picture, looks_damaged, open_pictures
-from readers.pixels import GreyConverter
+from readers.pixels import Converter, GreyConverter
 
 
 @dataclass
@@ -37,8 +38,10 @@ class IsxbReader(MovieReader):
 
     _is_skipping: bool = field(default=False, init=False, repr=False)
 
-    def _make_converter(self) -> Converter:
-        return GreyConverter(self.crop)
+    @staticmethod
+    def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:  # noqa: ARG004
+        """Make what takes the luma of pictures, as Inscopix's own reader does."""
+        return GreyConverter(crop)
 
     def skip(self, num_frames: int) -> int:
         """Pass over the next frames without decoding: each picture stands alone."""

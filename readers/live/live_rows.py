@@ -12,9 +12,8 @@ from av.video.stream import VideoStream
 from readers.container.frames import frame_of
 from readers.container.packet_decoder import PacketDecoder, contiguous
 from readers.container.packet_rows import Row
-from readers.container.reader import period_in_stream
 from readers.container.stretches import Stretches
-from readers.frame_times import FrameClock
+from readers.frame_times import FrameClock, period_in_stream
 from readers.frames import FrameStatus
 from readers.growing.feed import ArrivedPacket, Feed
 

@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from readers.container.feed import ContainerFeed, check_can_be_followed
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
-from readers.ffmpeg import open_regular_file
-from readers.file_kind import SUFFIXES, is_isxb, read_head
+from readers.formats import check_live, open_feed, suffixes
 from readers.growing.clock import now_s
-from readers.growing.feed import Feed
-from readers.isxb.feed import IsxbFeed
 from readers.live.folder import Folder
 from readers.live.movie import LiveMovie
 from readers.live.streams.byte_stream import ByteStream, HttpStream, PipeStream, SocketStream
@@ -120,7 +116,7 @@ def open_live(
     with movie_errors(path):
         is_folder = path.is_dir()
     if is_folder:
-        folder = Folder(path, SUFFIXES, clock)
+        folder = Folder(path, suffixes(), clock)
         return _Files(folder, crop, end_after_s, newest_only, wait, clock)
     return _File(path, crop, end_after_s, newest_only, wait, clock)
 
@@ -144,7 +140,7 @@ class _File:
             if self.path.exists():
                 if not self.path.is_file():
                     raise MovieError(self.path, "is no file, folder, pipe or capture device")
-                check_can_be_followed(self.path)
+                check_live(self.path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         give_up_s = self.clock() + self.end_after_s
@@ -152,7 +148,7 @@ class _File:
             if self.clock() >= give_up_s:
                 raise MovieError(self.path, f"did not appear within {self.end_after_s:g} s")
             self.wait(_POLL_S)
-        feed = _file_feed(self.path, lambda: self.end_after_s)
+        feed = open_feed(self.path, end_after_s=self.end_after_s)
         yield LiveMovie(feed, self.crop, newest_only=self.newest_only)
 
 
@@ -172,7 +168,7 @@ class _Files:
         if not os.access(self.folder.path, os.R_OK | os.X_OK):
             raise MovieError(self.folder.path, "cannot be read")
         for path in self.folder.waiting():
-            check_can_be_followed(path)
+            check_live(path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         ended_by = None
@@ -183,7 +179,9 @@ class _Files:
             if path is None:
                 return
             movie = LiveMovie(
-                _file_feed(path, self._silence_s), self.crop, newest_only=self.newest_only
+                open_feed(path, end_after_s=self._silence_s),
+                self.crop,
+                newest_only=self.newest_only,
             )
             yield movie
             ended_by = movie.ended_by
@@ -226,12 +224,6 @@ class _Stream:
         source = self.stream.make_input(self.end_after_s)
         feed = StreamFeed(self.stream.name, source, self.recording(0), self.end_after_s)
         yield LiveMovie(feed, self.crop, newest_only=self.newest_only)
-
-
-def _file_feed(path: Path, end_after_s: Callable[[], float]) -> Feed:
-    with movie_errors(path), open_regular_file(path) as file:
-        kind = IsxbFeed if is_isxb(path, read_head(file)) else ContainerFeed
-    return kind(path, end_after_s=end_after_s)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -12,12 +12,11 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers.container.reader import period_in_stream
 from readers.container.shown_times import with_shown_times
 from readers.container.stretches import Stretches
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import demuxer_of, first_video, no_video, other_videos
-from readers.frame_period import WITHOUT_TIMES, frame_period_s
+from readers.frame_times import WITHOUT_TIMES, frame_period_s, period_in_stream
 from readers.growing.feed import ArrivedPacket, EndedBy
 from readers.live.streams.recording import TIME_BASE, Recording
 from readers.live.streams.stream_clock import StreamClock
