@@ -22,6 +22,7 @@ from readers.container import ebml
 from readers.container.boxes import boxes, reader_of
 from readers.errors import MovieError
 
+_BECAME_SHORTER = "it has become shorter while it was read"
 _MOST_READ = 2
 """Recordings that FFmpeg reads of one Matroska file."""
 _MOST_JOINED = 10_000
@@ -82,7 +83,7 @@ class WatchedFile:
             self.error = error
             return b""
         if not data:
-            self.error = OSError(errno.EIO, "it has become shorter while it was read")
+            self.error = OSError(errno.EIO, _BECAME_SHORTER)
         self._position += len(data)
         return data
 
@@ -155,6 +156,14 @@ def open_regular_file(path: Path) -> IO[bytes]:
         file.close()
         raise MovieError(path, "is no file")
     return file
+
+
+def read_part(file: IO[bytes], offset: int, size: int) -> bytes:
+    """Read bytes that a file has; `OSError` where it has them no more."""
+    data = os.pread(file.fileno(), size, offset)
+    if len(data) < size:
+        raise OSError(errno.EIO, _BECAME_SHORTER)
+    return data
 
 
 @contextmanager

@@ -7,15 +7,13 @@ sector it misses pictures that are intact, and takes noise for pictures.
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from readers.ffmpeg import open_regular_file
+from readers.ffmpeg import open_regular_file, read_part
 from readers.isxb.layout import START_OF_PICTURE, Part
 
 END_OF_PICTURE = b"\xff\xd9"
@@ -163,7 +161,7 @@ def extents(path: Path, video: Part, width: int, height: int) -> Iterator[Extent
 
 def extent_data(file: IO[bytes], extent: Extent) -> bytes:
     """Read the picture that an extent begins with; as much of it as a picture may have."""
-    return _read(file, extent.offset, min(extent.picture_size, LARGEST_PICTURE_BYTES))
+    return read_part(file, extent.offset, min(extent.picture_size, LARGEST_PICTURE_BYTES))
 
 
 def is_flawed_picture(data: bytes) -> bool:
@@ -178,7 +176,7 @@ def _starts(file: IO[bytes], video: Part, width: int, height: int) -> Iterator[t
     while position < video.end:
         first = max(video.offset, position - len(END_OF_PICTURE))
         last = min(video.end, position + _CHUNK_BYTES + _LARGEST_HEADER_BYTES)
-        data = _read(file, first, last - first)
+        data = read_part(file, first, last - first)
         end = position + _CHUNK_BYTES
         while (place := data.find(START_OF_PICTURE, position - first)) >= 0:
             if first + place >= end:
@@ -221,7 +219,7 @@ def _length(data: bytes | bytearray, place: int) -> int:
 
 
 def _extent(file: IO[bytes], offset: int, size: int, header_size: int) -> Extent:
-    data = _read(file, offset, min(size, LARGEST_PICTURE_BYTES))
+    data = read_part(file, offset, min(size, LARGEST_PICTURE_BYTES))
     if not data.startswith(START_OF_PICTURE):
         return Extent(offset, size, 0, is_flawed=True)
     if header_size == 0 or size > LARGEST_PICTURE_BYTES:
@@ -241,10 +239,3 @@ def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
     zeros = bytes(max(_SHORTEST_ZEROS_BYTES, header_size // 2))
     has_room = len(data) - marker.end() >= header_size
     return marker.end(), has_room or data.find(zeros, header_size, marker.end()) >= 0
-
-
-def _read(file: IO[bytes], offset: int, size: int) -> bytes:
-    data = os.pread(file.fileno(), size, offset)
-    if len(data) < size:
-        raise OSError(errno.EIO, "it has become shorter while it was read")
-    return data

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import IO, Any
 import ijson
 
 from readers.errors import MovieError
-from readers.ffmpeg import open_regular_file
+from readers.ffmpeg import open_regular_file, read_part
 from readers.frames import TrackerBox
 from readers.isxb.layout import IsxbLayout, Part
 
@@ -60,7 +59,7 @@ class _ShallowJson:
         self._num_without_end = 0
 
     def read(self, size: int) -> bytes:
-        data = os.pread(self._file.fileno(), min(size, self._end - self._position), self._position)
+        data = read_part(self._file, self._position, min(size, self._end - self._position))
         self._position += len(data)
         self._check_depth(data)
         last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
@@ -109,9 +108,9 @@ def read_session(path: Path, file: IO[bytes], part: Part) -> dict[str, Any]:
             f"its session metadata claims {part.size} bytes; "
             f"at most {_LARGEST_SESSION_BYTES} are read",
         )
-    file.seek(part.offset)
+    data = read_part(file, part.offset, part.size)
     with _json_errors(path, "session"):
-        session = json.loads(file.read(part.size))
+        session = json.loads(data)
         if not isinstance(session, dict):
             raise TypeError("not a JSON object")
         return session
