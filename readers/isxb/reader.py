@@ -92,7 +92,7 @@ class IsxbReader(MovieReader):
         """Pair every recorded picture with its sample.
 
         In a whole file that is one row for every sample, also for those whose picture is
-        missing; where nobody can tell which is missing, an error.
+        missing; an error where it cannot be told which is missing.
         """
         path = self.info.path
         samples = _sampled_frames(path, layout)
