@@ -1,19 +1,19 @@
-# The whole developer interface: make demo, make test, make test-all, make check, make bench.
+# The whole developer interface: make demo, test, test-all, check, bench, house.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench
+.PHONY: demo test test-all check bench house
 
 demo: $(READY)  ## run the built-in model on the built-in movie
 	$(BIN)/posestream demo
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-all: $(READY)  ## run the tests, the slow ones too
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m ""
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
@@ -27,6 +27,10 @@ bench: $(READY)  ## time the stages, against the last time on this machine
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-max-time 0.5 --benchmark-autosave \
 		--benchmark-columns min,median,rounds --benchmark-group-by fullname \
 		$(if $(LAST),--benchmark-compare --benchmark-compare-fail min:100%)
+
+BEFORE :=
+house: $(READY)  ## measure the code; make house BEFORE=REVISION: against a revision
+	$(BIN)/python -m benchmarks.house $(BEFORE)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

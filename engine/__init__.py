@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.errors import Interrupted, RunError
     from engine.job.job import Job
-    from engine.run_folder.provenance import MovieResult
+    from engine.run_folder.identity import MovieResult
     from engine.runs.result import RunResult
     from engine.runs.run import run
     from readers import CropRectangle, InputError
@@ -30,7 +30,7 @@ _HOMES = {
     "InputError": "readers",
     "Interrupted": "engine.errors",
     "Job": "engine.job.job",
-    "MovieResult": "engine.run_folder.provenance",
+    "MovieResult": "engine.run_folder.identity",
     "RunError": "engine.errors",
     "RunResult": "engine.runs.result",
     "run": "engine.runs.run",

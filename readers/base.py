@@ -25,7 +25,7 @@ from readers.pixels import Converter, RgbConverter
 class DecodedFrame:
     """One frame as it comes from the decoder; `picture` is None unless it was decoded.
 
-    The tracker's box (left, top, right, bottom) is in pixels of the whole frame.
+    The tracker's box is in pixels of the whole frame; the time of arrival is as of a `FrameBatch`.
     """
 
     picture: av.VideoFrame | None
@@ -33,6 +33,7 @@ class DecodedFrame:
     hardware_counter_us: float = math.nan
     status: FrameStatus = FrameStatus.DECODED
     tracker_box: TrackerBox | None = None
+    arrival_time_s: float = math.nan
 
 
 @dataclass

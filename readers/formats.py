@@ -21,7 +21,6 @@ from readers.file_kind import NO_MOVIE, container_format, read_head, what_is_no_
 from readers.frames import MovieInfo
 from readers.growing.clock import now_s
 from readers.growing.feed import Feed
-from readers.growing.file_feed import FileFeed
 from readers.growing.growing_file import GrowingFile
 from readers.isxb.feed import IsxbFeed
 from readers.isxb.inspection import inspect_isxb
@@ -65,7 +64,7 @@ class Format:
     recognise: Callable[[bytes], bool]
     inspect: Callable[[Path], MovieInfo]
     reader: type[MovieReader]
-    feed: type[FileFeed] | None = None
+    feed: type[Feed] | None = None
     is_closed: Callable[[IO[bytes], int], bool] = lambda file, size: False  # noqa: ARG005
     is_series: bool = False
     is_checked: bool = False
@@ -213,7 +212,7 @@ def open_feed(
     return feed(GrowingFile(path, kind.is_closed, end_after_s=end_after_s, wait=wait, clock=clock))
 
 
-def _live_format(path: Path) -> tuple[Format, type[FileFeed]]:
+def _live_format(path: Path) -> tuple[Format, type[Feed]]:
     kind, _ = _recognised(path)
     if kind.feed is None:
         raise MovieError(path, f"is of a format ({kind.name}) that can only be read when finished")

@@ -1,7 +1,11 @@
-"""How property tests run: a busy machine must not fail them, and CI tests the same cases each time.
+"""The same result on every machine: property tests, signals, and which cases of a matrix run.
 
-With ``CI`` set, hypothesis loads its own profile ``ci``, which does both.
+Property tests must not fail on a busy machine, and CI tests the same cases each time: with ``CI``
+set, hypothesis loads its own profile ``ci``, which does both.
 """
+
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,3 +33,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for index, item in enumerate(cases):
             if index not in often:
                 item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure() -> None:
+    """Hear interrupts as in a terminal, also where a shell starts the tests in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _signal_handlers_stay() -> Iterator[None]:
+    """Fail a test that leaves a handler behind: the next interrupt would end the test process."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    after = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, before[number])
+    assert after == before

@@ -17,8 +17,7 @@ from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import demuxer, open_regular_file, read_part
 from readers.formats import Format
 from readers.frames import MovieInfo
-from readers.growing.feed import ArrivedPacket
-from readers.growing.file_feed import FileFeed
+from readers.growing.feed import ArrivedPacket, Feed
 from tests.small_movies import pictures
 
 MAGIC, END = b"FLIPBOOK", bytes(12)
@@ -63,11 +62,11 @@ class FlipbookReader(MovieReader):
         with open_regular_file(self.info.path) as file:
             for place, size, time_us in pages(file):
                 packet = av.Packet(read_part(file, place, size))
-                (picture,) = cast("list[av.VideoFrame]", decoder.decode(packet))
+                (picture,) = decoder.decode(packet)
                 yield DecodedFrame(picture, time_us / 1e6)
 
 
-class FlipbookFeed(FileFeed):
+class FlipbookFeed(Feed):
     """The packets of a flip-book that is being recorded."""
 
     format = "flipbook"

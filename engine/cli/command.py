@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         set_up_streams()
-    stop = _Stop()
+    stop = _Stop(ends_the_process=arguments is None)
     try:
         command, options = parse(arguments)
         with stop.heard(command):
@@ -67,7 +67,8 @@ class _Stop:
     belongs to another job.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_the_process: bool) -> None:
+        self._ends_the_process = ends_the_process
         self._number: int | None = None
         self._can_be_hurried = False
 
@@ -95,7 +96,8 @@ class _Stop:
         try:
             yield
         finally:
-            if self._number is None:  # otherwise a second one may still come, until the end
+            # A second signal may still come until the process ends, but not after a call.
+            if self._number is None or not self._ends_the_process:
                 for number in heard:
                     signal.signal(number, before[number])
 

@@ -1,9 +1,8 @@
-"""Input files of the reference tool: the same parameters, as JSON."""
+"""Input files of the reference tool: a job's parameters, as JSON."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -12,7 +11,7 @@ from typing import Any
 
 from engine.job.job import Job
 from engine.untrusted.quoting import printable, short
-from engine.untrusted.small_files import SettingsError, read_limited
+from engine.untrusted.small_files import SettingsError, read_json
 from readers import CropRectangle, InputError
 
 _CROP_KEYS = ("left", "top", "width", "height")
@@ -33,7 +32,12 @@ def read_inputs(path: Path) -> dict[str, Any]:
         If the file is not a JSON object or larger than 16 MiB, or has unknown keys, a key twice,
         or more than one rectangle.
     """
-    content = _read_json(path)
+    try:
+        content = read_json(path, _MOST_BYTES)
+    except OSError as error:
+        raise InputError(f"{_name(path)}: cannot be read ({error.strerror})") from error
+    except SettingsError as error:
+        raise InputError(f"{_name(path)}: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{_name(path)}: must hold a JSON object of parameters")
     _check_keys(path, content)
@@ -53,31 +57,6 @@ def read_inputs(path: Path) -> dict[str, Any]:
 
 def _name(path: Path) -> str:
     return printable(str(path))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        text = read_limited(path, _MOST_BYTES).decode("utf-8-sig")  # Windows adds a mark
-        return json.loads(text, object_pairs_hook=_without_repetition)
-    except OSError as error:
-        raise InputError(f"{_name(path)}: cannot be read ({error.strerror})") from error
-    except SettingsError as error:
-        raise InputError(f"{_name(path)}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        # Some of these errors hold the whole text.
-        reason = "too deep" if isinstance(error, RecursionError) else short(str(error))[1:-1]
-        raise InputError(f"{_name(path)}: is not JSON ({reason})") from error
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise SettingsError(f"has {short(key)} twice")
-            seen.add(key)
-    return content
 
 
 def _check_keys(path: Path, keys: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which body parts a line connects."""
+"""The skeleton: pairs of body parts that a line connects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.untrusted.quoting import short, short_list
+from engine.untrusted.quoting import reason, short, short_list
 from engine.untrusted.small_files import SettingsError, read_yaml
 from readers import InputError
 from sinks.plain_matplotlib import matplotlib
@@ -25,6 +25,7 @@ BOTTOM_VIEW_PAIRS = (
 _NO_PAIRS = "must hold a 'skeleton:' of pairs of body parts"
 _MOST_PAIRS = 1000
 _LONGEST_PAIR = 1000
+_TOO_MANY_PAIRS = f"must have at most {_MOST_PAIRS} pairs of body parts"
 _MOST_CONFIG_BYTES = 2 * 2**20
 """A project's config.yaml lists its movies, of which there may be thousands."""
 
@@ -38,7 +39,7 @@ class Skeleton:
 
 
 def find_skeleton(given: str | None, body_parts: Sequence[str]) -> Skeleton:
-    """Find the skeleton that the user means.
+    """Find the skeleton of a model with `body_parts`.
 
     Parameters
     ----------
@@ -51,8 +52,8 @@ def find_skeleton(given: str | None, body_parts: Sequence[str]) -> Skeleton:
     Raises
     ------
     InputError
-        If it names other body parts than the model's, or nothing was given for a model that is
-        no bottom-view model.
+        If it names other body parts than the model's, or none is given and the model does not
+        have the body parts of the bottom view.
     """
     if given is None:
         missing = {name for pair in BOTTOM_VIEW_PAIRS for name in pair} - set(body_parts)
@@ -64,14 +65,10 @@ def find_skeleton(given: str | None, body_parts: Sequence[str]) -> Skeleton:
         return Skeleton(BOTTOM_VIEW_PAIRS)
     if given.lower().endswith((".yaml", ".yml")):
         return _from_config(Path(given), body_parts)
-    pairs = given.split(",", _MOST_PAIRS)
-    _check_number("skeleton", pairs)
-    return Skeleton(tuple(_pair(text.strip(), body_parts) for text in pairs))
-
-
-def _check_number(what: str, pairs: Sequence[object]) -> None:
-    if len(pairs) > _MOST_PAIRS:
-        raise InputError(f"{what}: must have at most {_MOST_PAIRS} pairs of body parts")
+    texts = given.split(",", _MOST_PAIRS)
+    if len(texts) > _MOST_PAIRS:
+        raise InputError(f"skeleton: {_TOO_MANY_PAIRS}")
+    return Skeleton(tuple(_pair(text.strip(), body_parts) for text in texts))
 
 
 def _pair(text: str, body_parts: Sequence[str]) -> tuple[str, str]:
@@ -91,12 +88,15 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
         config = read_yaml(path, _MOST_CONFIG_BYTES, names="skeleton")
     except SettingsError as error:
         raise InputError(f"{path}: {_NO_PAIRS}, but it {error}") from error
-    except (OSError, ValueError) as error:  # a path with a null character is no OSError
-        raise InputError(f"{path}: cannot be read ({_reason(error)})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a path with a null character
+        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
     given = config.get("skeleton") if isinstance(config, dict) else None
     if not isinstance(given, list) or not all(map(_is_pair, given)):
         raise InputError(f"{path}: {_NO_PAIRS}")
-    _check_number(f"{path}: skeleton", given)
+    if len(given) > _MOST_PAIRS:
+        raise InputError(f"{path}: skeleton: {_TOO_MANY_PAIRS}")
     pairs = tuple((first, second) for first, second in given)
     check_body_parts("skeleton", (name for pair in pairs for name in pair), body_parts)
     color = config.get("skeleton_color")
@@ -110,13 +110,7 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
 
 
 def _is_pair(value: object) -> bool:
-    return (
-        isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value)
-    )
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or "" if isinstance(error, OSError) else short(str(error))[1:-1]
+    return isinstance(value, list) and [type(name) for name in value] == [str, str]
 
 
 def check_body_parts(what: str, names: Iterable[str], known: Sequence[str]) -> None:

@@ -6,10 +6,16 @@ import math
 from collections import deque
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from engine.pipeline.sliding_median import medians
 from sinks import PoseBatch
+
+Array = NDArray[np.float64]
+
+# What is worked on at a time stays small, however large the batches and however wide the windows.
+_VALUES_AT_A_TIME = 2**12
+_MENDED_VALUES_AT_A_TIME = 2**18
 
 
 class MedianFilter:
@@ -31,11 +37,14 @@ class MedianFilter:
 
     def __init__(self, window_length: int) -> None:
         self._half = window_length // 2
+        self._begin()
+
+    def _begin(self) -> None:
         self._held: deque[PoseBatch] = deque()
         self._num_held_frames = 0
-        self._num_released_frames = 0
-        # Coordinates from `half` frames before the first held frame to the newest frame.
-        self._coordinates: NDArray[np.float64] | None = None
+        # Rows from `half` frames before the first held frame to the newest frame.
+        self._rows: Array | None = None
+        self._is_padding = np.ones(self._half, np.bool_)
 
     def num_held_batches(self, batch_size: int) -> int:
         """Tell how many batches are held back at the most, where only the last one is shorter."""
@@ -45,7 +54,10 @@ class MedianFilter:
         """Take the next batch; return the batches whose windows are complete, in order."""
         if not self._half:
             return [batch]
-        self._append(batch.poses[..., :2])
+        rows = batch.poses[..., :2].reshape(len(batch), -1)
+        if self._rows is None:
+            self._rows = np.zeros((self._half, rows.shape[1]))
+        self._append(rows, is_padding=False)
         self._held.append(batch)
         self._num_held_frames += len(batch)
         released = []
@@ -55,31 +67,104 @@ class MedianFilter:
 
     def flush(self) -> list[PoseBatch]:
         """Return all held batches at the end of the movie, and be ready for the next movie."""
-        if self._held:
-            self._append(np.zeros((self._half, *self._held[0].poses.shape[1:-1], 2)))
+        if self._rows is not None:
+            self._append(np.zeros((self._half, self._rows.shape[1])), is_padding=True)
         released = [self._release() for _ in range(len(self._held))]
-        self._coordinates = None
-        self._num_released_frames = 0
+        self._begin()
         return released
 
-    def _append(self, coordinates: NDArray[np.float64]) -> None:
-        rows = coordinates.reshape(len(coordinates), -1)
-        before = self._coordinates
-        if before is None:
-            before = np.zeros((self._half, rows.shape[1]))
-        self._coordinates = np.concatenate([before, rows])
+    def _append(self, rows: Array, *, is_padding: bool) -> None:
+        assert self._rows is not None  # noqa: S101 -- for the type checker: the movie has begun
+        self._rows = np.concatenate([self._rows, rows])
+        self._is_padding = np.append(self._is_padding, np.full(len(rows), is_padding))
 
     def _release(self) -> PoseBatch:
         batch = self._held.popleft()
         self._num_held_frames -= len(batch)
-        assert self._coordinates is not None  # noqa: S101 -- for the type checker: frames are held
-        window = self._coordinates[: len(batch) + 2 * self._half]
-        self._coordinates = self._coordinates[len(batch) :]
-        # Zeros that stand for frames before the movie's first and behind its last.
-        num_before = max(0, self._half - self._num_released_frames)
-        num_behind = max(0, self._half - self._num_held_frames)
-        self._num_released_frames += len(batch)
+        assert self._rows is not None  # noqa: S101 -- for the type checker: frames are held
+        span = slice(len(batch) + 2 * self._half)
+        filtered = medians(self._rows[span], self._is_padding[span], self._half)
+        self._rows, self._is_padding = self._rows[len(batch) :], self._is_padding[len(batch) :]
         poses = batch.poses.copy()
-        filtered = medians(window, self._half, num_before, num_behind)
         poses[..., :2] = filtered.reshape(poses[..., :2].shape)
         return PoseBatch(batch.frames, poses)
+
+
+def medians(rows: Array, is_padding: NDArray[np.bool_], half: int) -> Array:
+    """Centred medians along the first axis, of the rows that have `half` others on both sides.
+
+    Windows next to each other are done in groups that share most of their sorting. Memory beyond
+    the result stays that of a few windows.
+
+    Parameters
+    ----------
+    rows
+        float64, shape (n + 2 × half, columns).
+    is_padding
+        bool, shape (n + 2 × half,): rows that stand for frames beyond the movie's ends. They are
+        values like others, but not where a window holds NaN.
+    half
+        Half the window's length, rounded down; at least 1.
+
+    Returns
+    -------
+    float64, shape (n, columns)
+        NaN where the middle of the window is NaN; where other values of it are, the median of
+        those present that are no padding (the mean of the middle two where their number is even).
+        Which zero comes of windows that hold both 0.0 and -0.0 is left open.
+    """
+    num_windows, num_columns = len(rows) - 2 * half, rows.shape[1]
+    group = math.isqrt(half)  # the larger, the less there is to sort for all, the more for each
+    at_a_time = max(group, _VALUES_AT_A_TIME // num_columns)
+    result = np.empty((num_windows, num_columns))
+    for first in range(0, num_windows, at_a_time):
+        span = slice(first, first + at_a_time + 2 * half)
+        columns = rows[span].T.copy()
+        found = _of_columns(columns, half, group)
+        missing = np.isnan(columns)
+        if missing.any():
+            columns[:, is_padding[span]] = np.nan
+            _mend(found, columns, missing, half)
+        result[first : first + at_a_time] = found.T
+    return result
+
+
+def _of_columns(columns: Array, half: int, group: int) -> Array:
+    """Medians of each column's windows, in groups of `group` windows that follow each other.
+
+    All windows of a group hold its core; each has ``group - 1`` values besides, so its median is
+    one of the core's middle `group`, and is in the middle of these and its own values.
+    """
+    num_windows = columns.shape[1] - 2 * half
+    group = min(group, num_windows)
+    if group == 1:
+        windows = sliding_window_view(columns, 2 * half + 1, axis=1)
+        return np.partition(windows, half)[..., half]
+    if surplus := -num_windows % group:
+        columns = np.concatenate([columns, np.zeros((len(columns), surplus))], axis=1)
+    num_own = group - 1
+    spans = sliding_window_view(columns, 2 * half + group, axis=1)[:, ::group]
+    core = spans[..., num_own : 2 * half + 1]
+    middle = np.partition(core, (half - num_own, half))[..., half - num_own : half + 1]
+    # A window's own values are neighbours among those before the core and those behind it.
+    beside = np.concatenate([spans[..., :num_own], spans[..., 2 * half + 1 :]], axis=-1)
+    own = sliding_window_view(beside, num_own, axis=-1)
+    values = np.empty((*own.shape[:3], group + num_own))
+    values[..., :group] = middle[:, :, None]
+    values[..., group:] = own
+    values.partition(num_own)
+    return values[..., num_own].reshape(len(columns), -1)[:, :num_windows]
+
+
+def _mend(result: Array, columns: Array, missing: NDArray[np.bool_], half: int) -> None:
+    """Replace the medians of windows that hold NaN by those of the values that are there."""
+    length = 2 * half + 1
+    is_missing = missing[:, half:-half]
+    result[is_missing] = np.nan
+    gappy = sliding_window_view(missing, length, axis=1).any(axis=-1) & ~is_missing
+    windows = sliding_window_view(columns, length, axis=1)
+    places = np.argwhere(gappy)
+    at_a_time = max(1, _MENDED_VALUES_AT_A_TIME // length)
+    for first in range(0, len(places), at_a_time):
+        place = tuple(places[first : first + at_a_time].T)
+        result[place] = np.nanmedian(windows[place], axis=-1)

@@ -1,4 +1,4 @@
-"""What another run has left in the output directory, and whether this one may go on with it."""
+"""An earlier run's traces in the output directory, and the rules for going on with its work."""
 
 from __future__ import annotations
 
@@ -8,30 +8,61 @@ from pathlib import Path
 from typing import Any
 
 from engine.job.job import Job
-from engine.run_folder.finished import FinishedRun, read_finished_run
 from engine.run_folder.identity import first_difference
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
+from engine.untrusted.small_files import SettingsError, read_json
 from readers import InputError, MovieInfo
+
+_MOST_METADATA_BYTES = 2**26
+"""A series of a hundred thousand movies may have as many."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run whose outputs are in the output directory.
+
+    Attributes
+    ----------
+    identity
+        All that its outputs depend on, from `engine.run_folder.identity.identify`.
+    warnings
+        What it warned of.
+    is_damaged
+        Whether a movie was cut off or a frame could not be decoded.
+    is_live
+        Whether its movies were read while they were recorded.
+    """
+
+    identity: dict[str, Any]
+    warnings: tuple[str, ...]
+    is_damaged: bool
+    is_live: bool
+
+
+def read_finished_run(metadata: Path) -> FinishedRun | None:
+    """Read a run's metadata; None where there are none, or where they lack something."""
+    try:
+        told: dict[str, Any] = read_json(metadata, _MOST_METADATA_BYTES)["posestream"]
+        return FinishedRun(
+            dict(told["identity"]),
+            tuple(map(str, told["warnings"])),
+            bool(told["is_damaged"]),
+            bool(told["is_live"]),
+        )
+    except (OSError, SettingsError, ValueError, LookupError, TypeError):
+        return None
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """What a run that is to be resumed has left; neither where there is none.
-
-    Attributes
-    ----------
-    unfinished
-        One that was stopped.
-    finished
-        One whose outputs are all in place.
-    """
+    """The run that is to be resumed: a stopped one, or one with all outputs in place, or none."""
 
     unfinished: RunRecord | None = None
     finished: FinishedRun | None = None
 
     @property
     def is_live(self) -> bool:
-        """Whether it followed movies while they were recorded."""
+        """Whether its movies were read while they were recorded."""
         earlier = self.unfinished or self.finished
         return earlier is not None and earlier.is_live
 
@@ -46,12 +77,9 @@ class EarlierRun:
     def check(
         self, output_dir: Path, identity: dict[str, Any], movies: Sequence[MovieInfo] | None
     ) -> None:
-        """Check that it did what is to be done now, with `movies`; None while nobody knows them.
+        """Raise `InputError` if it did something else than is to be done now.
 
-        Raises
-        ------
-        InputError
-            If it did something else.
+        `movies` are those of this run, None while they are not known yet.
         """
         if self.unfinished is not None:
             before = self.unfinished.identity
@@ -79,16 +107,7 @@ def _with_movies(identity: dict[str, Any], num_movies: int) -> dict[str, Any]:
 
 
 def find_earlier_run(job: Job, folder: UnfinishedRun, metadata: Path) -> EarlierRun:
-    """Find what a job may go on with.
-
-    Parameters
-    ----------
-    job
-        What to do.
-    folder
-        Of an unfinished run.
-    metadata
-        Of a run that has ended.
+    """Find the run that a job may go on with, by its folder or, if it has ended, its metadata.
 
     Raises
     ------

@@ -1,26 +1,121 @@
-"""What must be the same for one run to go on with another's work."""
+"""The description of a run and its movies, and of what must stay the same to go on with it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.follow.tally import FollowTally
 from engine.inference import ModelExport
 from engine.job.job import Job
-from engine.run_folder.provenance import describe_run
-from engine.untrusted.quoting import cut, printable
+from engine.untrusted.quoting import cut, path_as_text, printable
 from readers import CropRectangle, FrameStatus, MovieInfo, open_movie
 from readers.errors import movie_errors
+from sinks import FrameCounts, FrameRanges
 
 _MOST_SAMPLES = 64
 _SAMPLE_BYTES = 2**19
+_PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
+_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
+_WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
+
+
+@dataclass(frozen=True)
+class MovieResult:
+    """The outcome of one movie.
+
+    Attributes
+    ----------
+    movie
+        The movie.
+    counts
+        Its frames, and which of them had no picture.
+    damage
+        The damage of its file as a whole, in one line; None for no damage.
+    follow
+        How its frames were looked at; None where all were looked at whole.
+    """
+
+    movie: MovieInfo
+    counts: FrameCounts
+    damage: str | None
+    follow: FollowTally | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """All frames, with or without a picture."""
+        return self.counts.num_frames
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is anything in the file that could not be read."""
+        return self.damage is not None or self.counts.undecodable.num_frames > 0
+
+
+def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, object]:
+    """Describe the versions, the model and the parameters that a run was made with."""
+    parameters = asdict(job)
+    for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
+        del parameters[name]
+    if job.skeleton is not None:
+        parameters["skeleton"] = path_as_text(Path(job.skeleton))
+    return {
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in _PACKAGES},
+        "model": {
+            "path": path_as_text(export.directory),
+            "sha256": export.sha256,
+            "scorer": export.scorer,
+            "runtime": runtime,
+        },
+        "parameters": parameters,
+        "coordinates": job.coordinates,
+        "crop_rect": crop_as_json(job.crop_rect),
+    }
+
+
+def describe_movie(result: MovieResult) -> dict[str, object]:
+    """Describe one movie of a run."""
+    movie, counts = result.movie, result.counts
+    return {
+        "path": path_as_text(movie.path),
+        "format": movie.format,
+        "width": movie.width,
+        "height": movie.height,
+        "orientation": str(movie.orientation),
+        "frame_rate": float(movie.frame_rate),
+        "start_time_ms": movie.start_time_ms,
+        "num_frames_in_header": movie.num_frames_from_header,
+        "num_frames": result.num_frames,
+        "num_dropped": counts.dropped.num_frames,
+        "num_not_decodable": counts.undecodable.num_frames,
+        "num_skipped": counts.skipped.num_frames,
+        "dropped_frames": _ranges_as_json(counts.dropped),
+        "not_decodable_frames": _ranges_as_json(counts.undecodable),
+        "skipped_frames": _ranges_as_json(counts.skipped),
+        "damage": result.damage,
+        "notes": movie.notes,
+        "follow": None if result.follow is None else result.follow.as_json(),
+    }
+
+
+def _ranges_as_json(ranges: FrameRanges) -> dict[str, object]:
+    return {"ranges": ranges.ranges, "num_ranges_left_out": ranges.num_left_out}
+
+
+def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:
+    """Give a rectangle by the reference tool's names, or None for the whole frame."""
+    return None if crop is None else asdict(crop)
 
 
 def identify(
@@ -35,7 +130,7 @@ def identify(
     """Describe all that the outputs depend on, as JSON can hold it.
 
     Paths of movies and model are left out: their contents tell whether they are the same. Of
-    movies that a live run has followed only the first picture is known to stay as it was.
+    movies that were read while they were recorded only the first picture is sure to stay.
     """
     description: dict[str, Any] = describe_run(job, export, runtime)
     identity = {
@@ -54,8 +149,8 @@ def identify(
 def fingerprint(path: Path) -> dict[str, Any]:
     """Describe a file by its size and 64 samples of its contents, evenly from start to end.
 
-    Up to 32 MiB, the samples are all there is. When it was changed, and by what name, says
-    nothing: a copy has the same contents.
+    Up to 32 MiB, the samples are the whole file. Its name and times do not count: a copy has the
+    same contents.
 
     Raises
     ------
@@ -97,7 +192,7 @@ def picture_digest(image: NDArray[np.uint8]) -> dict[str, str]:
 def first_difference(
     before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
 ) -> str | None:
-    """Tell in what a run of `movies` is another one than before, None if in nothing."""
+    """Say how a run of `movies` first differs from one before; None if it does not."""
     for difference in _differences(before, now, movies):
         what, then, today = (printable(cut(str(told))) for told in difference)
         return f"{what} {then}, now it is {today}"
@@ -106,32 +201,27 @@ def first_difference(
 
 def _differences(
     before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
-) -> list[tuple[str, object, object]]:
-    found: list[tuple[str, object, object]] = []
-    found += _different_values("", before.get("versions"), now["versions"])
-    found += _different_values("the model's ", before.get("model"), now["model"])
-    found += _different_values("", before.get("parameters"), now["parameters"])
-    rest = ("coordinates", "crop_rect", "most_frames")
-    found += _different_values(
-        "", {key: before.get(key) for key in rest}, {key: now[key] for key in rest}
-    )
+) -> Iterator[tuple[str, object, object]]:
+    yield from _different_values("", before.get("versions"), now["versions"])
+    yield from _different_values("the model's ", before.get("model"), now["model"])
+    yield from _different_values("", before.get("parameters"), now["parameters"])
+    for key in ("coordinates", "crop_rect", "most_frames"):
+        yield from _different_values("", {key: before.get(key)}, {key: now[key]})
     movies_before = before.get("movies")
     if not isinstance(movies_before, list):
         movies_before = []
     if len(movies_before) != len(movies):
-        return [*found, ("a number of movies of", len(movies_before), len(movies))]
+        yield "a number of movies of", len(movies_before), len(movies)
+        return
     for movie, then, today in zip(movies, movies_before, now["movies"], strict=True):
-        found += _different_values(f"{movie.path.name}'s ", then, today)
-    return found
+        yield from _different_values(f"{movie.path.name}'s ", then, today)
 
 
 def _different_values(
     prefix: str, before: object, now: Mapping[str, Any]
-) -> list[tuple[str, object, object]]:
-    if not isinstance(before, Mapping):  # somebody has changed what was noted
+) -> Iterator[tuple[str, object, object]]:
+    if not isinstance(before, Mapping):  # the record was edited by hand
         before = {}
-    return [
-        (f"{prefix}{key.replace('_', ' ')}", before.get(key), now.get(key))
-        for key in [*now, *(before.keys() - now.keys())]
-        if before.get(key) != now.get(key)
-    ]
+    for key in [*now, *(before.keys() - now.keys())]:
+        if before.get(key) != now.get(key):
+            yield f"{prefix}{key.replace('_', ' ')}", before.get(key), now.get(key)

@@ -1,4 +1,4 @@
-"""Files that options name, beside the output directory: only what we made is ever replaced."""
+"""JSON files that options name, outside the output directory; only our own are replaced."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_replaceable(option: str, path: Path, made_by: str) -> None:
 
 
 def write_marked(path: Path, made_by: str, content: Mapping[str, object]) -> None:
-    """Write a JSON object that says who made it; whoever reads the file finds it whole.
+    """Write a JSON object that says who made it, in one step: readers never see a part of it.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from engine.run_folder.journal import read_journal
 from engine.run_folder.output_names import UNFINISHED, OutputDirectory
-from engine.untrusted.small_files import read_limited
+from engine.untrusted.small_files import SettingsError, read_json
 from readers import InputError
 from sinks import OutputError, flush_folder, output_errors, whole_file
 from sinks.files import check_same_file, remove
@@ -208,12 +208,12 @@ class UnfinishedRun:
             If the record cannot be read.
         """
         try:
-            record = RunRecord(**json.loads(read_limited(self._record_path, _MOST_RECORD_BYTES)))
+            record = RunRecord(**read_json(self._record_path, _MOST_RECORD_BYTES))
             datetime.fromisoformat(record.started)
             dict(record.identity), dict(record.outputs)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (OSError, SettingsError, ValueError, TypeError) as error:
             raise InputError(
-                f"{self._record_path}: cannot be read, so that nobody can go on with this run; "
+                f"{self._record_path}: cannot be read, so this run cannot be resumed; "
                 "start anew with --overwrite"
             ) from error
         self._record = record

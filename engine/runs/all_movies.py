@@ -13,8 +13,8 @@ from engine.follow.settings import FollowSettings, follow_warnings
 from engine.inference import ModelExport, PoseModel
 from engine.job.alignment import alignment_warning
 from engine.job.job import Job
+from engine.run_folder.identity import MovieResult, describe_movie, describe_run
 from engine.run_folder.output_names import OutputDirectory
-from engine.run_folder.provenance import MovieResult, describe_movie, describe_run
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
 from engine.runs.job_sinks import FanOut
 from engine.runs.one_movie import MovieRun

@@ -11,8 +11,8 @@ from pathlib import Path
 from engine.inference import ModelExport
 from engine.job.job import Job
 from engine.pipeline.coordinates import InMovieCoordinates
+from engine.run_folder.identity import crop_as_json
 from engine.run_folder.output_names import OutputDirectory
-from engine.run_folder.provenance import crop_as_json
 from engine.run_folder.replay import MovieSource
 from readers import MovieInfo, MovieReader
 from sinks import (

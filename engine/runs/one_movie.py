@@ -21,6 +21,7 @@ from engine.machine.interrupts import undisturbed
 from engine.pipeline.batch_size import probe_batch_size
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.pipeline import Lane, Pipeline
+from engine.run_folder.identity import MovieResult
 from engine.run_folder.journal import (
     Journal,
     JournalContent,
@@ -29,12 +30,10 @@ from engine.run_folder.journal import (
     read_journal,
 )
 from engine.run_folder.live_poses import LivePoses
-from engine.run_folder.provenance import MovieResult
 from engine.run_folder.replay import ReplayedPrediction, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
 from engine.runs.job_sinks import FanOut
-from engine.watch.movie_progress import MovieProgress
-from engine.watch.progress import Progress
+from engine.watch.progress import MovieProgress, Progress
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import ExperimentAnnotations, FrameCounts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.run_folder.finished import read_finished_run
+from engine.run_folder.earlier import read_finished_run
+from engine.run_folder.identity import MovieResult
 from engine.run_folder.output_names import OutputDirectory
-from engine.run_folder.provenance import MovieResult
 from engine.runs.all_movies import Production
 
 

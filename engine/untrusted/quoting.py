@@ -1,7 +1,7 @@
-"""How values that came from elsewhere stand in messages: on one line, and not too long.
+"""Values of unknown files in messages: each on one line, and not too long.
 
-Whoever made a file chose its values: a text of a megabyte, a list that holds itself, a name with
-line breaks or with codes that clear a terminal.
+Such a value may be a text of a megabyte, a list that holds itself, or a name with line breaks or
+with codes that clear a terminal.
 """
 
 from __future__ import annotations
@@ -37,11 +37,8 @@ _REPR = _Short()
 
 
 def short(value: object) -> str:
-    """Write a value as Python does, in at most some 100 characters and without looking at all."""
-    text = _REPR.repr(value)
-    if len(text) > _MOST_CHARACTERS:
-        text = text[: _MOST_CHARACTERS - 1] + "…"
-    return printable(text)
+    """Write a value as Python does, in at most 100 characters, going only through its beginning."""
+    return printable(cut(_REPR.repr(value)))
 
 
 def short_list(names: Sequence[str]) -> str:
@@ -57,7 +54,7 @@ def cut(text: str) -> str:
 
 
 def path_as_text(path: Path) -> str:
-    """Write a path for JSON: as it is, or as a ``file:`` URI where bytes of it are no text.
+    """Write a path for JSON: as it is, or as a ``file:`` URI where some bytes are not text.
 
     JSON would hold halves of characters for such bytes, which not every program reads.
     """

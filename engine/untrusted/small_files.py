@@ -1,7 +1,8 @@
-"""Read small files of settings that may come from anywhere, in bounded time and memory."""
+"""Small files of settings that may come from anywhere, read in bounded time and memory."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterable
@@ -14,16 +15,13 @@ from engine.untrusted.quoting import short
 
 _MOST_DEPTH = 32
 _MOST_VALUES = 100_000
-_MOST_CHARACTERS = 4_000_000
 _LONGEST_SCALAR = 10_000
-_STANDARD_TAGS = frozenset(
-    f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")
-)
+_PLAIN_TAGS = (None, "!", "tag:yaml.org,2002:str")
 # libyaml's loader is ten times as fast; wheels of PyYAML have it, other builds may not.
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class SettingsError(ValueError):
+class SettingsError(Exception):
     """A file holds no settings that can be used; the message says why, without its path."""
 
 
@@ -39,13 +37,47 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
     """
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise SettingsError("is not a regular file")
-    # A pipe that took the file's place meanwhile must not keep anybody waiting.
+    # A pipe that took the file's place meanwhile must not make the program wait.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
         raise SettingsError(f"is larger than {most_bytes // 1024} KiB, the most that is read")
     return data
+
+
+def read_json(path: Path, most_bytes: int) -> Any:
+    """Read JSON in UTF-8, with or without a byte order mark, of a file of limited size.
+
+    Raises
+    ------
+    SettingsError
+        If it is larger, no regular file, no JSON, too deep, or has a key twice.
+    OSError
+        If it cannot be read.
+    """
+    data = read_limited(path, most_bytes)
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except RecursionError as error:
+        raise SettingsError("is not JSON (too deep)") from error
+    except ValueError as error:  # which may hold the whole text
+        raise SettingsError(f"is not JSON ({short(str(error))[1:-1]})") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        _check_distinct(key for key, _ in pairs)
+    return content
+
+
+def _check_distinct(keys: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise SettingsError(f"has {short(key)} twice")
+        seen.add(key)
 
 
 def read_yaml(path: Path, most_bytes: int, *, names: str) -> Any:
@@ -60,41 +92,39 @@ def read_yaml(path: Path, most_bytes: int, *, names: str) -> Any:
     most_bytes
         The largest that is read.
     names
-        A key whose values, in lists of lists, stay as they are written: what people call things may
+        A key whose values, in lists of lists, stay as they are written: names of body parts may
         be ``no``, ``01`` or ``12:30``, which YAML takes for a truth, an octal number, minutes.
 
     Raises
     ------
     SettingsError
-        If it is no YAML in UTF-8, has tags of objects, a key twice, more than 32 levels, a text of
-        more than 10,000 characters, or, with its aliases written out, more than 100,000 values.
+        If it is no YAML in UTF-8, has other tags than ``!!str``, a key twice, more than 32 levels,
+        a text of more than 10,000 characters, or more than 100,000 values, aliases written out.
     OSError
         If it cannot be read.
     """
+    data = read_limited(path, most_bytes)
     try:
-        text = read_limited(path, most_bytes).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"is not text in UTF-8 (byte {error.start})") from error
-    try:
-        _Extent().measure(yaml.parse(text, Loader=_BASE))
+        text = data.decode("utf-8")
+        _check_extent(yaml.parse(text, Loader=_BASE))
         loader = _PlainLoader(text, names)
         try:
             return loader.get_single_data()
         finally:
             loader.dispose()
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"is not text in UTF-8 (byte {error.start})") from error
     except (yaml.YAMLError, OverflowError, ValueError) as error:
-        raise SettingsError(_reason(error)) from error
+        raise SettingsError(f"is not YAML ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
     """Say what is wrong and where, without the lines that PyYAML cites."""
-    if isinstance(error, SettingsError):
-        return str(error)
     if not isinstance(error, yaml.MarkedYAMLError):
-        return f"is not YAML ({short(str(error))[1:-1]})"
+        return short(str(error))[1:-1]
     mark = error.problem_mark
     where = "" if mark is None else f", line {mark.line + 1}"
-    return f"is not YAML ({short(str(error.problem))[1:-1]}{where})"
+    return f"{short(str(error.problem))[1:-1]}{where}"
 
 
 class _PlainLoader(_BASE):  # type: ignore[misc]  # chosen where this module is loaded
@@ -106,14 +136,11 @@ class _PlainLoader(_BASE):  # type: ignore[misc]  # chosen where this module is 
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping from its node."""
-        seen = set()
-        for position, (key, value) in enumerate(node.value):
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise SettingsError(f"has {short(key.value)} twice")
-                seen.add(key.value)
-                if key.value == self._names:
-                    node.value[position] = key, _as_written(value)
+        _check_distinct(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        node.value = [
+            (key, _as_written(value) if key.value == self._names else value)
+            for key, value in node.value
+        ]
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
@@ -127,61 +154,38 @@ def _as_written(node: Any) -> Any:
     return node
 
 
-class _Extent:
-    """Measures a document as a stream, before anything is built that could be too large."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[str | None, int, int]] = []  # anchor, and what was there before it
-        self._anchors: dict[str, tuple[int, int]] = {}
-        self._values = 0
-        self._characters = 0
-
-    def measure(self, events: Iterable[Any]) -> None:
-        """Raise `SettingsError` if the document is larger than settings are."""
-        for event in events:
-            if isinstance(event, yaml.AliasEvent):
-                self._alias(event.anchor)
-            elif isinstance(event, yaml.ScalarEvent):
-                self._scalar(event)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self._begin(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                anchor, values, characters = self._open.pop()
-                self._remember(anchor, self._values - values, self._characters - characters)
-
-    def _scalar(self, event: Any) -> None:
-        _check_tag(event.tag)
-        if len(event.value) > _LONGEST_SCALAR:
-            raise SettingsError(f"has a text of more than {_LONGEST_SCALAR} characters")
-        self._add(1, len(event.value))
-        self._remember(event.anchor, 1, len(event.value))
-
-    def _begin(self, event: Any) -> None:
-        _check_tag(event.tag)
-        self._open.append((event.anchor, self._values, self._characters))
-        if len(self._open) > _MOST_DEPTH:
-            raise SettingsError(f"has more than {_MOST_DEPTH} levels")
-        self._add(1, 0)
-
-    def _alias(self, anchor: str | None) -> None:
-        if anchor is None or anchor not in self._anchors:  # within itself, or nowhere
-            raise SettingsError(f"has an alias {short(anchor)} of nothing that stands before it")
-        self._add(*self._anchors[anchor])
-
-    def _remember(self, anchor: str | None, values: int, characters: int) -> None:
-        if anchor is not None:
-            self._anchors[anchor] = values, characters
-
-    def _add(self, values: int, characters: int) -> None:
-        self._values += values
-        self._characters += characters
-        if self._values > _MOST_VALUES or self._characters > _MOST_CHARACTERS:
+def _check_extent(events: Iterable[Any]) -> None:
+    """Check how much a document would become, before anything is built that could be too large."""
+    num_values = 0
+    levels: list[tuple[str | None, int]] = []  # of each: its anchor, and the values before it
+    sizes: dict[str | None, int] = {}  # of what has an anchor, with its aliases written out
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, num_before = levels.pop()
+            sizes[anchor] = num_values - num_before
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:  # within itself, or nowhere
+                raise SettingsError(
+                    f"has an alias {short(event.anchor)} of nothing that stands before it"
+                )
+            num_values += sizes[event.anchor]
+        elif isinstance(event, yaml.NodeEvent):
+            _check_node(event, len(levels))
+            if isinstance(event, yaml.CollectionStartEvent):
+                levels.append((event.anchor, num_values))
+            else:
+                sizes[event.anchor] = 1
+            num_values += 1
+        if num_values > _MOST_VALUES:
             raise SettingsError(
-                f"has more than {_MOST_VALUES} values or {_MOST_CHARACTERS} characters, "
-                "with its aliases written out"
+                f"has more than {_MOST_VALUES} values, with its aliases written out"
             )
 
 
-def _check_tag(tag: str | None) -> None:
-    if tag is not None and tag != "!" and tag not in _STANDARD_TAGS:
-        raise SettingsError(f"has a tag {short(tag)}; only plain values are read")
+def _check_node(event: Any, depth: int) -> None:
+    if event.tag not in _PLAIN_TAGS:
+        raise SettingsError(f"has a tag {short(event.tag)}; only plain values are read")
+    if isinstance(event, yaml.CollectionStartEvent) and depth >= _MOST_DEPTH:
+        raise SettingsError(f"has more than {_MOST_DEPTH} levels")
+    if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_SCALAR:
+        raise SettingsError(f"has a text of more than {_LONGEST_SCALAR} characters")

@@ -1,14 +1,17 @@
-"""How a run tells how far it is."""
+"""Progress of a run, as a bar or as plain lines."""
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from typing import IO, NoReturn, Protocol
 
 from tqdm import tqdm
 
 from engine.untrusted.quoting import printable
+from readers import MovieInfo
+from sinks import ResourceHolder
 
 _PLAIN_INTERVAL_S = 10.0
 
@@ -36,7 +39,7 @@ class Progress(Protocol):
 
 
 class SilentProgress:
-    """Tells nobody anything."""
+    """Says nothing; for callers from Python."""
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Begin."""
@@ -149,3 +152,38 @@ def progress_for(stream: IO[str] | None = None) -> Progress:
     if stream is None:  # as where standard error was closed by `2>&-`
         return SilentProgress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+class MovieProgress(ResourceHolder):
+    """The progress of one movie: first the frames that a stopped run has done, then the others.
+
+    They are two pieces of work: the first goes so much faster that no time left could be given.
+    """
+
+    def __init__(self, progress: Progress, movie: MovieInfo, num_known_frames: int) -> None:
+        self._progress = progress
+        self._name = movie.path.name
+        self._num_frames = movie.num_frames_from_header
+        self._num_known_frames = num_known_frames
+        self._is_known = num_known_frames > 0
+
+    def open(self, resources: ExitStack) -> None:
+        """Begin the movie."""
+        if self._is_known:
+            self._progress.begin(f"{self._name}, what is done", self._num_known_frames)
+        else:
+            self._progress.begin(self._name, self._num_frames)
+        resources.callback(self._progress.end)
+
+    def advance(self, num_frames: int) -> None:
+        """Tell how many frames are through."""
+        if self._is_known and num_frames > self._num_known_frames:
+            self._is_known = False
+            self._progress.advance(self._num_known_frames)
+            self._progress.end()
+            self._progress.begin(self._name, self._num_frames, done=self._num_known_frames)
+        self._progress.advance(num_frames)
+
+    def tell_of_stop(self) -> None:
+        """Say that an interrupt was heard."""
+        self._progress.note("stopping after the batch in hand; once more stops at once")

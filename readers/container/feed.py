@@ -15,9 +15,8 @@ from readers.container.parts import is_closed, mp4_kind
 from readers.errors import MovieError
 from readers.ffmpeg import Demuxer, WatchedFile, demuxer, demuxer_of, other_videos
 from readers.file_kind import NO_MOVIE, container_format, format_name, read_head, what_is_no_movie
-from readers.growing.feed import ArrivedPacket, EndedBy
-from readers.growing.file_feed import TELLING_BYTES, FileFeed
-from readers.growing.growing_file import GrowingFile
+from readers.growing.feed import TELLING_BYTES, ArrivedPacket, Feed
+from readers.growing.growing_file import EndedBy, GrowingFile
 
 _CANNOT_BE_FOLLOWED = (
     "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
@@ -25,7 +24,7 @@ _CANNOT_BE_FOLLOWED = (
 )
 
 
-class ContainerFeed(FileFeed):
+class ContainerFeed(Feed):
     """Packets of an .avi, a fragmented .mp4, an .mkv, a .ts, or what else FFmpeg streams.
 
     FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. One

@@ -7,13 +7,15 @@ from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock
-from typing import IO
+from typing import IO, Literal
 
 from readers.errors import MovieError
 from readers.ffmpeg import open_regular_file
 from readers.growing.clock import now_s
-from readers.growing.feed import EndedBy
 
+EndedBy = Literal["closed", "silent", "stopped", "damaged"]
+"""Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
+long, the run was asked to stop, or the source cannot be followed any further."""
 POLL_S = 0.001
 """How often a file is looked at while nothing comes."""
 _SETTLED_S = 0.1
@@ -109,6 +111,7 @@ class GrowingFile:
         clock: Callable[[], float] = now_s,
     ) -> None:
         self.path, self._is_closed = path, is_closed
+        self._name: Path | str = path
         self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
@@ -118,7 +121,7 @@ class GrowingFile:
         self._last_growth_s = 0.0
         self._position = 0
         self._end: int | None = None
-        self._interrupt: KeyboardInterrupt | None = None
+        self._interrupt: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
         self.error: OSError | None = None
@@ -171,7 +174,7 @@ class GrowingFile:
         return data
 
     def raise_interrupt(self) -> None:
-        """Raise an interrupt that came while FFmpeg read, once."""
+        """Raise an interrupt, or another error, that came while FFmpeg read, once."""
         interrupt, self._interrupt = self._interrupt, None
         if interrupt is not None:
             raise interrupt
@@ -256,7 +259,7 @@ class GrowingFile:
             "silent": f"no picture came within {self._end_after_s():g} s",
         }
         problem = self.damage or problems.get(self.ended_by or "", "holds no picture")
-        return MovieError(self.path, problem)
+        return MovieError(self._name, problem)
 
     def _fail(self, damage: str, end: int) -> None:
         self.damage = damage

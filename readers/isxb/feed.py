@@ -9,8 +9,7 @@ from typing import cast
 import av
 from av.video.stream import VideoStream
 
-from readers.growing.feed import ArrivedPacket
-from readers.growing.file_feed import FileFeed
+from readers.growing.feed import ArrivedPacket, Feed
 from readers.isxb.jpegs import PictureScanner
 from readers.isxb.layout import HEADER, START_OF_PICTURE, Part, read_layout
 from readers.isxb.pictures import open_picture_stream
@@ -18,7 +17,7 @@ from readers.isxb.pictures import open_picture_stream
 _READ_BYTES = 2**18
 
 
-class IsxbFeed(FileFeed):
+class IsxbFeed(Feed):
     """Packets of an .isxb.
 
     Counts, times and counters come only when the recorder closes the file: packets are numbered,

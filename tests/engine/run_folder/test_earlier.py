@@ -239,7 +239,7 @@ def test_another_version_is_refused(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images_seen(job_for([recording], tmp_path), 20)
-    monkeypatch.setattr("engine.run_folder.provenance.version", lambda package: f"99 of {package}")
+    monkeypatch.setattr("engine.run_folder.identity.version", lambda package: f"99 of {package}")
     with pytest.raises(InputError, match=r"begun with posestream .*, now it is 99 of posestream"):
         resume(job_for([recording], tmp_path))
 
@@ -271,7 +271,7 @@ def test_a_record_that_cannot_be_read_is_named(recording: Path, tmp_path: Path) 
     ]
     for content in ("", "[]", "{", "[" * 100_000, *changed):
         path.write_text(content)
-        with pytest.raises(InputError, match=r"run\.json: cannot be read, so that nobody"):
+        with pytest.raises(InputError, match=r"run\.json: cannot be read, so this run cannot be"):
             resume(job)
 
 

@@ -39,7 +39,7 @@ def test_a_record_that_lacks_something_is_refused(folder: UnfinishedRun, lacking
         (folder.path / "run.json").write_text(
             json.dumps({key: value for key, value in asdict(RECORD).items() if key != lacking})
         )
-        with pytest.raises(InputError, match=r"run\.json: cannot be read, so that nobody"):
+        with pytest.raises(InputError, match=r"run\.json: cannot be read, so this run cannot be"):
             folder.record()
 
 
@@ -53,7 +53,7 @@ def test_a_record_is_read_up_to_16_mib(
         if is_read:
             assert folder.record() == RECORD
             return
-        with pytest.raises(InputError, match=r"run\.json: cannot be read, so that nobody"):
+        with pytest.raises(InputError, match=r"run\.json: cannot be read, so this run cannot be"):
             folder.record()
 
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,19 +17,21 @@ import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
 from readers.container.parts import is_closed
+from readers.live.streams.connections import FFmpegStream
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
 from tests.readers.live.recordings import finished, recording, written
-from tests.readers.live.rtsp_server import camera
 from tests.readers.live.sending import (
     GUARD_S,
     assert_same_frames,
     follow,
+    follow_on,
     free_port,
     program,
     stream_of,
 )
+from tests.readers.live.streams.rtsp_server import camera
 
 SEND_BY_UDP = """
 import socket, sys
@@ -249,6 +252,53 @@ def test_a_stream_over_http(tmp_path: Path) -> None:
 
     assert len(seen) == NUM_FRAMES
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+
+
+def test_a_server_may_name_another_which_is_not_told_the_password(tmp_path: Path) -> None:
+    data = encode(tmp_path / "a.ts").read_bytes()
+    asked: list[tuple[str, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_response(302 if self.path == "/first?a=1" else 200)
+            self.send_header("Location", f"http://127.0.0.1:{server.server_port}/second")
+            self.end_headers()
+            if self.path == "/second":
+                self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://eve:top%40secret@127.0.0.1:{server.server_port}/first?a=1"
+        with stream_of(url, tmp_path / "r.mkv") as movie:
+            assert len(follow(movie)) == NUM_FRAMES
+        server.shutdown()
+        thread.join(GUARD_S)
+
+    credentials = b64encode(b"eve:top@secret").decode()
+    assert asked == [("/first?a=1", f"Basic {credentials}"), ("/second", None)]
+
+
+def test_a_server_does_not_send_on_to_other_kinds_of_addresses(tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(MovieError, match="sends one on to another kind of address"):
+            stream_of(f"http://127.0.0.1:{server.server_port}/", tmp_path / "r.mkv").__enter__()
+        thread.join(GUARD_S)
 
 
 def jpegs(path: Path) -> list[bytes]:
@@ -554,11 +604,65 @@ def test_an_interrupt_while_nothing_comes_is_not_lost(
     tmp_path: Path, pipe: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> bytes:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
+        may_go_on.wait(GUARD_S)
+        return b""
 
-    monkeypatch.setattr("readers.live.streams.byte_stream.os.read", interrupted)
+    may_go_on = threading.Event()
+    monkeypatch.setattr("readers.live.streams.connections.os.read", interrupted)
     os.write(pipe, b"x")
-
-    with pytest.raises(KeyboardInterrupt):
-        stream_of("-", tmp_path / "r.mkv").__enter__()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stream_of("-", tmp_path / "r.mkv").__enter__()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        may_go_on.set()
     os.close(pipe)
+
+
+def test_what_is_not_read_waits_in_the_recording(
+    tmp_path: Path, pipe: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_bytes = 5000
+    monkeypatch.setattr("readers.live.movie._MOST_QUEUED_BYTES", most_bytes)
+    path = encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p")
+    assert path.stat().st_size > 4 * most_bytes
+    sender = write_all(pipe, path.read_bytes())
+
+    with stream_of("-", tmp_path / "r.mkv") as movie:
+        receiver = threading.Thread(target=movie.receive)
+        receiver.start()
+        sender.join(GUARD_S)
+        assert not sender.is_alive()  # a stream never waits to be read
+        assert movie._queue.num_bytes_in_memory <= most_bytes
+        seen = follow_on(movie)
+        receiver.join(GUARD_S)
+
+    assert_same_frames(seen, finished(tmp_path / "r.mkv"))
+    np.testing.assert_array_equal(seen.images, read_all(path).images)
+    assert seen.arrival_time_s is not None
+    assert (np.diff(seen.arrival_time_s) >= 0).all()
+
+
+def test_time_in_which_the_process_was_stopped_is_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times_s = iter([0.0, 0.5, 60.0, 60.5, 69.5])
+    monkeypatch.setattr("readers.live.streams.connections.now_s", lambda: next(times_s))
+    stream = FFmpegStream(lambda _: pytest.fail("opened"), end_after_s=2.5)
+
+    assert [stream.is_silent() for _ in range(4)] == [False, False, False, True]
+
+
+def test_an_error_in_the_thread_that_records_is_raised_where_it_is_read(
+    tmp_path: Path, pipe: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("readers.live.streams.recorded_stream.Recording.add", failing)
+    write_all(pipe, encode(tmp_path / "a.ts").read_bytes())
+
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        stream_of("-", tmp_path / "r.mkv").__enter__()

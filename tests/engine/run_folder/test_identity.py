@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.run_folder.provenance import MovieResult, describe_movie
+from engine.run_folder.identity import MovieResult, describe_movie
 from readers import FrameStatus, MovieInfo
 from readers.orientation import Orientation
 from sinks import FrameCounts
