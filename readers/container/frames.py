@@ -11,8 +11,7 @@ from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame
 from readers.container.avi_index import AviIndex
-from readers.container.packet_decoder import PacketDecoder, contiguous
-from readers.container.packet_rows import Row
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.parts import empty_chunks_behind
 from readers.container.stretches import Stretches
 from readers.errors import joined

@@ -13,8 +13,7 @@ from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame
 from readers.container.frames import frame_of
-from readers.container.packet_decoder import PacketDecoder, contiguous
-from readers.container.packet_rows import Row
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.stretches import Stretches
 from readers.frame_times import FrameClock, period_in_stream
 from readers.frames import FrameStatus
