@@ -1,4 +1,4 @@
-"""Opens one file for FFmpeg, so that FFmpeg reads this file, nothing else, and no huge pictures."""
+"""A file that is opened for FFmpeg, which reads nothing else, and no huge pictures of it."""
 
 from __future__ import annotations
 
@@ -89,12 +89,8 @@ class WatchedFile:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to `offset` bytes from the start, the position or the end."""
-        origin = {
-            os.SEEK_SET: self._offset,
-            os.SEEK_CUR: self._position,
-            os.SEEK_END: self._end,
-        }[whence]
-        self._position = max(self._offset, origin + offset)
+        origins = {os.SEEK_SET: self._offset, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
+        self._position = max(self._offset, origins[whence] + offset)
         return self.tell()
 
     def tell(self) -> int:
@@ -150,7 +146,7 @@ class Demuxer(Generic[File]):
 
 def open_regular_file(path: Path) -> IO[bytes]:
     """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
-    # Without waiting: a pipe would wait for somebody to write.
+    # Without waiting: a pipe would wait for a writer.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()

@@ -25,7 +25,7 @@ class FrameStatus(IntEnum):
     UNDECODABLE = 2
     """The file holds data for this frame, but no picture could be made of it."""
     SKIPPED = 3
-    """Nobody looked at the picture: a live run that was behind went on with the newest frame."""
+    """Not looked at: a live run that was behind went on with the newest frame."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class FrameBatch:
         Black where there is no picture. Shape (frames, 0, 0, 3) where the pictures were not read
         again, because a run that was resumed has drawn them already.
     time_s
-        float64, shape (frames,): seconds since the movie's first frame; NaN where nobody knows.
+        float64, shape (frames,): seconds since the movie's first frame; NaN where unknown.
     hardware_counter_us
         float64, shape (frames,): the recorder's counter in microseconds; NaN where the frame
         has none.

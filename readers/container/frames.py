@@ -38,13 +38,7 @@ class ContainerFrames:
     is_cut_off
         Whether the file ends before it should. Pictures may then be missing between the last
         ones, since they are stored in another order than they are shown in; frames behind such a
-        gap are left out, because nobody knows their number.
-
-    Attributes
-    ----------
-    damage
-        What is wrong with the file as a whole, as far as is known by now: why nothing can be read
-        from some frame on, or that its times step back.
+        gap are left out, because their number is unknown.
     """
 
     def __init__(
@@ -64,7 +58,7 @@ class ContainerFrames:
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with the file as a whole."""
+        """Why nothing can be read from some frame on, or that times step back; None for neither."""
         return joined(self._stretches.damage, self._end)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether the tables of a .mp4 or .mov claim more samples than its file can hold.
+"""A check that the tables of a .mp4 or .mov claim no more samples than its file can hold.
 
 FFmpeg makes some 30 bytes of index for every sample that is claimed, before it looks for one, and
 as many for each time that a list of edits shows it. A few bytes can claim any number: samples of

@@ -1,4 +1,4 @@
-"""Movies of Inscopix nVision cameras: .isxb, read in place."""
+"""The reader of movies of Inscopix nVision cameras: .isxb, read in place."""
 
 from __future__ import annotations
 
@@ -54,17 +54,13 @@ class IsxbReader(MovieReader):
     def times(self) -> Iterator[DecodedFrame]:
         """Yield all frames without their pictures, from the metadata alone."""
         with movie_errors(self.info.path):
-            layout = self._layout()
+            layout = _layout(self.info.path)
             frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
             yield from islice(frames, self.most_frames)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        layout = self._layout()
+        layout = _layout(self.info.path)
         yield from self._with_dropped(self._recorded_frames(layout), layout)
-
-    def _layout(self) -> IsxbLayout:
-        with open_regular_file(self.info.path) as file:
-            return read_layout(self.info.path, file)
 
     def _with_dropped(
         self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
@@ -165,3 +161,8 @@ def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
 
 def _dropped(time_s: float) -> DecodedFrame:
     return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)
+
+
+def _layout(path: Path) -> IsxbLayout:
+    with open_regular_file(path) as file:
+        return read_layout(path, file)

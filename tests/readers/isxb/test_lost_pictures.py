@@ -21,7 +21,7 @@ from tests.readers.damaged import isxb_header, read_all
 
 WIDTH, HEIGHT, NUM_PICTURES = 96, 64, 24
 DROPPED = (0, 7, 8)
-CANNOT_TELL = "nobody can tell which"
+CANNOT_TELL = "it cannot be told which"
 REFUSAL = re.compile(CANNOT_TELL + "|holds no frame|more pictures")
 
 
