@@ -176,12 +176,7 @@ def demuxer(
 
     Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
     video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
-    `most_pixels` cannot be decoded.
-
-    Raises
-    ------
-    MovieError
-        If there is no video in it.
+    `most_pixels` cannot be decoded. Raises `MovieError` if there is no video in it.
     """
     with open_regular_file(path) as file:
         end = os.fstat(file.fileno()).st_size if size is None else offset + size

@@ -36,19 +36,8 @@ def frame_period_s(path: Path, stream: VideoStream, step_s: Fraction | None = No
     That is the mean of its frames, which FFmpeg knows where there are a few of them; otherwise
     what the pictures' own headers tell. FFmpeg's guess, which takes fields for frames, comes last.
 
-    Parameters
-    ----------
-    path
-        The file, for messages.
-    stream
-        The stream.
-    step_s
-        Time between its first frames, or that the first is shown for; None where that is unknown.
-
-    Raises
-    ------
-    MovieError
-        If it is out of this world.
+    `step_s` is the time between the first frames, or that the first is shown for, where known.
+    Raises `MovieError` if the period is impossible.
     """
     mean, guessed = stream.average_rate, stream.guessed_rate
     own = stream.codec_context.framerate

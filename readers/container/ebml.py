@@ -31,13 +31,9 @@ def number(value: int) -> bytes:
 
 
 def read_size(data: bytes, place: int) -> tuple[int | None, int] | None:
-    """Read the size of an element's content.
+    """Read the size of an element's content, None where it is unknown, and where that begins.
 
-    Returns
-    -------
-    tuple of int or None and int, or None
-        The size, None where it is unknown, and where the content begins. None where there is no
-        size at `place`.
+    None where there is no size at `place`.
     """
     first = data[place] if place < len(data) else 0
     length = 9 - first.bit_length()
@@ -49,13 +45,7 @@ def read_size(data: bytes, place: int) -> tuple[int | None, int] | None:
 
 
 def segment_place(head: bytes) -> int | None:
-    """Tell where the size of a Matroska file's segment stands; None where there is no segment.
-
-    Parameters
-    ----------
-    head
-        The beginning of the file; 4096 bytes are more than enough.
-    """
+    """Tell where the size of a Matroska file's segment stands; None where there is no segment."""
     if not head.startswith(EBML_HEADER):
         return None
     header = read_size(head, len(EBML_HEADER))

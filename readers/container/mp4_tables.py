@@ -35,13 +35,7 @@ _PARENTS = frozenset(
 
 
 def check_tables(path: Path) -> None:
-    """Check that a .mp4 or .mov claims no more samples than it can hold; pass other kinds.
-
-    Raises
-    ------
-    MovieError
-        If it claims more.
-    """
+    """Raise `MovieError` if a .mp4 or .mov claims more samples than it can hold."""
     with open_regular_file(path) as file:
         if container_format(read_head(file)) not in ("mov", None):  # FFmpeg may find one out
             return

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 import av
@@ -263,23 +262,15 @@ class _Rows(ABC):
         """Say what it means if no picture comes of a packet that can be decoded."""
         self._silences[number] = silence
 
-    def _row(self, number: int, picture: av.VideoFrame | None, time: int | None) -> Iterator[Row]:
+    def _row(self, number: int, picture: av.VideoFrame | None, time: int | None) -> list[Row]:
+        """Give the row of a packet, if it has one."""
         silence = self._silences.pop(number, _Silence.LOST)
         if picture is not None:
             self._last_picture = picture
-            yield picture, time
-        elif silence is not _Silence.BY_DESIGN:
-            yield self._last_picture if silence is _Silence.REPEATED else None, time
-
-
-@dataclass(order=True)
-class _Due:
-    """A packet without a row, in the order of rows; one that tells no time has that of others."""
-
-    place: int
-    number: int
-    time: int | None = field(compare=False)
-    picture: av.VideoFrame | None = field(default=None, compare=False)
+            return [(picture, time)]
+        if silence is _Silence.BY_DESIGN:
+            return []
+        return [(self._last_picture if silence is _Silence.REPEATED else None, time)]
 
 
 class _RowsByTime(_Rows):
@@ -287,14 +278,17 @@ class _RowsByTime(_Rows):
 
     def __init__(self) -> None:
         super().__init__()
-        self._due: list[_Due] = []  # sorted
+        self._due: list[tuple[int, int]] = []  # places and numbers of packets without a row, sorted
+        self._times: dict[int, int | None] = {}  # of the same packets, by number
+        self._pictures: dict[int, av.VideoFrame] = {}  # those that have come out
         self._latest = 0
         self._all_put_before = 0
 
     def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
-        place = self._latest if time is None else time
+        place = self._latest if time is None else time  # behind all that came before
         self._latest = max(self._latest, place)
-        insort(self._due, _Due(place, number, time))
+        self._times[number] = time
+        insort(self._due, (place, number))
         # Nothing is shown before it is decoded: what is still to come is shown later than this.
         self._all_put_before = place if decoding_time is None else decoding_time
         while len(self._due) > _MOST_INSIDE:
@@ -304,31 +298,33 @@ class _RowsByTime(_Rows):
         self._silences.pop(number, None)
 
     def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
-        for due in self._due:
-            if due.number == number:
-                due.picture = due.picture or picture
-                break
-        else:
+        if number not in self._times or number in self._pictures:
             return  # a second picture of one packet, or one that was given up
+        self._pictures[number] = picture
         # A decoder that is misled by damage may give a picture too early.
-        while (ready := self._ready()) is not None and ready.place <= self._all_put_before:
+        while (ready := self._ready()) is not None and ready[0] <= self._all_put_before:
             yield from self._give(ready)
 
     def rest(self) -> Iterator[Row]:
         while self._due:
             yield from self._give(self._ready() or self._due[0])
 
-    def _ready(self) -> _Due | None:
-        """Give the earliest packet whose picture has come out."""
-        return next((due for due in self._due if due.picture is not None), None)
+    def _ready(self) -> tuple[int, int] | None:
+        """Give the place and number of the earliest packet whose picture has come out."""
+        if self._pictures:
+            for due in self._due:
+                if due[1] in self._pictures:
+                    return due
+        return None
 
-    def _give(self, due: _Due) -> Iterator[Row]:
+    def _give(self, due: tuple[int, int]) -> Iterator[Row]:
         """Yield the row of a packet, and before it those of earlier ones, which are lost."""
-        while self._due[0].place < due.place:
-            lost = self._due.pop(0)
-            yield from self._row(lost.number, None, lost.time)
+        while self._due[0][0] < due[0]:
+            _, lost = self._due.pop(0)
+            yield from self._row(lost, None, self._times.pop(lost))
         self._due.remove(due)
-        yield from self._row(due.number, due.picture, due.time)
+        _, number = due
+        yield from self._row(number, self._pictures.pop(number, None), self._times.pop(number))
 
 
 class _RowsInOrder(_Rows):

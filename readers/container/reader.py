@@ -38,13 +38,8 @@ _NUM_TRIED_PACKETS = 8
 def inspect_container(path: Path) -> MovieInfo:
     """Tell what a movie of any camera is, from its header and its first picture.
 
-    The header alone does not know whether a picture can be decoded.
-
-    Raises
-    ------
-    MovieError
-        If the file is not a movie, claims more than it can hold, or not one frame of it can be
-        decoded.
+    Raises `MovieError` if the file is not a movie, claims more than it can hold, or not one frame
+    of it can be decoded: the header alone does not tell that.
     """
     with movie_errors(path):
         check_tables(path)
@@ -71,9 +66,7 @@ def inspect_container(path: Path) -> MovieInfo:
                 frame_period_s=period_s,
                 num_frames_from_header=num_claimed,
                 num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
-                duration_s=Fraction(container.duration, av.time_base)
-                if container.duration
-                else None,
+                duration_s=Fraction(container.duration or 0, av.time_base) or None,
                 damage=damage,
                 notes=tuple(filter(None, (other_videos(stream), time_keeping(stream)))),
                 orientation=orientation,

@@ -33,10 +33,8 @@ def inspect_isxb(path: Path) -> MovieInfo:
     of the hardware counter. A recording that was cut off is read as far as it goes: without
     samples its times and counters are unknown, and its period is taken for 1/25 s.
 
-    Raises
-    ------
-    MovieError
-        If the header, metadata and pictures contradict each other, or no picture can be decoded.
+    Raises `MovieError` if header, metadata and pictures contradict each other, or no picture can be
+    decoded.
     """
     with movie_errors(path), open_regular_file(path) as file:
         layout = read_layout(path, file)

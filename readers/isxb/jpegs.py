@@ -143,12 +143,7 @@ def extents(path: Path, video: Part, width: int, height: int) -> Iterator[Extent
 
     A picture begins where FF D8 FF stands right behind the end of another picture, or where a
     complete header of `width` x `height` pixels follows. What stands before the first one is an
-    extent too. Together the extents are all of `video`.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
+    extent too. Together the extents are all of `video`. `OSError` if the file cannot be read.
     """
     with open_regular_file(path) as file:
         offset, header_size = video.offset, 0

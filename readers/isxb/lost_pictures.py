@@ -126,14 +126,8 @@ def find_lost_pictures(path: Path, layout: IsxbLayout, width: int, height: int) 
     and behind it allow. If there are several, their sizes tell, at most a quarter beyond
     the sizes of those neighbours: the places are known where no other numbers add up.
 
-    Reads the file once from end to end; keeps nothing but the flaws, at most 10000.
-
-    Raises
-    ------
-    MovieError
-        If it cannot be told which pictures are missing, or there are more than samples.
-    OSError
-        If the file cannot be read.
+    Reads the file once from end to end; keeps nothing but the flaws, at most 10000. Raises
+    `MovieError` if it cannot be told which pictures are missing, or there are more than samples.
     """
     num_pictures, flaws = _survey(extents(path, layout.video, width, height))
     num_missing = layout.header.num_recorded_frames - num_pictures
