@@ -41,7 +41,8 @@ class MovieReader(ABC):
     """Reads one movie from its first frame to its last, once.
 
     A context manager; the file is open within its block. `read` may be called from another
-    thread than the one that opened it, but only from one at a time.
+    thread than the one that opened it, but only from one at a time. All methods raise `MovieError`
+    if the file cannot be read any more.
 
     Attributes
     ----------
@@ -113,11 +114,6 @@ class MovieReader(ABC):
         FrameBatch or None
             As many frames as there are, up to the capacity; its images are a view of `images`.
             None at the end of the movie.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         capacity = self._at_most(len(images))
         time_s = np.empty(capacity)
@@ -130,7 +126,7 @@ class MovieReader(ABC):
             while count < capacity and (frame := next(self._frames, None)) is not None:
                 time_s[count] = frame.time_s
                 hardware_counter_us[count] = frame.hardware_counter_us
-                status[count] = self._fill(images[count], frame)
+                status[count] = fill_image(images[count], frame, self._converter, self.info)
                 if frame.tracker_box is not None:
                     if tracker_boxes is None:
                         tracker_boxes = np.full((capacity, 4), np.nan)
@@ -158,11 +154,6 @@ class MovieReader(ABC):
         -------
         int
             How many there were: fewer at the end of the movie.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         return self.decode(num_frames)
 
@@ -178,11 +169,6 @@ class MovieReader(ABC):
 
         What is read next is the same as if they had been read. Where each picture stands alone
         (.isxb), none is looked at, nor told undecodable.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         with movie_errors(self.info.path):
             while self._at_most(1) and (frame := next(self._frames, None)) is not None:
@@ -194,16 +180,12 @@ class MovieReader(ABC):
             return num_frames
         return min(num_frames, self.most_frames - self._next_frame_index)
 
-    def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
-        if fill_image(image, frame.picture, self._converter, self.info):
-            return frame.status
-        return frame.status if frame.picture is None else FrameStatus.UNDECODABLE
-
 
 def fill_image(
-    image: NDArray[np.uint8], picture: av.VideoFrame | None, converter: Converter, movie: MovieInfo
-) -> bool:
-    """Write a picture's pixels; black, and False, where there are none that can be used."""
+    image: NDArray[np.uint8], frame: DecodedFrame, converter: Converter, movie: MovieInfo
+) -> FrameStatus:
+    """Write a frame's pixels, black where there is no picture that can be used; tell its status."""
+    picture = frame.picture
     # Poses in a picture of another size would mislead.
     if picture is not None and (picture.width, picture.height) == movie.stored_size:
         try:
@@ -211,9 +193,9 @@ def fill_image(
         except av.error.FFmpegError:
             pass  # a picture that cannot be converted is as good as none
         else:
-            return True
+            return frame.status
     image[...] = 0
-    return False
+    return frame.status if picture is None else FrameStatus.UNDECODABLE
 
 
 class PictureSizes:

@@ -15,9 +15,7 @@ from readers.isxb.lost_pictures import find_lost_pictures
 from readers.isxb.metadata import (
     dropped_frame_indices,
     frame_samples,
-    frame_size,
     read_session,
-    session_period_s,
 )
 from readers.isxb.pictures import decode_picture, open_pictures
 
@@ -79,8 +77,7 @@ def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int,
     part = layout.session_metadata
     if not part.is_whole or part.size == 0:
         return *_first_picture_size(path, layout), None
-    session = read_session(path, file, part)
-    width, height = frame_size(path, session)
+    width, height, period_s = read_session(path, file, part)
     if width * height > MOST_PIXELS or width <= 0 or height <= 0:
         raise MovieError(
             path, f"claims pictures of {width} x {height} pixels; at most {MOST_PIXELS} are read"
@@ -92,7 +89,7 @@ def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int,
             f"its metadata says {width} x {height} pixels, "
             f"its first picture has {found[0]} x {found[1]}",
         )
-    return width, height, session_period_s(path, session)
+    return width, height, period_s
 
 
 def _first_picture_size(path: Path, layout: IsxbLayout) -> tuple[int, int]:

@@ -147,7 +147,7 @@ def cannot_tell(path: Path, layout: IsxbLayout, num_missing: int) -> MovieError:
     return MovieError(
         path,
         f"its metadata counts {count} frames, its pictures {count - num_missing}: "
-        f"{problem}, and it cannot be told which",
+        f"{problem}, it cannot be told which",
     )
 
 

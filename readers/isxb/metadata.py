@@ -100,8 +100,12 @@ def _json_errors(path: Path, what: str) -> Iterator[None]:
         raise MovieError(path, f"its {what} metadata cannot be read ({reason})") from error
 
 
-def read_session(path: Path, file: IO[bytes], part: Part) -> dict[str, Any]:
-    """Read the session metadata, a JSON object of some kilobytes."""
+def read_session(path: Path, file: IO[bytes], part: Part) -> tuple[int, int, Fraction | None]:
+    """Read the session metadata, a JSON object of some kilobytes.
+
+    Gives the width and height in pixels, from ``spacingInfo`` or else from the camera's settings,
+    and the frame period in seconds, where ``timingInfo`` tells it.
+    """
     if part.size > _LARGEST_SESSION_BYTES:
         raise MovieError(
             path,
@@ -113,26 +117,17 @@ def read_session(path: Path, file: IO[bytes], part: Part) -> dict[str, Any]:
         session = json.loads(data)
         if not isinstance(session, dict):
             raise TypeError("not a JSON object")
-        return session
-
-
-def frame_size(path: Path, session: dict[str, Any]) -> tuple[int, int]:
-    """Width and height in pixels, from ``spacingInfo`` or else from the camera's settings."""
-    with _json_errors(path, "session"):
         if "spacingInfo" in session:
             size = session["spacingInfo"]["numPixels"]
-            return _whole(size["x"]), _whole(size["y"])
-        camera = session["processingInterface"][session["cameraName"]]
-        return _whole(camera["recordFov"]["width"]), _whole(camera["recordFov"]["height"])
-
-
-def session_period_s(path: Path, session: dict[str, Any]) -> Fraction | None:
-    """Give the frame period that ``timingInfo`` tells, or None where there is no such part."""
-    with _json_errors(path, "session"):
-        if "timingInfo" not in session:
-            return None
-        period = session["timingInfo"]["period"]
-        return Fraction(_whole(period["num"]), _whole(period["den"]))
+            width, height = size["x"], size["y"]
+        else:
+            size = session["processingInterface"][session["cameraName"]]["recordFov"]
+            width, height = size["width"], size["height"]
+        period_s = None
+        if "timingInfo" in session:
+            period = session["timingInfo"]["period"]
+            period_s = Fraction(_whole(period["num"]), _whole(period["den"]))
+        return _whole(width), _whole(height), period_s
 
 
 def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:

@@ -331,9 +331,7 @@ class LiveMovie:
         if (status == FrameStatus.SKIPPED).all():
             return status
         for index, row in enumerate(rows):
-            is_there = fill_image(images[index], row.picture, self._converter, self.info)
-            if row.picture is not None and not is_there:
-                status[index] = FrameStatus.UNDECODABLE
+            status[index] = fill_image(images[index], row, self._converter, self.info)
         return status
 
 
