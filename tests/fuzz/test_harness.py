@@ -23,6 +23,7 @@ def one_of_all(random: Random, intact: bytes) -> bytes:
     return random.choice([intact, b"refused", *BROKEN])
 
 
+@pytest.mark.slow
 def test_every_way_to_break_is_a_failure_and_its_input_is_kept(tmp_path: Path) -> None:
     seeds = range(20)
     inputs = {seed: input_of(seed, [b"fine"], one_of_all) for seed in seeds}

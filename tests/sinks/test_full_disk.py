@@ -59,7 +59,11 @@ def final_names(output: str) -> set[str]:
 @pytest.mark.often(4)
 @pytest.mark.parametrize("output", WRITERS)
 @pytest.mark.parametrize(
-    ("shortage", "number"), [("short_files", errno.EFBIG), ("small_disk", errno.ENOSPC)]
+    ("shortage", "number"),
+    [
+        ("short_files", errno.EFBIG),
+        pytest.param("small_disk", errno.ENOSPC, marks=pytest.mark.slow),
+    ],
 )
 def test_the_error_names_the_output_and_the_reason_and_no_part_of_it_stands_there(
     output: str, shortage: str, number: int, request: pytest.FixtureRequest
@@ -84,6 +88,7 @@ def test_closed_segments_of_the_movie_stay(short_files: dict[str, list[Attempt]]
         assert attempt.left in ([], [".movie.segments", *segments])
 
 
+@pytest.mark.slow
 def test_segments_are_closed_as_long_as_there_is_room(
     small_disk: dict[str, list[Attempt]],
 ) -> None:

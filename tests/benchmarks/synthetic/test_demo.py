@@ -28,6 +28,7 @@ def recorded_frames(path: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
             yield index, frame.to_ndarray(format="rgb24").astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_command_writes_a_movie_like_the_one_that_is_shipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def plain_json(text: str) -> dict[str, object]:
     return content
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_a_run(place: Path, kind: str) -> None:
     arguments = [

@@ -24,6 +24,7 @@ def num_begun_at_a_time(follow: str, batch_size: int | None = None) -> int:
     return model.images_ahead(WINDOW)
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("follow", ["poses", "auto"])
 def test_a_batch_and_the_one_before_are_begun_at_a_time(follow: str) -> None:
     assert num_begun_at_a_time(follow) == 2 * 4

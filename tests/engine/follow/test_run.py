@@ -88,6 +88,7 @@ def test_poses_are_near_those_of_whole_frames(
     assert (result["calibration"] is not None) == (follow == "auto")
 
 
+@pytest.mark.slow
 def test_a_crop_is_followed_too(movie: Path, tmp_path: Path) -> None:
     crop = CropRectangle(16, 8, 760, 620)
     run(job(movie, tmp_path / "whole", crop_rect=crop))
@@ -129,7 +130,7 @@ class StoppingModel(PoseModel):
         self._model.close()
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("follow", ["poses", "auto"])
 def test_a_run_that_is_stopped_again_and_again_has_the_outputs_of_one_that_was_not(
     movie: Path, tmp_path: Path, follow: str
@@ -158,6 +159,7 @@ def test_the_result_does_not_depend_on_threads(movie: Path, tmp_path: Path) -> N
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
 
 
+@pytest.mark.slow
 def test_tensorflow_follows_as_well(
     movie: Path, whole: NDArray[np.float64], tmp_path: Path
 ) -> None:

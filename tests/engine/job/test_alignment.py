@@ -54,6 +54,7 @@ def test_a_run_warns_once_for_all_movies_of_a_size(tmp_path: Path) -> None:
     assert re.fullmatch(NAMED, warning)
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("crop", [None, ALIGNED, CropRectangle(0, 0, WIDTH, HEIGHT)])
 def test_a_crop_whose_points_are_those_of_whole_frames_is_not_warned_of(
     tmp_path: Path, crop: CropRectangle | None

@@ -18,7 +18,7 @@ from tests.small_movies import pictures
 pytestmark = pytest.mark.usefixtures("short_segments")
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(stops=st.lists(st.integers(1, NUM_SEEN + 2), min_size=1, max_size=3))
 def test_the_outputs_are_those_of_a_run_that_was_not_stopped(
     recording: Path,

@@ -95,7 +95,7 @@ def check_resuming_gives(whole: dict[str, bytes], movie: Path, output_dir: Path)
     assert contents(output_dir) == whole
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_in_the_middle_of_a_segment(
     movie: Path, whole: dict[str, bytes], tmp_path: Path, number: signal.Signals
@@ -146,6 +146,7 @@ def test_an_output_directory_that_is_gone(movie: Path, tmp_path: Path) -> None:
     assert "cannot be written (No such file or directory)" in line
 
 
+@pytest.mark.slow
 def test_a_movie_that_is_gone(movie: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     copy = tmp_path / movie.name
     shutil.copy2(movie, copy)
@@ -241,7 +242,7 @@ def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_
 WRITES = "write,pwrite64,writev"
 
 
-@pytest.mark.often(2)
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     ("part", "call"),
     [*((part, WRITES) for part in PARTS), (PARTS[2], "fsync")],

@@ -88,7 +88,7 @@ def test_unfiltered_poses_equal_deeplabcuts_unfiltered_ones(tmp_path: Path) -> N
     assert_same_poses(ours, deeplabcut_poses("m3v1_1s_w5", filtered=False))
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_a_model_of_batch_statistics_gives_the_same_file_at_any_batch_size(
     tmp_path: Path, runtime: str
