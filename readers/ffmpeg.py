@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import IO, Generic, Protocol, TypeVar, cast
+from typing import IO, Protocol, cast
 
 import av
 import av.error
@@ -50,6 +50,9 @@ class SourceFile(Protocol):
     def read(self, size: int, /) -> bytes:
         """Read at most `size` bytes; none at the end."""
 
+    def peek(self, offset: int, size: int, /) -> bytes:
+        """Read bytes from anywhere; fewer where there are no more."""
+
     def tell(self) -> int:
         """Position in bytes from the start."""
 
@@ -74,17 +77,22 @@ class WatchedFile:
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes; none at the end and after an error."""
-        size = min(size, self._end - self._position)
+        data = self.peek(self.tell(), size)
+        self._position += len(data)
+        return data
+
+    def peek(self, offset: int, size: int) -> bytes:
+        """Read bytes from anywhere; none behind the end and after an error."""
+        size = min(size, self.size - offset)
         if size <= 0 or self.error is not None:
             return b""
         try:
-            data = os.pread(self._file_number, size, self._position)
+            data = os.pread(self._file_number, size, self._offset + offset)
         except OSError as error:
             self.error = error
             return b""
         if not data:
             self.error = OSError(errno.EIO, _BECAME_SHORTER)
-        self._position += len(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -98,11 +106,8 @@ class WatchedFile:
         return self._position - self._offset
 
 
-File = TypeVar("File", bound=SourceFile)
-
-
 @dataclass(frozen=True)
-class Demuxer(Generic[File]):
+class Demuxer:
     """A file that FFmpeg has opened, and its one video stream.
 
     Attributes
@@ -111,10 +116,10 @@ class Demuxer(Generic[File]):
         What is read when the file has ended: recordings that were joined to it.
     """
 
-    file: File
+    file: SourceFile
     container: InputContainer
     stream: VideoStream
-    behind: tuple[File, ...] = ()
+    behind: tuple[SourceFile, ...] = ()
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """Yield the stream's packets; one may be empty, which no decoder must see.
@@ -171,7 +176,7 @@ def demuxer(
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer[WatchedFile]]:
+) -> Iterator[Demuxer]:
     """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
 
     Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
@@ -212,12 +217,12 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
 @contextmanager
 def demuxer_of(
     path: Path,
-    file: File,
+    file: SourceFile,
     container_format: str | None,
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer[File]]:
+) -> Iterator[Demuxer]:
     """Open a movie that is read through `file`; otherwise as `demuxer`."""
     with _opened(file, container_format, read_ahead_bytes) as container:
         stream = first_video(container)

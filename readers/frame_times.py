@@ -63,24 +63,24 @@ def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
 
 
 class FrameClock:
-    """Seconds since the first frame, from presentation times."""
+    """Seconds since the first frame, from the presentation times of a stream."""
 
-    def __init__(self, period_s: Fraction) -> None:
-        self._period_s = period_s
+    def __init__(self, period_s: Fraction, time_base: Fraction | None) -> None:
+        self._period_s, self._time_base = period_s, time_base or Fraction(0)
         self._first_s: Fraction | None = None
         self._elapsed_s = -period_s
 
-    def time_s(self, presentation_time_s: Fraction | None) -> float:
+    def time_s(self, time: int | None) -> float:
         """Give the time of the next frame, never less than the last one's.
 
         One without a time follows a period after the last.
         """
-        if presentation_time_s is None:
+        if time is None:
             self._elapsed_s += self._period_s
         else:
-            if self._first_s is None:
-                self._first_s = presentation_time_s
-            self._elapsed_s = max(presentation_time_s - self._first_s, self._elapsed_s)
+            time_s = time * self._time_base
+            self._first_s = time_s if self._first_s is None else self._first_s
+            self._elapsed_s = max(time_s - self._first_s, self._elapsed_s)
         periods = self._elapsed_s / self._period_s
         if periods.denominator == 1:  # index × period in floating point, as the reference tool
             return periods.numerator * float(self._period_s)

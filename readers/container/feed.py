@@ -13,10 +13,10 @@ from readers.container.avi_index import AviIndex
 from readers.container.mp4_tables import check_tables
 from readers.container.parts import is_closed, mp4_kind
 from readers.errors import MovieError
-from readers.ffmpeg import Demuxer, WatchedFile, demuxer, demuxer_of, other_videos
+from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos
 from readers.file_kind import NO_MOVIE, container_format, format_name, read_head, what_is_no_movie
 from readers.growing.feed import TELLING_BYTES, ArrivedPacket, Feed
-from readers.growing.growing_file import EndedBy, GrowingFile
+from readers.growing.growing_file import EndedBy
 
 _CANNOT_BE_FOLLOWED = (
     "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
@@ -34,7 +34,7 @@ class ContainerFeed(Feed):
     it, that takes 20 frames, and 40 of H.264 in an .avi.
     """
 
-    _source: Demuxer[WatchedFile] | Demuxer[GrowingFile]
+    _source: Demuxer
     _avi_index: AviIndex | None = None
     _given_to = 0
     _num_given = 0

@@ -15,7 +15,7 @@ from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.parts import empty_chunks_behind
 from readers.container.stretches import Stretches
 from readers.errors import joined
-from readers.ffmpeg import Demuxer, WatchedFile
+from readers.ffmpeg import Demuxer
 from readers.frame_times import FrameClock, period_in_stream
 from readers.frames import FrameStatus
 
@@ -42,10 +42,10 @@ class ContainerFrames:
     """
 
     def __init__(
-        self, source: Demuxer[WatchedFile], frame_period_s: Fraction, *, is_cut_off: bool = False
+        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
     ) -> None:
         self._source = source
-        self._clock = FrameClock(frame_period_s)
+        self._clock = FrameClock(frame_period_s, source.stream.time_base)
         self._frame_period = period_in_stream(source.stream, frame_period_s)
         self._is_cut_off = is_cut_off
         is_avi = source.container.format.name == "avi"
@@ -69,12 +69,10 @@ class ContainerFrames:
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Yield every frame, in the order of presentation."""
         index = self._avi_index
-        time_base = self._source.stream.time_base or Fraction(0)
         frames = map(frame_of, self._rows()) if index is None else self._with_dropped(index)
         for picture, time, status in frames:
             self._num_frames += 1
-            time_s = self._clock.time_s(None if time is None else time * time_base)
-            yield DecodedFrame(picture, time_s, status=status)
+            yield DecodedFrame(picture, self._clock.time_s(time), status=status)
 
     def _rows(self) -> Iterator[Row]:
         decoder = self._decoder
@@ -121,7 +119,7 @@ class ContainerFrames:
         packet = self._last_packet
         if packet is not None and packet.pos is not None:
             end = packet.pos + packet.size + packet.size % 2
-            num_empty = empty_chunks_behind(self._source.file, end, self._source.stream.index)
+            num_empty = empty_chunks_behind(self._source.file.peek, end, self._source.stream.index)
             num_missing += num_empty // self._frame_period
         yield from self._without_packet(index, expected, num_missing)
 

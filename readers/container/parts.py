@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from readers.container import ebml
-from readers.container.boxes import boxes, reader_of
-from readers.ffmpeg import WatchedFile, open_regular_file
+from readers.container.boxes import ReadAt, boxes, reader_of
+from readers.ffmpeg import open_regular_file
 from readers.file_kind import container_format, read_head, transport_packets
 
 CUT_OFF = "was cut off: it ends before its own description of itself says"
@@ -100,7 +100,7 @@ def mp4_kind(file: IO[bytes], size: int) -> Mp4Kind | None:
     return "plain" if b"mdat" in names else None
 
 
-def empty_chunks_behind(file: WatchedFile, position: int, stream_index: int) -> int:
+def empty_chunks_behind(read_at: ReadAt, position: int, stream_index: int) -> int:
     """Count the frames that an .avi dropped behind its last picture, which ends at `position`.
 
     A frame that was dropped is a chunk of no bytes.
@@ -108,8 +108,7 @@ def empty_chunks_behind(file: WatchedFile, position: int, stream_index: int) -> 
     ours = b"%02d" % stream_index
     count = 0
     for _ in range(_MOST_CHUNKS):
-        file.seek(position)
-        head = file.read(8)
+        head = read_at(position, 8)
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if len(head) < 8 or name == b"idx1" or not name.isalnum():
             break

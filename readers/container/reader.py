@@ -22,7 +22,6 @@ from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import (
     MOST_PIXELS,
     Demuxer,
-    WatchedFile,
     demuxer,
     open_regular_file,
     other_videos,
@@ -104,7 +103,7 @@ def _first_step_s(path: Path) -> Fraction | None:
     return min(steps) * time_base if steps else None
 
 
-def _num_claimed(source: Demuxer[WatchedFile]) -> int | None:
+def _num_claimed(source: Demuxer) -> int | None:
     """Tell how many frames the file claims; an edit list of a .mp4 may leave out some of them."""
     stream = source.stream
     if stream.frames > 0 and source.container.format.name.startswith("mov"):
@@ -122,7 +121,7 @@ def _num_dropped(stream: VideoStream, num_claimed: int | None) -> int | None:
 
 
 @contextmanager
-def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer[WatchedFile]]:
+def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
     with open_regular_file(path) as file:
         name = container_format(read_head(file))
         if name == "mjpeg" and is_one_jpeg(file):
