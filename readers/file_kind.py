@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import IO
 
 from readers.container import ebml
+from readers.errors import MovieError
 
 NO_MOVIE = "cannot be read as a movie: it is {}"
+TELLING_BYTES = 512
+"""So much of a file's beginning tells what it is, if it is no movie."""
 _HEAD_BYTES = 4096
 _SEARCHED_BYTES = 2**24
 """In which the second picture of raw motion JPEG begins."""
@@ -138,6 +142,13 @@ def what_is_no_movie(head: bytes) -> str | None:
         return _PLAYLIST
     kinds = (kind for start, kind in _TEXT_STARTS.items() if text.startswith(start))
     return next(kinds, "a text")
+
+
+def check_is_movie(path: Path, head: bytes) -> None:
+    """Raise `MovieError` for a file that is certainly no movie."""
+    kind = what_is_no_movie(head)
+    if kind is not None:
+        raise MovieError(path, NO_MOVIE.format(kind))
 
 
 def is_one_jpeg(file: IO[bytes]) -> bool:

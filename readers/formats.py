@@ -17,7 +17,13 @@ from readers.container.reader import ContainerReader, inspect_container
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.file_kind import NO_MOVIE, container_format, read_head, what_is_no_movie
+from readers.file_kind import (
+    TELLING_BYTES,
+    check_is_movie,
+    container_format,
+    read_head,
+    what_is_no_movie,
+)
 from readers.frames import MovieInfo
 from readers.growing.clock import now_s
 from readers.growing.feed import Feed
@@ -137,9 +143,8 @@ def inspect_movie(path: Path) -> MovieInfo:
         if path.stat().st_size == 0:
             raise MovieError(path, "is empty")
     kind, head = _recognised(path)
-    no_movie = None if kind.recognise(head) else what_is_no_movie(head)
-    if no_movie is not None:
-        raise MovieError(path, NO_MOVIE.format(no_movie))
+    if not kind.recognise(head):
+        check_is_movie(path, head)
     return kind.inspect(path)
 
 
@@ -197,7 +202,13 @@ def check_live(path: Path) -> None:
 
     What is not known yet passes.
     """
-    _live_format(path)[1].check(path)
+    kind, feed, head = _live_format(path)
+    if len(head) >= TELLING_BYTES and not kind.recognise(head):
+        check_is_movie(path, head)
+    with movie_errors(path), open_regular_file(path) as file:
+        problem = feed.cannot_be_followed(file, head)
+    if problem is not None:
+        raise MovieError(path, problem)
 
 
 def open_feed(
@@ -208,15 +219,15 @@ def open_feed(
     clock: Callable[[], float] = now_s,
 ) -> Feed:
     """Make the feed of a file that is being recorded; see `GrowingFile` for the parameters."""
-    kind, feed = _live_format(path)
+    kind, feed, _ = _live_format(path)
     return feed(GrowingFile(path, kind.is_closed, end_after_s=end_after_s, wait=wait, clock=clock))
 
 
-def _live_format(path: Path) -> tuple[Format, type[Feed]]:
-    kind, _ = _recognised(path)
+def _live_format(path: Path) -> tuple[Format, type[Feed], bytes]:
+    kind, head = _recognised(path)
     if kind.feed is None:
         raise MovieError(path, f"is of a format ({kind.name}) that can only be read when finished")
-    return kind, kind.feed
+    return kind, kind.feed, head
 
 
 def _recognised(path: Path) -> tuple[Format, bytes]:

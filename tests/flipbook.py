@@ -20,7 +20,7 @@ from readers.frames import MovieInfo
 from readers.growing.feed import ArrivedPacket, Feed
 from tests.small_movies import pictures
 
-MAGIC, END = b"FLIPBOOK", bytes(12)
+MAGIC, END = b"\x89HDF\r\n\x1a\n", bytes(12)  # of what would be no movie, but for the table
 PAGE = struct.Struct("<IQ")
 
 

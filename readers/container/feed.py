@@ -14,8 +14,14 @@ from readers.container.mp4_tables import check_tables
 from readers.container.parts import is_closed, mp4_kind
 from readers.errors import MovieError
 from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos
-from readers.file_kind import NO_MOVIE, container_format, format_name, read_head, what_is_no_movie
-from readers.growing.feed import TELLING_BYTES, ArrivedPacket, Feed
+from readers.file_kind import (
+    TELLING_BYTES,
+    check_is_movie,
+    container_format,
+    format_name,
+    read_head,
+)
+from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
 
 _CANNOT_BE_FOLLOWED = (
@@ -42,7 +48,8 @@ class ContainerFeed(Feed):
     _damage: str | None = None
 
     @classmethod
-    def _cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:
+    def cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:
+        """Say so of a plain .mp4 or .mov that is not finished."""
         if container_format(head) == "mov" and mp4_kind(file, file.seek(0, 2)) == "plain":
             return _CANNOT_BE_FOLLOWED.format(format_name("mov", head))
         return None
@@ -132,9 +139,7 @@ class ContainerFeed(Feed):
             head = read_head(self._file.file)
         if not head:
             raise self._file.nothing_came()
-        no_movie = what_is_no_movie(head)
-        if no_movie is not None:
-            raise MovieError(self.path, NO_MOVIE.format(no_movie))
+        check_is_movie(self.path, head)
         return head
 
     def _wait_for_index(self) -> None:

@@ -6,19 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import av
 from av.video.stream import VideoStream
 
-from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import open_regular_file
-from readers.file_kind import NO_MOVIE, read_head, what_is_no_movie
+from readers.errors import movie_errors
 from readers.growing.growing_file import EndedBy, GrowingFile
-
-TELLING_BYTES = 512
-"""So much of a file's beginning tells what it is, if it is no movie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +68,8 @@ class Feed(ABC):
         self._stream: VideoStream | None = None
 
     @classmethod
-    def check(cls, path: Path) -> None:
-        """Raise `MovieError` for a file that cannot be followed; what is not known yet passes."""
-        with movie_errors(path), open_regular_file(path) as file:
-            head = read_head(file)
-            no_movie = what_is_no_movie(head) if len(head) >= TELLING_BYTES else None
-            if no_movie is not None:
-                raise MovieError(path, NO_MOVIE.format(no_movie))
-            problem = cls._cannot_be_followed(file, head)
-            if problem is not None:
-                raise MovieError(path, problem)
-
-    @classmethod
-    def _cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
-        """Say why a file of this format cannot be followed; None where it can."""
+    def cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
+        """Say why a file that begins so cannot be followed; None where it can, or may."""
         return None
 
     @abstractmethod

@@ -55,11 +55,6 @@ class PictureScanner:
         self._is_inside = self._is_in_scan = False
         self._place = 0
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes that were taken and belong to no picture yet."""
-        return len(self._data)
-
     def put(self, data: bytes) -> None:
         """Take the next bytes."""
         self._data += data
