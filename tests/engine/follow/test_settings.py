@@ -12,7 +12,7 @@ from engine.builtin import MODEL_DIR
 from engine.follow.settings import FollowSettings, follow_settings, follow_warnings
 from engine.follow.window import Grid
 from engine.inference import ModelExport, read_export
-from engine.inference.geometry import Geometry
+from engine.inference.graph.geometry import Geometry
 
 EXPORT = read_export(MODEL_DIR)
 OF_BATCH = replace(EXPORT, depends_on_batch=True)

@@ -1,4 +1,4 @@
-"""How a network looks at a picture: found in its graph."""
+"""The geometry of a network, found in its graph: its strides, and what its cells see."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from engine.inference.constant import Constant
-from engine.inference.graph import GraphNode
+from engine.inference.graph.constant import Constant
+from engine.inference.graph.graph import GraphNode, source
 
 _SAME_PLACE = {
     *("Identity", "Sub", "AddV2", "Add", "BiasAdd", "Mul", "Relu", "Relu6", "Sigmoid", "Cast"),
-    *("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Pad", "BatchToSpaceND"),
+    *("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Pad"),
 }
 """Operations whose result at a place depends on their inputs at that place."""
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
@@ -21,7 +21,7 @@ _POOLINGS = frozenset({"MaxPool", "AvgPool"})
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a network looks at a picture.
+    """The strides of a network and what its cells see of a picture.
 
     Attributes
     ----------
@@ -117,14 +117,16 @@ def _multiplications(node: GraphNode, layer: _Layer, by_name: Mapping[str, Graph
 def _layer(
     node: GraphNode, layers: Mapping[str, _Layer], by_name: Mapping[str, GraphNode]
 ) -> _Layer | None:
-    inputs = [layers[name] for text in node.inputs if (name := _plain(text)) in layers]
+    inputs = [layers[name] for text in node.inputs if (name := source(text)) in layers]
     if not inputs:
         return None
     before = _joined(inputs)
     if before is None:
         return None
+    if node.operation == "BatchToSpaceND":
+        return replace(before, dilation=1)
     if node.operation in _SAME_PLACE:
-        return _at_same_place(node, before)
+        return before
     if node.operation == "SpaceToBatchND":
         return _spread(node, before, by_name)
     if node.operation in _CONVOLUTIONS:
@@ -146,12 +148,6 @@ def _joined(inputs: Sequence[_Layer]) -> _Layer | None:
         max(layer.alignment_px for layer in inputs),
         max(layer.dilation for layer in inputs),
     )
-
-
-def _at_same_place(node: GraphNode, before: _Layer) -> _Layer:
-    if node.operation == "BatchToSpaceND":
-        return replace(before, dilation=1)
-    return before
 
 
 def _spread(node: GraphNode, before: _Layer, by_name: Mapping[str, GraphNode]) -> _Layer | None:
@@ -222,12 +218,7 @@ def _kernel_side(node: GraphNode, by_name: Mapping[str, GraphNode]) -> int | Non
 
 
 def _constant(text: str, by_name: Mapping[str, GraphNode]) -> Constant | None:
-    node = by_name.get(_plain(text))
+    node = by_name.get(source(text))
     while node is not None and node.operation == "Identity" and node.inputs:
-        node = by_name.get(_plain(node.inputs[0]))
+        node = by_name.get(source(node.inputs[0]))
     return None if node is None else node.constant
-
-
-def _plain(text: str) -> str:
-    """Name of the node that an input comes from."""
-    return text.removeprefix("^").split(":")[0]

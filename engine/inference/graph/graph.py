@@ -1,4 +1,4 @@
-"""Look into a frozen TensorFlow graph without TensorFlow, whose import takes seconds.
+"""The nodes of a frozen TensorFlow graph, read without TensorFlow, whose import takes seconds.
 
 The fields that matter here are declared below with their numbers in TensorFlow's public
 ``graph.proto``, ``node_def.proto``, ``attr_value.proto``, ``tensor.proto`` and
@@ -14,8 +14,7 @@ from typing import Any, BinaryIO
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from engine.inference.constant import Constant, read_constant
-from engine.inference.graph_error import GraphError
+from engine.inference.graph.constant import Constant, GraphError, read_constant
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _BYTES = 2  # protobuf's wire type of texts, bytes and messages
@@ -52,6 +51,11 @@ class GraphNode:
     def is_training(self) -> bool:
         """Whether it normalises by its batch."""
         return self.attributes.get("is_training") == ("b", True)
+
+
+def source(text: str) -> str:
+    """Name the node that an input of another comes from."""
+    return text.removeprefix("^").split(":")[0]
 
 
 def read_graph(file: BinaryIO) -> list[GraphNode]:

@@ -16,20 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.export import ModelError, ModelExport
-from engine.inference.model import Cancelled, PoseModel
+from engine.inference.deeplabcut import DeepLabCutExport
+from engine.inference.export import ModelError
+from engine.inference.model import Cancelled, Loading, PoseModel
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.untrusted.quoting import path_as_text, reason
 
 
 class TensorFlowModel(PoseModel):
-    """A DeepLabCut export on TensorFlow, in whole batches.
+    """A DeepLabCut export on TensorFlow, in whole batches unless poses depend on the batch.
 
     deeplabcut-live's runner loads the graph; its own ``get_pose`` takes one frame at a time, so
     its session is fed batches here.
     """
 
-    def __init__(self, export: ModelExport) -> None:
+    def __init__(self, export: DeepLabCutExport, loading: Loading | None = None) -> None:  # noqa: ARG002 -- no choice here
         self._export = export
         self._runner = _load_runner(export)
         self._closed = False
@@ -47,6 +48,12 @@ class TensorFlowModel(PoseModel):
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
+        if not self._export.depends_on_batch:
+            return self._predict_batch(images)
+        singly = [self._predict_batch(images[index : index + 1]) for index in range(len(images))]
+        return np.concatenate(singly)
+
+    def _predict_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         with self._running:
             if self._closed:
                 raise Cancelled
@@ -73,6 +80,17 @@ class TensorFlowModel(PoseModel):
                 self._runner.close()
             finally:
                 self._running.release()
+
+
+def import_runtime() -> None:
+    """Import TensorFlow and deeplabcut-live, without their notices."""
+    # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
+    # which TensorFlow models do not need.
+    benchmark = types.ModuleType("dlclive.benchmark")
+    benchmark.__dict__.update(benchmark_videos=None, download_benchmarking_data=None)
+    sys.modules.setdefault("dlclive.benchmark", benchmark)
+    with _without_notices(), _without_requests():
+        import dlclive.factory  # noqa: F401 -- and TensorFlow with it
 
 
 def sees_gpu() -> bool:
@@ -137,16 +155,10 @@ def _without_requests() -> Iterator[None]:
             del sys.modules["requests"]
 
 
-def _load_runner(export: ModelExport) -> Any:
-    # The package root of deeplabcut-live 1.1 imports its benchmark module, and that one torch,
-    # which TensorFlow models do not need.
-    benchmark = types.ModuleType("dlclive.benchmark")
-    benchmark.__dict__.update(benchmark_videos=None, download_benchmarking_data=None)
-    sys.modules.setdefault("dlclive.benchmark", benchmark)
+def _load_runner(export: DeepLabCutExport) -> Any:
+    import_runtime()
     with _without_notices(), _without_requests():
-        from dlclive.factory import build_runner
-
-        runner = build_runner("base", export.directory)
+        runner = sys.modules["dlclive.factory"].build_runner("base", export.directory)
     smallest = np.zeros((64, 64, 3), np.uint8)
     try:
         with _without_notices(), _plainly_named(export.directory) as runner.path:

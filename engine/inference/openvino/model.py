@@ -14,14 +14,17 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from engine.inference.continuation import continue_beyond_edges
-from engine.inference.export import ModelError, ModelExport
-from engine.inference.heads import merge_heads
-from engine.inference.indices import limit_indices
-from engine.inference.model import Cancelled, CutSides, PoseModel
+from engine.inference.deeplabcut import DeepLabCutExport
+from engine.inference.export import ModelError
+from engine.inference.model import Cancelled, CutSides, Loading, PoseModel
+from engine.inference.openvino.continuation import continue_beyond_edges
+from engine.inference.openvino.heads import merge_heads
+from engine.inference.openvino.indices import limit_indices
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.inference.workload import MOST_IMAGES, images_at_a_time
+from engine.inference.workload import images_at_a_time
 from engine.machine.priority import patiently
+
+_ALONE = Loading("openvino")
 
 
 class OpenVinoModel(PoseModel):
@@ -35,36 +38,17 @@ class OpenVinoModel(PoseModel):
     ----------
     export
         The model.
-    is_prompt
-        Let all cores work on one image at a time: on two of them each is done in two thirds of
-        the time, and a third fewer are done in a second. Poses are the same.
-    num_sizes
-        How many sizes of images the network stays compiled for; each holds the weights once more.
-    most_ahead
-        How many images are begun with at a time, at the most: cores are divided among them.
-    continues_windows
-        Whether the network sees more of the same beyond the cut sides of windows, rather than
-        zeros: nearer to whole pictures, for 5 % more of a ResNet's time, and 19 % more of that of a
-        whole followed run with a MobileNet.
+    loading
+        How it is loaded. A prompt model lets all cores work on one image at a time: on two of them
+        each is done in two thirds of the time, and a third fewer are done in a second. Each size
+        that it is ready for holds the weights once more.
     """
 
-    def __init__(
-        self,
-        export: ModelExport,
-        *,
-        is_prompt: bool = False,
-        num_sizes: int = 1,
-        most_ahead: int = MOST_IMAGES,
-        continues_windows: bool = False,
-    ) -> None:
-        self._continues_windows = continues_windows
-        self._export = export
-        self._num_sizes = num_sizes
+    def __init__(self, export: DeepLabCutExport, loading: Loading = _ALONE) -> None:
+        self._export, self._loading = export, loading
         # Where images are small, the encoder does not keep up unless it goes first, and two cores
         # stood still for a seventh of the time. With whole frames there is always work for both.
-        self._gives_way = num_sizes > 1
-        self._is_prompt = is_prompt
-        self._most_ahead = most_ahead
+        self._gives_way = loading.num_sizes > 1
         self._core = ov.Core()
         self._network = _read_network(self._core, export)
         self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
@@ -90,7 +74,7 @@ class OpenVinoModel(PoseModel):
 
     def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> _BegunImages:
         """Begin with windows; see `PoseModel.start_windows`."""
-        return self._start(images, cut if self._continues_windows else None)
+        return self._start(images, cut if self._loading.continues_windows else None)
 
     def _start(self, images: NDArray[np.uint8], cut: CutSides | None) -> _BegunImages:
         requests = self._requests_for(images.shape[1:], cut is not None)
@@ -102,7 +86,11 @@ class OpenVinoModel(PoseModel):
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """As many as run at a time, so that a core finds the next one when it has done its own."""
-        return 1 if self._is_prompt else min(self._most_ahead, images_at_a_time(image_shape))
+        return (
+            1
+            if self._loading.is_prompt
+            else min(self._loading.most_ahead, images_at_a_time(image_shape))
+        )
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
@@ -116,7 +104,7 @@ class OpenVinoModel(PoseModel):
         if key in self._requests:
             self._requests.move_to_end(key)
         else:
-            while len(self._requests) >= self._num_sizes:
+            while len(self._requests) >= self._loading.num_sizes:
                 self._requests.popitem(last=False)
             self._requests[key] = self._compile(image_shape, is_window)
         return self._requests[key]
@@ -138,7 +126,7 @@ class OpenVinoModel(PoseModel):
         merge_heads(network)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY" if self._is_prompt else "THROUGHPUT",
+            "PERFORMANCE_HINT": "LATENCY" if self._loading.is_prompt else "THROUGHPUT",
             # On many cores it would run as many images at a time, each with memory of its own. The
             # number goes by the image's size, not by the batch, on which no pose may depend.
             "PERFORMANCE_HINT_NUM_REQUESTS": str(self.images_ahead(image_shape)),
@@ -158,7 +146,7 @@ class OpenVinoModel(PoseModel):
 class _Poses:
     """Turns the outputs of a graph into the poses of one image."""
 
-    def __init__(self, export: ModelExport) -> None:
+    def __init__(self, export: DeepLabCutExport) -> None:
         self._export = export
 
     def __call__(self, *outputs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -269,8 +257,8 @@ class _BegunImages:
             raise Cancelled
 
 
-def _read_network(core: Any, export: ModelExport) -> Any:
-    """Read the graph with 8-bit images as input, so that nobody converts them beforehand."""
+def _read_network(core: Any, export: DeepLabCutExport) -> Any:
+    """Read the graph with 8-bit images as input, so that they need no conversion before."""
     try:
         network = core.read_model(str(export.graph_path))
     except RuntimeError as error:

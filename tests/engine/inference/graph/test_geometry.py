@@ -15,8 +15,8 @@ import tensorflow.compat.v1 as tf1
 from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.inference import PoseModel, load_model, read_export
-from engine.inference.geometry import Geometry, find_geometry
-from engine.inference.graph import GraphNode, read_graph
+from engine.inference.graph.geometry import Geometry, find_geometry
+from engine.inference.graph.graph import GraphNode, read_graph
 from tests.exports import BUILT_IN_GRAPH, graph_of
 from tests.shared import MODELS, needs_shared
 

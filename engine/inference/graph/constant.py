@@ -1,4 +1,4 @@
-"""The constants of a graph: whether what they claim agrees with the data that they hold."""
+"""The constants of a graph, read only if what they claim agrees with the data that they hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.graph_error import GraphError
 from engine.untrusted.quoting import short
 
 # TensorFlow's numbers of data types, and the fields of values that are not stored as raw bytes.
@@ -35,6 +34,10 @@ _MOST_DIMENSIONS = 8
 _LARGEST_BYTES = 64 * 2**20
 _SMALL = 1024
 """Constants of as many elements or fewer are kept: shapes and axes are among them."""
+
+
+class GraphError(ValueError):
+    """A graph cannot be used; the message is one line, without its path."""
 
 
 @dataclass(frozen=True)
