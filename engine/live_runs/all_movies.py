@@ -21,7 +21,7 @@ from engine.run_folder.journal import read_journal
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
 from engine.runs.job_sinks import JobSinks
 from readers import MovieError, MovieInfo, inspect_movie
-from readers.growing.feed import EndedBy
+from readers.growing.growing_file import EndedBy
 from readers.live import LiveMovie, LiveSource
 from sinks import AnnotationParts
 

@@ -25,6 +25,7 @@ from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, open_movie
 from readers.base import DecodedFrame
 from readers.errors import joined
+from readers.formats import format_named
 from sinks import PoseBatch, keep_segments, whole_file
 
 _LENGTH = 1024
@@ -81,7 +82,7 @@ def _times(movie: MovieInfo) -> Iterator[Iterator[DecodedFrame] | None]:
 
     An .isxb has its counters, an .avi which frames were dropped.
     """
-    if movie.format not in ("isxb", "avi") or not movie.times_are_known:
+    if not format_named(movie.format).tells_dropped or not movie.times_are_known:
         yield None
         return
     with open_movie(movie) as reader:
