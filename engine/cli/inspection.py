@@ -20,6 +20,7 @@ from readers import (
     inspect_movie,
     open_movie,
 )
+from readers.formats import format_named
 from readers.orientation import AS_STORED
 
 _MOST_PIXELS = 2**29
@@ -50,7 +51,7 @@ def inspect(path: Path) -> dict[str, object]:
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     found = undisturbed(_look_through, movie)
     num_frames = _estimated_num_frames(movie) if found is None else found.num_frames
-    is_checked = movie.format == "isxb"  # against the metadata of each frame
+    kind = format_named(movie.format)
     description: dict[str, object] = {
         "movie": path_as_text(movie.path),
         "format": movie.format,
@@ -59,7 +60,7 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
         "frame_rate": round(float(movie.frame_rate), 6),
         "frame_period_s": round(float(movie.frame_period_s), 9),
         "num_frames": num_frames,
-        "num_frames_is_estimated": found is None and num_frames is not None and not is_checked,
+        "num_frames_is_estimated": found is None and num_frames is not None and not kind.is_checked,
         "num_dropped": movie.num_dropped_from_header,
         "num_not_decodable": None,
         "damage": movie.damage,
@@ -69,8 +70,7 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
         description["orientation"] = str(movie.orientation)
     if found is not None:
         # Others than these have no way to tell that a frame is missing: 0 would be a claim.
-        tells_dropped = movie.format in ("isxb", "avi")
-        description["num_dropped"] = found.num_dropped if tells_dropped else None
+        description["num_dropped"] = found.num_dropped if kind.tells_dropped else None
         description["num_not_decodable"] = found.num_not_decodable
         description["damage"] = found.damage
     if num_frames is not None:

@@ -21,6 +21,7 @@ from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie
 from readers.base import DecodedFrame
 from readers.errors import joined
+from readers.formats import format_named
 from sinks import ResourceHolder, whole_file
 
 if TYPE_CHECKING:  # a run of recorded movies does without
@@ -276,7 +277,7 @@ def _times(movie: MovieInfo) -> Iterator[Iterator[DecodedFrame] | None]:
 
     An .isxb has its counters, an .avi which frames were dropped.
     """
-    if movie.format not in ("isxb", "avi") or not movie.times_are_known:
+    if not format_named(movie.format).tells_dropped or not movie.times_are_known:
         yield None
         return
     with open_movie(movie) as reader:

@@ -39,7 +39,7 @@ from engine.watch.audience import Audience
 from engine.watch.progress import MovieWatch, Progress
 from engine.watch.status_file import MADE_BY
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
-from readers.growing.feed import EndedBy
+from readers.growing.growing_file import EndedBy
 from readers.live import LiveMovie, LiveSource, open_live
 from sinks import AnnotationParts, FrameCounts, PoseBatch
 from sinks.base import at_success
