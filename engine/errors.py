@@ -1,4 +1,4 @@
-"""What is raised when a run that has begun cannot go on."""
+"""The errors of a run that has begun and cannot go on."""
 
 from engine.untrusted.quoting import printable
 

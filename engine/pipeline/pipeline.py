@@ -28,9 +28,9 @@ from sinks import PoseBatch, Sink
 
 _CHANNEL_CAPACITY = 2
 _POLL_S = 0.1
-"""How often the caller's progress is refreshed and an interrupt is looked for."""
+"""Between two looks for an interrupt, and two refreshes of the caller's progress."""
 _PATIENCE_S = 0.5
-"""How long an interrupted run waits for a model that cannot stop in the middle of a batch."""
+"""For a model that cannot stop in the middle of a batch, after an interrupt."""
 
 
 class FrameSource(Protocol):
@@ -73,7 +73,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Live:
-    """What is different while the movie is being recorded.
+    """The differences of a movie that is being recorded.
 
     The model's poses are waited for, rather than held back, as soon as no further frame is there.
     The first interrupt ends the movie: what has arrived is worked off, and the sinks end well.
@@ -283,18 +283,15 @@ class Pipeline:
             for batch in channel:
                 for sink in lane.sinks:
                     sink.write(batch)
-                self._give_back(batch)
-
-    def _give_back(self, batch: PoseBatch) -> None:
-        first = batch.frames.first_frame_index
-        with self._lock:
-            buffer, num_writing = self._lent[first]
-            self._lent[first] = buffer, num_writing - 1
-            if num_writing > 1:
-                return
-            del self._lent[first]
-            self._num_frames_done += len(batch)
-        self._free_buffers.put(buffer)
+                first = batch.frames.first_frame_index
+                with self._lock:
+                    buffer, num_writing = self._lent[first]
+                    self._lent[first] = buffer, num_writing - 1
+                    if num_writing > 1:
+                        continue
+                    del self._lent[first]
+                    self._num_frames_done += len(batch)
+                self._free_buffers.put(buffer)
 
 
 class _Worker(threading.Thread):
@@ -322,7 +319,7 @@ class _Worker(threading.Thread):
 
 
 def buffer_count(num_held_batches: int) -> int:
-    """How many batches of images exist at a time.
+    """Give the number of batches of images that exist at a time.
 
     One each is being filled, predicted and written; channels hold some on both sides of the
     model; and the stages hold `num_held_batches` back.

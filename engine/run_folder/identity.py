@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ _SAMPLE_BYTES = 2**19
 _PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
 _TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
 _WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
+_OTHER_KEYS = ("coordinates", "crop_rect", "most_frames")
 
 
 @dataclass(frozen=True)
@@ -193,35 +194,27 @@ def first_difference(
     before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
 ) -> str | None:
     """Say how a run of `movies` first differs from one before; None if it does not."""
-    for difference in _differences(before, now, movies):
-        what, then, today = (printable(cut(str(told))) for told in difference)
-        return f"{what} {then}, now it is {today}"
-    return None
-
-
-def _differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], movies: Sequence[MovieInfo]
-) -> Iterator[tuple[str, object, object]]:
-    yield from _different_values("", before.get("versions"), now["versions"])
-    yield from _different_values("the model's ", before.get("model"), now["model"])
-    yield from _different_values("", before.get("parameters"), now["parameters"])
-    for key in ("coordinates", "crop_rect", "most_frames"):
-        yield from _different_values("", {key: before.get(key)}, {key: now[key]})
+    sections = [
+        ("", before.get("versions"), now["versions"]),
+        ("the model's ", before.get("model"), now["model"]),
+        ("", before.get("parameters"), now["parameters"]),
+        *(("", {key: before.get(key)}, {key: now[key]}) for key in _OTHER_KEYS),
+    ]
     movies_before = before.get("movies")
     if not isinstance(movies_before, list):
         movies_before = []
-    if len(movies_before) != len(movies):
-        yield "a number of movies of", len(movies_before), len(movies)
-        return
-    for movie, then, today in zip(movies, movies_before, now["movies"], strict=True):
-        yield from _different_values(f"{movie.path.name}'s ", then, today)
-
-
-def _different_values(
-    prefix: str, before: object, now: Mapping[str, Any]
-) -> Iterator[tuple[str, object, object]]:
-    if not isinstance(before, Mapping):  # the record was edited by hand
-        before = {}
-    for key in [*now, *(before.keys() - now.keys())]:
-        if before.get(key) != now.get(key):
-            yield f"{prefix}{key.replace('_', ' ')}", before.get(key), now.get(key)
+    if len(movies_before) == len(movies):
+        for movie, then, today in zip(movies, movies_before, now["movies"], strict=True):
+            sections.append((f"{movie.path.name}'s ", then, today))
+    else:
+        key = "a number of movies of"
+        sections.append(("", {key: len(movies_before)}, {key: len(movies)}))
+    for prefix, then, today in sections:
+        if not isinstance(then, Mapping):  # the record was edited by hand
+            then = {}
+        for key in [*today, *(then.keys() - today.keys())]:
+            if then.get(key) != today.get(key):
+                told = f"{prefix}{key.replace('_', ' ')}", then.get(key), today.get(key)
+                name, old, new = (printable(cut(str(part))) for part in told)
+                return f"{name} {old}, now it is {new}"
+    return None

@@ -51,7 +51,7 @@ class _Block(IntEnum):
 
 @dataclass(frozen=True)
 class JournalContent:
-    """What a journal holds; by default that of one that is yet to be written.
+    """The content of a journal; by default that of one that is yet to be written.
 
     Attributes
     ----------
@@ -134,19 +134,15 @@ class JournalCursor(ResourceHolder):
         """
         pieces, missing = [], num_rows
         while missing:
-            piece = self._next_block() if self._rest is None else self._rest
+            piece = next(self._blocks, None) if self._rest is None else self._rest
+            if piece is None:
+                raise RunError(f"{self._path}: has lost frames since this run began to read it")
             self._rest = piece[missing:] if len(piece) > missing else None
             pieces.append(piece[:missing])
             missing -= len(pieces[-1])
         rows: Rows = np.concatenate(pieces)
         for index in np.flatnonzero(rows["status"] == FrameStatus.SKIPPED):
             rows[index] = next(self._filled, rows[index])
-        return rows
-
-    def _next_block(self) -> Rows:
-        rows = next(self._blocks, None)
-        if rows is None:
-            raise RunError(f"{self._path}: has lost frames since this run began to read it")
         return rows
 
     def _rows(self, kind: _Block, resources: ExitStack) -> Iterator[Rows]:

@@ -1,4 +1,4 @@
-"""The part of a movie that a stopped run has done: it comes from the journal."""
+"""The part of a movie that a stopped run has done, read from the journal."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:  # a run of recorded movies does without
 _LENGTH = 1024
 """Frames a batch where no pictures are needed."""
 MovieSource: TypeAlias = "MovieReader | LiveMovie"
-"""What gives the frames of a movie."""
+"""A reader of frames, of a recorded movie or of one that is being recorded."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """How a run goes on with a movie.
+    """The plan for going on with a movie.
 
     Attributes
     ----------

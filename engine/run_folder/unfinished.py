@@ -27,7 +27,7 @@ _MOST_RECORD_BYTES = 2**24
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What an unfinished run is.
+    """The description of an unfinished run.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class RunRecord:
 
 
 class UnfinishedRun:
-    """Where a run's files grow until all of them are whole.
+    """The folder in which a run's files grow until all of them are whole.
 
     It holds a lock, a record of what the run is, a journal for each movie, and the outputs as
     far as they have come. When the last output is whole, all of them are renamed into the
@@ -91,14 +91,10 @@ class UnfinishedRun:
     @property
     def num_frames(self) -> int:
         """Frames that are in its journals."""
-        return sum(content.num_frames for content in self._journals())
+        return sum(content.num_frames for content in self.journals())
 
-    @property
-    def has_recorded_movies(self) -> bool:
-        """Whether there are journals with the times of recorded movies."""
-        return any(not content.is_live for content in self._journals())
-
-    def _journals(self) -> list[JournalContent]:
+    def journals(self) -> list[JournalContent]:
+        """Read what its journals hold, in no order."""
         found = map(read_journal, self.path.glob("*.journal"))
         return [content for content in found if content is not None]
 
@@ -119,9 +115,10 @@ class UnfinishedRun:
             return
         if self.path.is_symlink() or not self.path.is_dir():
             raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
-        lock_path = Path(self._lock.lock_file)
-        if not lock_path.exists() and not self._is_left_at_end():
-            raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
+        if not Path(self._lock.lock_file).exists():  # a run that was killed at its very end?
+            left = [path.name for path in self.path.iterdir()]
+            if left and (left != [self._owner_path.name] or "(process " not in self._owner()):
+                raise InputError(f"{self.path}: must be a folder that posestream made; remove it")
         for path in self.path.rglob("*"):
             if path.is_symlink():
                 raise InputError(f"{path}: is a link, which posestream never makes; remove it")
@@ -187,11 +184,6 @@ class UnfinishedRun:
             with output_errors(self.path):
                 check_same_file(Path(self._lock.lock_file), self._lock_status)
 
-    def _is_left_at_end(self) -> bool:
-        """Tell whether a run that was killed at its very end may have left the folder so."""
-        left = [path.name for path in self.path.iterdir()]
-        return not left or (left == [self._owner_path.name] and "(process " in self._owner())
-
     def _owner(self) -> str:
         try:
             return f" ({self._owner_path.read_text()[:100]})"
@@ -225,6 +217,12 @@ class UnfinishedRun:
             temporary.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
         self._record = record
 
+    def change_record(self, **changes: Any) -> RunRecord:
+        """Note durably what has changed of what the run is; return what it is now."""
+        record = replace(self.known_record(), **changes)
+        self.write_record(record)
+        return record
+
     def clear(self) -> None:
         """Remove all that is here, except the lock; the record last, which tells what it was."""
         self._remove_except(Path(self._lock.lock_file), self._owner_path, self._record_path)
@@ -233,8 +231,7 @@ class UnfinishedRun:
 
     def keep_journals(self) -> None:
         """Remove all but the journals, with which the outputs can be made again."""
-        record = self.known_record()
-        self.write_record(replace(record, overwrite=True, is_finished=False, outputs={}))
+        self.change_record(overwrite=True, is_finished=False, outputs={})
         kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
         self._remove_except(*kept, *self.path.glob("*.journal"))
 
@@ -249,25 +246,24 @@ class UnfinishedRun:
         """Keep what is drawn of a movie's first frames: the others have changed."""
         self.check_held()
         for path in self.outputs.kept(movie_number):
-            record = self.known_record()
-            others = {name: noted for name, noted in record.outputs.items() if name != path.name}
-            self.write_record(replace(record, outputs=others))
+            noted = dict(self.known_record().outputs)
+            noted.pop(path.name, None)
+            self.change_record(outputs=noted)
             with output_errors(path):
                 path.unlink(missing_ok=True)
                 keep_segments(path, num_frames)
 
     def note_whole(self, *outputs: Path, is_finished: bool = False) -> None:
-        """Note durably, of outputs that are whole and not noted yet, by what they are known.
+        """Note durably size and checksum of outputs that are whole and not noted yet.
 
         `is_finished` tells that there are no others.
         """
-        record = self.known_record()
-        noted = dict(record.outputs)
+        noted = dict(self.known_record().outputs)
         for path in outputs:
             if path.name not in noted:
                 with output_errors(path):
                     noted[path.name] = _described(path)
-        self.write_record(replace(record, outputs=noted, is_finished=is_finished))
+        self.change_record(outputs=noted, is_finished=is_finished)
 
     def find_changed(self, outputs: Iterable[Path]) -> Path | None:
         """Find an output that is not as it was noted, neither here nor where it is to go."""
@@ -285,10 +281,7 @@ class UnfinishedRun:
         movies come back.
         """
         before = self.known_record()
-        record = replace(
-            before, overwrite=before.overwrite or before.is_finished, is_finished=False
-        )
-        self.write_record(record)
+        self.change_record(overwrite=before.overwrite or before.is_finished, is_finished=False)
         kept = {}
         with output_errors(self.path):
             if before.is_finished:
@@ -301,9 +294,7 @@ class UnfinishedRun:
                     kept[path.name] = before.outputs[path.name]
                 else:
                     remove(path)
-        record = replace(record, outputs=kept)
-        self.write_record(record)
-        return record
+        return self.change_record(outputs=kept)
 
     def _is_kept(self, path: Path, record: RunRecord) -> bool:
         return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
@@ -324,7 +315,7 @@ class UnfinishedRun:
             flush_folder(self._output_dir)
 
     def remove(self) -> None:
-        """Remove all that is here; who waits for the lock finds that its file is gone."""
+        """Remove all that is here, the file of the lock last."""
         self.clear()
         with suppress(OSError):  # where the system does not remove a file that is in use
             self._owner_path.unlink(missing_ok=True)

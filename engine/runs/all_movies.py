@@ -14,8 +14,8 @@ from engine.inference import ModelExport
 from engine.job.alignment import alignment_warning
 from engine.job.job import Job
 from engine.pipeline.pipeline import Lane
-from engine.run_folder.earlier import read_finished_run
 from engine.run_folder.identity import MovieResult, describe_movie, describe_run
+from engine.run_folder.workplace import read_finished_run
 from engine.runs.job_sinks import RunOutputs
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.untrusted.quoting import printable
@@ -26,7 +26,7 @@ from sinks import FrameCounts, ModelDescription, write_metadata
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run made.
+    """The outcome of a run.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class RunResult:
 
 
 def run_result(written: Sequence[Path], movies: Sequence[MovieResult]) -> RunResult:
-    """Gather what a run made, which now has its outputs in place, the metadata last."""
+    """Describe a run that has its outputs in place, the metadata last."""
     finished = read_finished_run(written[-1])
     return RunResult(
         tuple(sorted(written)),
@@ -139,7 +139,7 @@ _FATES = {
     "skipped": "were skipped while it was recorded; their poses are NaN; fill them in with "
     "posestream run --resume",
 }
-"""What has become of frames, by the name of their count."""
+"""The fates of frames without a pose, by the names of their counts."""
 
 
 def movie_warnings(job: Job, result: MovieResult) -> list[str]:

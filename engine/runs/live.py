@@ -12,7 +12,7 @@ from typing import Any
 from engine.builtin import MODEL_DIR
 from engine.errors import RunError
 from engine.follow.loading import load_for
-from engine.follow.settings import FollowSettings, follow_settings
+from engine.follow.settings import follow_settings
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.alignment import alignment_warning
 from engine.job.job import Job
@@ -27,17 +27,12 @@ from engine.run_folder.journal import read_journal
 from engine.run_folder.named_files import check_replaceable
 from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
-from engine.runs.all_movies import (
-    RunResult,
-    make_outputs,
-    model_warnings,
-    run_result,
-)
+from engine.runs.all_movies import RunResult, make_outputs, model_warnings, run_result
 from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import OneMovie, RunContext
 from engine.watch.audience import Audience
 from engine.watch.progress import MovieWatch, Progress
-from engine.watch.status_file import MADE_BY
+from engine.watch.status import MADE_BY
 from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
 from readers.growing.growing_file import EndedBy
 from readers.live import LiveMovie, LiveSource, open_live
@@ -101,7 +96,9 @@ def live(
         )
         recorder.check()
         export = read_export(job.model or MODEL_DIR)
-        follow = _uncalibrated(follow_settings(job, export))
+        follow = follow_settings(job, export)
+        if follow is not None:  # of a recording that begins there are no frames to look at first
+            follow = replace(follow, is_calibrated=False)
         style = overlay_style(job, export.body_parts)
         place = Workplace(job, output_directory(job.output_dir))
         place.check([])
@@ -114,11 +111,6 @@ def live(
         with audience, closing(load(export, job.runtime)) as model:
             run = RunContext(job, export, model, sinks, folder, progress, follow)
             return _work(run, place, _Recording(run, recorder, audience, chosen.skips))
-
-
-def _uncalibrated(follow: FollowSettings | None) -> FollowSettings | None:
-    """Do without a calibration: of a recording that begins there are no frames to look at first."""
-    return None if follow is None else replace(follow, is_calibrated=False)
 
 
 def _check_recordings(job: Job, source: LiveSource) -> None:
@@ -135,7 +127,8 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
     identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
     place.earlier.check(run.job.output_dir, identity, None)
     unfinished = place.earlier.unfinished
-    if unfinished and (unfinished.is_finished or place.folder.has_recorded_movies):
+    journals = place.folder.journals()
+    if unfinished and (unfinished.is_finished or any(not found.is_live for found in journals)):
         raise InputError(
             f"output directory {run.job.output_dir}: its recording has ended; "
             "go on with posestream run MOVIE --resume"
@@ -163,7 +156,7 @@ class _Recording:
     Attributes
     ----------
     run, source, audience
-        The run, what gives its movies, and all who are told of everything at once; open.
+        The run, the source of its movies, and the audience, which is open.
     skips
         Whether the newest frame counts where the machine is too slow.
     """
@@ -236,7 +229,10 @@ class _Recording:
         job, sinks = self.run.job, self.run.sinks
         if job.crop_rect is not None:
             job.crop_rect.check_inside(movie.info)
-            self._warn_of_crop(movie.info)
+            warning = alignment_warning(job, self.run.export, movie.info)
+            if warning is not None and warning not in self._told:
+                self._told.add(warning)
+                self.audience.warn(warning)
         known = read_journal(self.run.folder.journal(number))
         if known is not None and known.num_frames:
             begun = undisturbed(inspect_movie, movie.path)
@@ -256,18 +252,11 @@ class _Recording:
         with way:
             way.pipeline.run()
 
-    def _warn_of_crop(self, movie: MovieInfo) -> None:
-        warning = alignment_warning(self.run.job, self.run.export, movie)
-        if warning is not None and warning not in self._told:
-            self._told.add(warning)
-            self.audience.warn(warning)
-
     def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
-        record = self.run.folder.known_record()
-        movies = record.identity["movies"]
+        identity = self.run.folder.known_record().identity
+        movies = identity["movies"]
         if number == len(movies):
-            identity = {**record.identity, "movies": [*movies, digest]}
-            self.run.folder.write_record(replace(record, identity=identity))
+            self.run.folder.change_record(identity={**identity, "movies": [*movies, digest]})
         elif movies[number] != digest:
             raise RunError("this is another recording than the one that was begun here")
 

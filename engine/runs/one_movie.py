@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # a run of recorded movies does without
 
 @dataclass(frozen=True)
 class RunContext:
-    """What is the same for all movies of a run.
+    """The context of a run, the same for all its movies.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class OneMovie(ResourceHolder):
 
     @property
     def result(self) -> MovieResult:
-        """What has become of the movie."""
+        """The outcome of the movie."""
         damage = self._content.damage if self._content.is_ended else self.reader.damage
         tally = None if self.run.follow is None else self._tally
         return MovieResult(self.reader.info, self._counts, damage, tally)
@@ -170,22 +170,21 @@ class OneMovie(ResourceHolder):
         )
 
     def _new_journal(self) -> JournalContent:
-        return JournalContent(
-            len(self.run.model.body_parts),
-            self._batch_size(),
-            has_looks=self.run.follow is not None,
-            is_live=self._live is not None,
-        )
-
-    def _batch_size(self) -> int:
         run, is_live = self.run, self._live is not None
         if isinstance(run.job.batch_size, int):
-            return run.job.batch_size
-        if run.follow is not None and not is_live:
-            return run.follow.batch_size
-        if run.job.batch_size is None or run.export.depends_on_batch or is_live:
-            return usual_batch_size(self.reader.image_shape)
-        return probe_batch_size(run.model, self.reader.image_shape)
+            batch_size = run.job.batch_size
+        elif run.follow is not None and not is_live:
+            batch_size = run.follow.batch_size
+        elif run.job.batch_size is None or run.export.depends_on_batch or is_live:
+            batch_size = usual_batch_size(self.reader.image_shape)
+        else:
+            batch_size = probe_batch_size(run.model, self.reader.image_shape)
+        return JournalContent(
+            len(run.model.body_parts),
+            batch_size,
+            has_looks=run.follow is not None,
+            is_live=is_live,
+        )
 
     def _calibration(self) -> Calibration | None:
         """Measure what following needs, once, or read what was measured before."""

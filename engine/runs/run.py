@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.follow.loading import load_for
@@ -20,11 +20,15 @@ from engine.run_folder.identity import MovieResult, identify
 from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace
 from engine.runs.all_movies import RunResult, make_outputs, run_result
-from engine.runs.disk_space import space_warning
 from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.one_movie import RunContext
 from engine.watch.progress import Progress
 from readers import MovieInfo, inspect_movies
+
+_MOVIE_BYTES_PER_PIXEL = 0.005
+"""Of a labelled movie, as measured on a noisy recording; clean ones take half as much."""
+_NUMBER_BYTES = {"parquet": 8, "csv": 20}
+_NUM_TIME_COLUMNS = 5
 
 
 def run(
@@ -63,10 +67,10 @@ def run(
     """
     with naming_lack_of_memory(), ExitStack() as resources:
         movies = undisturbed(inspect_movies, job.movies)
-        load = load or partial(load_for, job, image_shapes=_image_shapes(job, movies))
         place, context = _prepare(job, movies, progress or Progress(), load, resources)
         context = replace(context, most_frames=most_frames)
-        identity = _identity(context, movies)
+        made_with = context.export, context.model.runtime, movies, most_frames
+        identity = undisturbed(identify, job, *made_with, is_live=context.fills)
         place.earlier.check(job.output_dir, identity, movies)
         written = context.sinks.files(len(movies), place.outputs)
         results: list[MovieResult] = []
@@ -74,7 +78,9 @@ def run(
             place.confirm(written)
             return run_result(written, results)
         if place.earlier.unfinished is None:
-            _warn_of_space(context, movies)
+            warning = space_warning(job, movies, len(context.export.body_parts))
+            if warning is not None:  # not one of the results' own: it depends on the disk
+                context.progress.warn(warning)
         with place.working(movies):
             record = place.go_on(written) or place.begin(identity)
             if not record.is_finished:
@@ -85,17 +91,11 @@ def run(
     return run_result(written, results)
 
 
-def _image_shapes(job: Job, movies: Sequence[MovieInfo]) -> list[tuple[int, ...]]:
-    """Tell the sizes of the pictures that will come, each once."""
-    parts = movies if job.crop_rect is None else [job.crop_rect]
-    return list(dict.fromkeys((part.height, part.width, 3) for part in parts))
-
-
 def _prepare(
     job: Job,
     movies: Sequence[MovieInfo],
     progress: Progress,
-    load: Callable[[ModelExport, str], PoseModel],
+    load: Callable[[ModelExport, str], PoseModel] | None,
     resources: ExitStack,
 ) -> tuple[Workplace, RunContext]:
     """Check all that can be checked, and load the model."""
@@ -107,6 +107,9 @@ def _prepare(
     style = overlay_style(job, export.body_parts)
     place = Workplace(job, output_directory(job.output_dir))
     place.check(movies)
+    parts = movies if job.crop_rect is None else [job.crop_rect]
+    image_shapes = dict.fromkeys((part.height, part.width, 3) for part in parts)
+    load = load or partial(load_for, job, image_shapes=[*image_shapes])
     folder, model = place.folder, load(export, job.runtime)
     resources.enter_context(closing(model))
     return place, RunContext(
@@ -121,18 +124,6 @@ def _prepare(
     )
 
 
-def _identity(run: RunContext, movies: Sequence[MovieInfo]) -> dict[str, Any]:
-    return undisturbed(
-        identify,
-        run.job,
-        run.export,
-        run.model.runtime,
-        movies,
-        run.most_frames,
-        is_live=run.fills,
-    )
-
-
 def _join_times(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) -> None:
     """Make an earlier run's journals those of recorded movies, or say that all was done before."""
     earlier = place.earlier.unfinished
@@ -142,7 +133,32 @@ def _join_times(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) 
         undisturbed(join_times, place.folder, number, movie)
 
 
-def _warn_of_space(run: RunContext, movies: Sequence[MovieInfo]) -> None:
-    warning = space_warning(run.job, movies, len(run.export.body_parts))
-    if warning is not None:  # not one of the results' own: it depends on the disk
-        run.progress.warn(warning)
+def space_warning(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) -> str | None:
+    """Give a warning if the disk may run full, None if there is room or no way to tell."""
+    needed = bytes_needed(job, movies, num_body_parts)
+    nearest = next(path for path in (job.output_dir, *job.output_dir.parents) if path.exists())
+    try:
+        free = shutil.disk_usage(nearest).free
+    except OSError:
+        return None
+    if needed <= free:
+        return None
+    return (
+        f"output directory {job.output_dir}: the run may need {needed / 2**30:.1f} GiB, "
+        f"{free / 2**30:.1f} GiB are free; if the disk runs full, make room and resume the run"
+    )
+
+
+def bytes_needed(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) -> int:
+    """Estimate the most that journals, tables and labelled movies, there twice, take on the disk.
+
+    Movies that tell no length count nothing.
+    """
+    num_numbers = 3 * num_body_parts + _NUM_TIME_COLUMNS
+    table_bytes = num_numbers * (2 * 8 + _NUMBER_BYTES[job.experiment_annotations_format])
+    needed = 0
+    for movie in movies:
+        part = job.crop_rect or movie
+        frame_bytes = table_bytes + 2 * _MOVIE_BYTES_PER_PIXEL * part.width * part.height
+        needed += int((movie.num_frames_from_header or 0) * frame_bytes)
+    return needed

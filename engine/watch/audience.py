@@ -1,4 +1,4 @@
-"""All who are told of a live run while it goes on: subscribers, line, file and page."""
+"""The audience of a live run: subscribers, line, file and page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from engine.job.live_options import LiveOptions
 from engine.untrusted.quoting import printable
 from engine.watch.page import PreviewPage, find_token
 from engine.watch.progress import Progress
-from engine.watch.status import Status
-from engine.watch.status_file import StatusFile
+from engine.watch.status import Status, StatusFile
 from readers import InputError
 from readers.live import LiveMovie, now_s
 from sinks import OutputError, OverlayStyle, PoseBatch, ResourceHolder, Sink
@@ -52,7 +51,9 @@ class Audience(ResourceHolder):
         self._progress = progress
         self._publishers = [make_publisher(spec, export.body_parts) for spec in options.publish]
         self._sinks = [in_saved_coordinates(publisher) for publisher in self._publishers]
-        self._status = Status(num_unsent=self._num_unsent)
+        self._status = Status(
+            num_unsent=lambda: sum(publisher.num_unsent or 0 for publisher in self._publishers)
+        )
         self._file = None if options.status is None else StatusFile(options.status, self.warn)
         self._page = None
         if options.preview is not None:
@@ -75,7 +76,8 @@ class Audience(ResourceHolder):
             self.show()
         except OutputError as error:
             raise InputError(str(error)) from error
-        resources.callback(self._end)
+        resources.callback(self.show)
+        resources.callback(self._status.end)  # before it is shown a last time
 
     def begin_movie(self, movie: LiveMovie, number: int, num_known_frames: int) -> None:
         """Begin a movie, of which a run before has published the first frames."""
@@ -113,10 +115,3 @@ class Audience(ResourceHolder):
         """Say what the user should know, in one line."""
         self._status.warn(printable(message))
         self._progress.warn(message)
-
-    def _end(self) -> None:
-        self._status.end()
-        self.show()
-
-    def _num_unsent(self) -> int:
-        return sum(publisher.num_unsent or 0 for publisher in self._publishers)

@@ -19,7 +19,6 @@ from readers import MovieInfo
 from sinks import ResourceHolder
 
 if TYPE_CHECKING:  # a run of recorded movies does without
-    from engine.watch.latency import LatencyPercentiles
     from engine.watch.status import StatusSnapshot
 
 _TERMINAL_INTERVAL_S = 0.2
@@ -191,7 +190,21 @@ class _Pace:
 def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
     """Put a snapshot into one line of at most as many columns; None for as many as it takes."""
     name = printable(snapshot.movie or "waiting")
-    parts = [part for part in _parts(snapshot) if part is not None]
+    latency, memory_mib = snapshot.latency, snapshot.memory_mib
+    values_s = (latency.p50_s, latency.p95_s, latency.p99_s) if latency else ()
+    latency_ms = "/".join(f"{value_s * 1000:,.1f}" for value_s in values_s)
+    ranked = [  # each with a rank: the highest is left out first
+        (0, f"{snapshot.num_arrived:,} frames"),
+        (5, f"in {_per_s(snapshot.fps_in)}"),
+        (3, f"out {_per_s(snapshot.fps_out)}"),
+        (1, f"behind {snapshot.backlog:,}"),
+        (2, f"latency {latency_ms} ms (p50/p95/p99)") if latency else None,
+        (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
+        (4, f"unsent {snapshot.num_unsent:,}") if snapshot.num_unsent else None,
+        (7, f"{memory_mib:,.0f} MiB") if math.isfinite(memory_mib) else None,
+        (1, f"ended ({snapshot.ended_by})") if snapshot.ended_by else None,
+    ]
+    parts = [part for part in ranked if part is not None]
     while True:
         line = f"{name}: " + ", ".join(text for _, text in parts)
         if columns is None or disp_len(line) <= columns:
@@ -201,29 +214,8 @@ def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
         parts.remove(max(parts))
 
 
-def _parts(snapshot: StatusSnapshot) -> list[tuple[int, str] | None]:
-    """Give the parts of the line in order, each with a rank: the highest is left out first."""
-    latency, memory_mib = snapshot.latency, snapshot.memory_mib
-    return [
-        (0, f"{snapshot.num_arrived:,} frames"),
-        (5, f"in {_per_s(snapshot.fps_in)}"),
-        (3, f"out {_per_s(snapshot.fps_out)}"),
-        (1, f"behind {snapshot.backlog:,}"),
-        (2, f"latency {_milliseconds(latency)}") if latency else None,
-        (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
-        (4, f"unsent {snapshot.num_unsent:,}") if snapshot.num_unsent else None,
-        (7, f"{memory_mib:,.0f} MiB") if math.isfinite(memory_mib) else None,
-        (1, f"ended ({snapshot.ended_by})") if snapshot.ended_by else None,
-    ]
-
-
 def _per_s(rate: float | None) -> str:
     return "?/s" if rate is None else f"{rate:.1f}/s"
-
-
-def _milliseconds(latency: LatencyPercentiles) -> str:
-    values_s = (latency.p50_s, latency.p95_s, latency.p99_s)
-    return "/".join(f"{value_s * 1000:,.1f}" for value_s in values_s) + " ms (p50/p95/p99)"
 
 
 def _terminal_columns(stream: IO[str]) -> int:

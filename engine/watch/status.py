@@ -1,4 +1,4 @@
-"""The status of a live run: frames in and out, backlog, latency, memory."""
+"""The status of a live run (frames in and out, backlog, latency, memory), and its file."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from engine.machine.memory import resident_mib
+from engine.run_folder.named_files import write_marked
 from engine.watch.latency import Latency, LatencyPercentiles, Rate
 from readers import FrameStatus
 from readers.live import now_s
-from sinks import PoseBatch
+from sinks import OutputError, PoseBatch
 
+MADE_BY = "live"
+"""The command that makes status files."""
+_FILE_INTERVAL_S = 1.0
 _SAMPLE_EVERY_S = 0.1
 _MOST_WARNINGS = 20
 
 
 class Recording(Protocol):
-    """What tells about a movie that is being recorded, from any thread: a live movie."""
+    """A movie that is being recorded, which can be asked from any thread."""
 
     @property
     def num_arrived(self) -> int:
@@ -241,3 +246,46 @@ class Status:
 
     def _waiting(self, num_arrived: int) -> int:
         return max(0, num_arrived - self._num_through)
+
+
+class StatusFile:
+    """Keeps a JSON file up to date, at most once a second; it is whole whenever it is read.
+
+    It is not flushed to the disk: after a power cut it may be gone, and means nothing any more.
+
+    Parameters
+    ----------
+    path
+        The file. What stands there is replaced, if it is a file.
+    warn
+        Is told, in one line, that the file cannot be written any more: the run goes on.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._warn = warn
+        self._shown_s = -math.inf
+        self._was_written = False
+        self._is_failing = False
+
+    def show(self, snapshot: StatusSnapshot) -> None:
+        """Write the snapshot, unless the last one is younger than a second; the last one always.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written the first time; later that is warned of.
+        """
+        if snapshot.time_s - self._shown_s < _FILE_INTERVAL_S and not snapshot.is_over:
+            return
+        self._shown_s = snapshot.time_s
+        try:
+            write_marked(self._path, MADE_BY, snapshot.as_json())
+        except OutputError as error:
+            if not self._was_written:
+                raise
+            if not self._is_failing:
+                self._is_failing = True
+                self._warn(str(error))
+        else:
+            self._was_written, self._is_failing = True, False

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_folder.earlier import FinishedRun, read_finished_run
+from engine.run_folder.workplace import FinishedRun, read_finished_run
 
 TOLD = {"identity": {"a": 1}, "warnings": ["dark"], "is_damaged": True, "is_live": False}
 RUN = FinishedRun({"a": 1}, ("dark",), is_damaged=True, is_live=False)
@@ -37,9 +37,9 @@ def test_what_is_no_metadata_tells_nothing(metadata: Path, content: str) -> None
 
 def test_metadata_are_read_up_to_a_limit(metadata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     num_bytes = metadata.stat().st_size
-    monkeypatch.setattr("engine.run_folder.earlier._MOST_METADATA_BYTES", num_bytes)
+    monkeypatch.setattr("engine.run_folder.workplace._MOST_METADATA_BYTES", num_bytes)
     assert read_finished_run(metadata) == RUN
-    monkeypatch.setattr("engine.run_folder.earlier._MOST_METADATA_BYTES", num_bytes - 1)
+    monkeypatch.setattr("engine.run_folder.workplace._MOST_METADATA_BYTES", num_bytes - 1)
     assert read_finished_run(metadata) is None
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.watch.status import Status, StatusSnapshot
-from engine.watch.status_file import StatusFile
+from engine.watch.status import Status, StatusFile, StatusSnapshot
 from sinks import OutputError
 
 
