@@ -308,7 +308,7 @@ class _Worker(threading.Thread):
         )
 
     def outlast(self, timeout_s: float | None) -> None:
-        """Wait for the end of the work if it was begun, whatever interrupts come."""
+        """Wait for the end of the work if it was begun, through all interrupts."""
         if self.ident is None:
             return
         while not self.ended.is_set():

@@ -22,7 +22,7 @@ def check_replaceable(option: str, path: Path, made_by: str) -> None:
     option
         Names the file in messages.
     path
-        Where a link leads is what counts.
+        The file; a link stands for the file that it leads to.
     made_by
         The command that writes it; only what this command has written before may be replaced.
 
@@ -50,7 +50,7 @@ def check_replaceable(option: str, path: Path, made_by: str) -> None:
 
 
 def write_marked(path: Path, made_by: str, content: Mapping[str, object]) -> None:
-    """Write a JSON object that says who made it, in one step: readers never see a part of it.
+    """Write a JSON object with the mark of its command, in one step: no reader sees a part of it.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -175,26 +175,20 @@ class ReplayedReader(ResourceHolder):
         if self._replay.needs_movie and self._reader.skip(num_frames) < num_frames:
             raise self._changed()
         images = np.empty((num_frames, 0, 0, 3), np.uint8)
-        frames = FrameBatch(self._next_frame_index, images, *_columns(rows))
-        return _known(frames, rows, np.ones(num_frames, np.bool_))
+        columns = (rows[name] for name in ("time_s", "hardware_counter_us", "status"))
+        frames = FrameBatch(self._next_frame_index, images, *columns)
+        return _known(frames, rows, rows["status"].copy(), np.ones(num_frames, np.bool_))
 
     def _read_again(self, images: NDArray[np.uint8]) -> KnownFrames:
         batch = self._reader.read(images)
         if batch is None:
             raise self._changed()
-        rows = self._cursor.read(len(batch))
-        time_s, counters_us, status = _columns(rows)
-        if not (self._replay.fills or _agree(batch, time_s, status)):
+        rows, fills = self._cursor.read(len(batch)), self._replay.fills
+        if not (fills or _agree(batch, rows["time_s"], rows["status"])):
             raise self._changed()
-        is_known = np.full(len(batch), not self._replay.fills) | (status != FrameStatus.SKIPPED)
+        is_known = np.full(len(batch), not fills) | (rows["status"] != FrameStatus.SKIPPED)
         is_read = (batch.status == FrameStatus.SKIPPED) | ~is_known
-        batch = replace(
-            batch,
-            time_s=time_s,
-            hardware_counter_us=counters_us,
-            status=np.where(is_read, batch.status, status),
-        )
-        return _known(batch, rows, is_known)
+        return _known(batch, rows, np.where(is_read, batch.status, rows["status"]), is_known)
 
     def _changed(self) -> RunError:
         return RunError(
@@ -203,13 +197,13 @@ class ReplayedReader(ResourceHolder):
         )
 
 
-def _columns(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
-    return rows["time_s"].copy(), rows["hardware_counter_us"].copy(), rows["status"].copy()
-
-
-def _known(frames: FrameBatch, rows: Rows, is_known: NDArray[np.bool_]) -> KnownFrames:
-    looks = rows["looks"].copy() if "looks" in (rows.dtype.names or ()) else None
-    return KnownFrames(**vars(frames), poses=rows["poses"].copy(), is_known=is_known, looks=looks)
+def _known(
+    frames: FrameBatch, rows: Rows, status: NDArray[np.uint8], is_known: NDArray[np.bool_]
+) -> KnownFrames:
+    """Give frames the times and poses of a journal's rows."""
+    names = {"time_s", "hardware_counter_us", "poses", "looks"} & {*(rows.dtype.names or ())}
+    columns = {name: rows[name].copy() for name in names}
+    return KnownFrames(**{**vars(frames), **columns, "status": status, "is_known": is_known})
 
 
 def _agree(batch: FrameBatch, time_s: NDArray[np.float64], status: NDArray[np.uint8]) -> bool:
@@ -227,7 +221,7 @@ def _agree(batch: FrameBatch, time_s: NDArray[np.float64], status: NDArray[np.ui
 
 
 def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
-    """Give rows of a live run's journal the recorded movie's times, and dropped frames their rows.
+    """Complete a live run's journal: the recorded movie's times, and rows for dropped frames.
 
     While a movie is recorded it may not be known when its frames were taken, and which of them the
     recorder has lost. The journal changes as a whole or not at all; of the labelled movie, what is

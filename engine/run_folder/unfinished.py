@@ -60,9 +60,9 @@ class UnfinishedRun:
     far as they have come. When the last output is whole, all of them are renamed into the
     output directory; a run that is stopped between two of these renames can do the rest later.
 
-    Others can remove or change what is here, between two runs and while one works or is paused.
-    Outputs are known by their checksums to be as they were written, and the others are made
-    again. A run whose folder was replaced ends, and leaves what is there now as it is.
+    Other programs can change or remove these files at any time. An output whose size or checksum
+    is not as noted is made again. If the folder itself was replaced, the run ends and leaves the
+    new one as it is.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class UnfinishedRun:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a run that can be gone on with."""
+        """Whether there is a run that can be resumed."""
         return os.path.isfile(self._record_path)  # noqa: PTH113 -- False also for names that no system takes
 
     def check(self) -> None:
@@ -191,7 +191,7 @@ class UnfinishedRun:
             return ""
 
     def record(self) -> RunRecord:
-        """Read what the run is.
+        """Read the record.
 
         Raises
         ------
@@ -211,20 +211,20 @@ class UnfinishedRun:
         return record
 
     def write_record(self, record: RunRecord) -> None:
-        """Note what the run is, durably."""
+        """Write the record, durably."""
         self.check_held()
         with output_errors(self._record_path), whole_file(self._record_path) as temporary:
             temporary.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
         self._record = record
 
     def change_record(self, **changes: Any) -> RunRecord:
-        """Note durably what has changed of what the run is; return what it is now."""
+        """Change some of the record's values, durably; return the new record."""
         record = replace(self.known_record(), **changes)
         self.write_record(record)
         return record
 
     def clear(self) -> None:
-        """Remove all that is here, except the lock; the record last, which tells what it was."""
+        """Remove all that is here except the lock, the record last."""
         self._remove_except(Path(self._lock.lock_file), self._owner_path, self._record_path)
         with output_errors(self.path):
             self._record_path.unlink(missing_ok=True)
@@ -300,11 +300,11 @@ class UnfinishedRun:
         return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
 
     def known_record(self) -> RunRecord:
-        """Give what the run is, as this process last read or wrote it, whatever others do."""
+        """Give the record as this process last read or wrote it."""
         return self._record or self.record()
 
     def move_outputs(self, outputs: Iterable[Path]) -> None:
-        """Rename what is whole into the output directory; what was renamed before is there."""
+        """Rename outputs into the output directory, except those that were renamed before."""
         self.check_held()
         for path in outputs:
             staged = self.path / path.name

@@ -143,7 +143,7 @@ class Workplace:
     folder
         Where they grow until all of them are whole.
     earlier
-        What the job may go on with.
+        The earlier run that the job may resume.
 
     Raises
     ------
@@ -204,7 +204,7 @@ class Workplace:
         Returns
         -------
         RunRecord
-            What it is: finished only if all outputs are as it made them.
+            Its record: finished only if all outputs are as it made them.
         """
         record = self.earlier.unfinished
         if record is None or (record.is_finished and self.folder.find_changed(written) is None):
@@ -230,7 +230,7 @@ class Workplace:
                 self.folder.remove()
 
     def begin(self, identity: dict[str, Any], *, is_live: bool = False) -> RunRecord:
-        """Note what the run is, in the folder, and nothing else stays there."""
+        """Clear the folder, and write a new run's record there."""
         self.folder.clear()
         record = RunRecord(
             identity=identity,

@@ -36,7 +36,7 @@ class RunResult:
         One result per movie, in the order in which they were read; none where a run that was to
         be resumed had ended before.
     warnings
-        What the user should know, a line each.
+        Warnings for the user, a line each.
     is_damaged
         Whether a movie was cut off or a frame could not be decoded.
     """
@@ -117,7 +117,7 @@ def _one_movie(run: RunContext, number: int, movie: MovieInfo, of_run: RunOutput
 
 
 def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -> list[str]:
-    """Say what the user should know of the model, a line each; of a live run without movies."""
+    """List the warnings about the model, a line each; `movies` is empty for a live run."""
     warnings = []
     if job.model is None and {movie.path for movie in movies} != {DEMO_MOVIE}:
         warnings.append(
@@ -143,7 +143,7 @@ _FATES = {
 
 
 def movie_warnings(job: Job, result: MovieResult) -> list[str]:
-    """Say what the user should know of a movie that is through, a line each."""
+    """List the warnings about a movie that is done, a line each."""
     counts, claimed, found = result.counts, result.movie.num_frames_from_header, list[str]()
     if job.follow == "tracker" and result.follow is not None and result.follow.lacks_tracker:
         found.append(

@@ -277,7 +277,7 @@ def _as_recorded(info: MovieInfo, ended_by: EndedBy | None) -> MovieInfo:
 
 
 class _Publication:
-    """The stage that gives poses away, before they are filtered, and notes how a movie begins."""
+    """The stage that publishes poses before they are filtered, and notes each first picture."""
 
     def __init__(
         self, audience: Audience, on_first_picture: Callable[[dict[str, str]], None]
@@ -286,7 +286,7 @@ class _Publication:
         self._on_first_picture = on_first_picture
 
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
-        """Give the batch away, unless an earlier live run has done so; return it."""
+        """Publish the batch, unless an earlier live run has done so; return it."""
         frames = batch.frames
         is_first = frames.first_frame_index == 0 and frames.images[0].size
         if is_first and frames.status[0] != FrameStatus.SKIPPED:

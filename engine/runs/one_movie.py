@@ -85,13 +85,13 @@ class OneMovie(ResourceHolder):
     number
         The movie's number within the run, from 0.
     reader
-        Gives the frames: of a recorded movie not open yet, of a live one open.
+        The source of the frames: a recorded movie, not open yet, or a live one, open.
     lanes
-        Makes the sinks, by the threads that write to them; given the sink that counts frames.
+        Makes the sinks, grouped by thread, given the sink that counts frames.
     watch
-        Told how many frames an earlier run has done, makes what is told how far the movie is.
+        Makes what shows how far the movie is, given the number of frames that were done before.
     first_stages
-        Stages that have each pose before it is in the journal.
+        Stages before the journal.
     reads_on_demand
         Of a live movie: whether the newest frame counts where the machine is too slow.
     """
@@ -109,8 +109,7 @@ class OneMovie(ResourceHolder):
         run, reader, live = self.run, self.reader, self._live
         path = run.folder.journal(self.number)
         self._content = content = read_journal(path) or self._new_journal()
-        frames = self._frames(resources, path)
-        journal = resources.enter_context(self._journal(path))
+        frames, journal = self._opened(resources, path)
         calibration = self._calibration() if live is None else None
         follow = calibrated(run.follow, calibration)
         self._counts, self._tally = FrameCounts(), FollowTally(follow, calibration)
@@ -149,25 +148,24 @@ class OneMovie(ResourceHolder):
             self._live.cancel()
         self.run.model.close()
 
-    def _frames(self, resources: ExitStack, path: Path) -> FrameSource:
-        """Open the movie, if it has to be read, behind what the journal has of it."""
+    def _opened(self, resources: ExitStack, path: Path) -> tuple[FrameSource, Journal]:
+        """Open the journal, and the movie if it has to be read behind what the journal has."""
         run, content, drawn = self.run, self._content, self.run.sinks.num_drawn_frames
         replay = plan_replay(run.folder, self.number, content, drawn, fills=run.fills)
         if isinstance(self.reader, MovieReader) and replay.needs_movie:
             resources.enter_context(self.reader)
-        if not content.num_bytes:
-            return self.reader
-        return resources.enter_context(ReplayedReader(replay, path, self.reader))
-
-    def _journal(self, path: Path) -> Journal:
-        self.run.folder.check_held()
-        return Journal(
+        frames: FrameSource = self.reader
+        if content.num_bytes:
+            frames = resources.enter_context(ReplayedReader(replay, path, self.reader))
+        run.folder.check_held()
+        journal = Journal(
             path,
-            self._content,
-            durable_every_s=self.run.job.durable_every_s,
-            durable_every_frames=self.run.job.durable_every_frames,
+            content,
+            durable_every_s=run.job.durable_every_s,
+            durable_every_frames=run.job.durable_every_frames,
             damage=lambda: self.reader.damage,
         )
+        return frames, resources.enter_context(journal)
 
     def _new_journal(self) -> JournalContent:
         run, is_live = self.run, self._live is not None

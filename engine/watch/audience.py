@@ -18,12 +18,12 @@ from sinks.publishing import make_publisher
 
 
 class Audience(ResourceHolder):
-    """Subscribers of poses, and those who watch how the run does: line, file and page.
+    """Publishers of poses, and the views of how the run does: line, file and page.
 
     Parameters
     ----------
     options
-        Who is to be told.
+        Name the publishers, the status file and the page.
     export
         The model, as it was exported.
     style

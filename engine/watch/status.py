@@ -35,7 +35,7 @@ class Recording(Protocol):
 
     @property
     def ended_by(self) -> str | None:
-        """How the recording has ended; None while it goes on."""
+        """The end of the recording, in a word; None while it goes on."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Status:
         self._sample(self._clock())
 
     def published(self, batch: PoseBatch, publish_time_s: float) -> None:
-        """Take note of a batch that was given away: of its frames, those that were looked at."""
+        """Count a published batch's frames, and take the latencies of those that were looked at."""
         frames = batch.frames
         is_seen = frames.status != FrameStatus.SKIPPED
         num_seen = int(np.count_nonzero(is_seen))
@@ -177,7 +177,7 @@ class Status:
             self._sample(publish_time_s)
 
     def end_movie(self) -> None:
-        """End the movie: what it says last stays, and it is let go of."""
+        """End the movie: keep its last numbers, and release it."""
         recording = self._recording
         if recording is not None:
             num_arrived, ended_by = recording.num_arrived, recording.ended_by

@@ -1,4 +1,4 @@
-"""While a movie is recorded, the pipeline waits for nobody but the camera."""
+"""While a movie is recorded, the pipeline waits for the camera alone."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ GUARD_S = 30
 
 
 class AheadModel(MeanModel):
-    """Wants images ahead, as OpenVINO does: poses are there when somebody waits for them."""
+    """Wants images ahead, as OpenVINO does: poses are there when they are waited for."""
 
     @dataclass
     class Pending:

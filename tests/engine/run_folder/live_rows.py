@@ -1,4 +1,4 @@
-"""What a live run has in its journal of a movie, made from the movie once it is recorded."""
+"""The rows of a live run's journal, made from the movie once it is recorded."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -28,7 +28,7 @@ def write_live_journal(
 ) -> JournalContent:
     """Write the journal of the first `num_frames` recorded frames, `skipped` ones among them.
 
-    Times are those of arrival, as nobody knows others while an .isxb is recorded.
+    Times are those of arrival, as no others are known while an .isxb is recorded.
     """
     content = JournalContent(NUM_BODY_PARTS, 3, is_live=True)
     with (

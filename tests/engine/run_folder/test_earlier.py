@@ -1,4 +1,4 @@
-"""What a run must find in the output directory to go on with another's work."""
+"""An earlier run's work: when it can be resumed, and when it is refused."""
 
 import json
 import os

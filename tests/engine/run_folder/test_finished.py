@@ -1,4 +1,4 @@
-"""What metadata tell of a run that has ended, where they can be read."""
+"""A finished run, read from its metadata."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the metadata tell of a movie."""
+"""The description of a movie in the metadata."""
 
 from dataclasses import replace
 from fractions import Fraction

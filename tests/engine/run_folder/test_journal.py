@@ -1,4 +1,4 @@
-"""What a journal took is there again, up to the last batch that is whole."""
+"""The journal gives back its rows, up to the last batch that is whole."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an option names is written there, and nothing that the user has is lost by it."""
+"""Files that options name: each is written there, and no file of the user is lost."""
 
 import json
 import os

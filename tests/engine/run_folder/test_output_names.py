@@ -1,4 +1,4 @@
-"""Where outputs go, and what may be written there."""
+"""The output directory, and the files that may be replaced there."""
 
 import os
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_a_file_is_no_directory(outputs: OutputDirectory) -> None:
 def test_a_place_where_nothing_can_be_made(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     if name.startswith("/proc") and not Path("/proc/self").exists():
-        pytest.skip("needs a file system that nobody can write to")
+        pytest.skip("needs a file system that is read-only")
     with pytest.raises(InputError, match="cannot be written to"):
         output_directory(tmp_path / name).check([], overwrite=False)
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of a source, the user hears of it and what was recorded is kept."""
+"""Live sources that fail: the user is told, and what was recorded is kept."""
 
 import os
 import signal

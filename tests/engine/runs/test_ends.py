@@ -1,4 +1,4 @@
-"""How a run ends: all outputs moved into place, or a failure or interrupt that keeps its work."""
+"""The end of a run: all outputs moved into place, or a failure or interrupt that keeps its work."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""What may happen to a run from outside: each time one line, and resuming gives all of it."""
+"""Faults from outside a run: each gives one line, and resuming gives all outputs."""
 
 import os
 import shutil
@@ -170,7 +170,7 @@ def test_a_movie_that_is_gone(movie: Path, whole: dict[str, bytes], tmp_path: Pa
 
 
 def unshare() -> list[str]:
-    """Give the start of a command that may mount what only it sees; skip where nobody may."""
+    """Give the start of a command that may mount what only it sees; skip if not allowed."""
     for options in ("-Urm", "-m"):
         start = [shutil.which("unshare") or "unshare", options, "sh", "-c"]
         try:

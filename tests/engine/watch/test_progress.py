@@ -1,4 +1,4 @@
-"""What a user reads while a run goes on."""
+"""The lines that a user reads while a run goes on."""
 
 import io
 import itertools

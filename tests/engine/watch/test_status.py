@@ -1,4 +1,4 @@
-"""How a live run is doing, in numbers that add up."""
+"""The numbers of a live run add up."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A file that tells how a live run is doing is whole whenever somebody reads it."""
+"""The status file of a live run is whole whenever it is read."""
 
 import errno
 import json
