@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.builtin import MODEL_DIR
-from engine.follow.loading import load_for
-from engine.follow.settings import FollowSettings, follow_settings
+from engine.follow.settings import FollowSettings, follow_settings, load_for
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
