@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_DAMAGED = 3
-"""The run ended, but not all frames could be read, and the user wanted to be told by this."""
+"""Under ``--strict``: the run ended, but not all frames could be read."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments is None:  # Python's own end would wait for a model that still computes
             end_at_once(stop.exit_code)
         return stop.exit_code
-    except BrokenPipeError:  # who read the output has stopped reading: there is no one to tell
+    except BrokenPipeError:  # the program that read the output has stopped
         return EXIT_FAILED
     except Exception as error:
         return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Stop:
     """Lets the first Ctrl-C or SIGTERM end a command in good order.
 
-    A second one ends a run at once: whatever is durable stays so. Other commands have files to
-    clean up, and do so undisturbed. A run and a recording go on when their terminal is closed, or
-    belongs to another job.
+    A second one ends a run at once: durable work stays. Other commands have files to clean up, and
+    do so undisturbed. A run and a recording go on when their terminal is closed, or belongs to
+    another job.
     """
 
     def __init__(self, *, ends_the_process: bool) -> None:
@@ -186,7 +186,7 @@ def _demo(output_dir: Path) -> None:
         output_dir=output_dir,
         draw_skeleton=True,
         overwrite=is_usual,
-        resume=not is_usual,  # elsewhere, results may be somebody's work
+        resume=not is_usual,  # elsewhere, results may be of another run
     )
 
 

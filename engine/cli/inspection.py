@@ -1,10 +1,10 @@
-"""What a movie or an export is, for people and for programs."""
+"""The description of a movie or an export, for people and for programs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _MOST_PIXELS = 2**29
 _BATCH_SIZE = 64
 _NOT_SHOWN = ("num_frames_is_estimated",)
 _NOTHING = {"damage": "none", "num_not_decodable": "not looked at: the movie is long"}
-"""What a value that is None stands for."""
+"""The words for a value that is None, by key."""
 
 
 def inspect(path: Path) -> dict[str, object]:
@@ -49,7 +49,7 @@ def inspect(path: Path) -> dict[str, object]:
 
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     found = undisturbed(_look_through, movie)
-    num_frames = _estimated_num_frames(movie) if found is None else found.num_frames
+    num_frames = _estimated_num_frames(movie) if found is None else int(found["num_frames"])
     is_checked = movie.format == "isxb"  # against the metadata of each frame
     description: dict[str, object] = {
         "movie": path_as_text(movie.path),
@@ -64,15 +64,10 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
         "num_not_decodable": None,
         "damage": movie.damage,
         "notes": list(movie.notes),
+        **(found or {}),
     }
     if movie.orientation != AS_STORED:
         description["orientation"] = str(movie.orientation)
-    if found is not None:
-        # Others than these have no way to tell that a frame is missing: 0 would be a claim.
-        tells_dropped = movie.format in ("isxb", "avi")
-        description["num_dropped"] = found.num_dropped if tells_dropped else None
-        description["num_not_decodable"] = found.num_not_decodable
-        description["damage"] = found.damage
     if num_frames is not None:
         description["duration_s"] = round(float(num_frames * movie.frame_period_s), 6)
     if movie.start_time_ms is not None:
@@ -84,26 +79,16 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     return description
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a run would find in a movie."""
-
-    num_frames: int
-    num_dropped: int
-    num_not_decodable: int
-    damage: str | None
-
-
-def _look_through(movie: MovieInfo) -> _Found | None:
+def _look_through(movie: MovieInfo) -> dict[str, Any] | None:
     """Read a movie as a run does, if it is short; None for one that would take long.
 
-    What a file tells of its frames is a claim, and none but decoding checks it. A few seconds of
-    that are allowed: half a gigapixel, a minute at 640 x 480.
+    Only decoding checks the claims that a file makes of its frames. A few seconds of that are
+    allowed: half a gigapixel, a minute at 640 x 480.
     """
     num_pixels = movie.width * movie.height
     most_frames = max(1, _MOST_PIXELS // num_pixels)
     estimated = _estimated_num_frames(movie)
-    # A claim that the file is too small for is none.
+    # A claim that the file is too small for is false.
     if estimated is not None and most_frames < estimated < movie.path.stat().st_size:
         return None
     counts = np.zeros(len(FrameStatus), np.int64)
@@ -118,12 +103,13 @@ def _look_through(movie: MovieInfo) -> _Found | None:
             damage: str | None = str(error).removeprefix(f"{printable(movie.path)}: ")
         else:
             damage = reader.damage
-    return _Found(
-        int(counts.sum()),
-        int(counts[FrameStatus.DROPPED]),
-        int(counts[FrameStatus.UNDECODABLE]),
-        damage,
-    )
+    tells_dropped = movie.format in ("isxb", "avi")  # of others, 0 would be a claim
+    return {
+        "num_frames": int(counts.sum()),
+        "num_dropped": int(counts[FrameStatus.DROPPED]) if tells_dropped else None,
+        "num_not_decodable": int(counts[FrameStatus.UNDECODABLE]),
+        "damage": damage,
+    }
 
 
 def _estimated_num_frames(movie: MovieInfo) -> int | None:

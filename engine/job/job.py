@@ -1,4 +1,4 @@
-"""What the user asks for: every parameter of a run, checked as far as it can be without files."""
+"""A job: every parameter of a run, checked as far as it can be without files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from engine.inference import RUNTIMES
 from engine.untrusted.quoting import cut, short
@@ -17,14 +19,14 @@ ANNOTATION_FORMATS = ("parquet", "csv")
 COORDINATES = ("crop", "movie")
 FOLLOW = ("off", "poses", "tracker", "auto")
 _LARGEST_COUNT = 1_000_000
-"""The highest count of frames or pixels that is taken for meant."""
+"""The highest count of frames or pixels: a higher one is a slip."""
 _LONGEST_S = 3600
-"""The longest time without anything on the disk that is taken for meant."""
+"""The longest time without poses on the disk: a longer one is a slip."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: movies, a model, and how the outputs should look.
+    """One run: movies, a model, and the style of the outputs.
 
     Values are turned into plain Python ones (paths into absolute `Path`, numpy's numbers into `int`
     and `float`), so that they can be written into the metadata.
@@ -81,7 +83,7 @@ class Job:
         ``off``: the model looks at whole frames. ``poses``: at a window around the animal, which
         the poses so far lead to, and at whole frames where these are in doubt. ``tracker``: led
         by the recorder's own tracker, where the movie has its boxes. ``auto``: as ``tracker``,
-        with windows as large as they must be by what is measured on the movie.
+        with windows as large as a measurement on the movie shows that they must be.
 
     Raises
     ------
@@ -138,7 +140,7 @@ class Job:
         return [*self.movies, *model, *config]
 
     def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
+        object.__setattr__(self, name, value)  # the dataclass is frozen
 
     def _check_paths(self) -> None:
         movies: object = self.movies
@@ -164,13 +166,8 @@ class Job:
                 raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
 
     def _check_numbers(self) -> None:
-        least_counts = {
-            "window_length": 0,
-            "dot_size": 0,
-            "trail_points": 0,
-            "durable_every_frames": 1,
-        }
-        for name, least in least_counts.items():
+        for name in ("window_length", "dot_size", "trail_points", "durable_every_frames"):
+            least = 1 if name == "durable_every_frames" else 0
             self._set(name, _integer(name, getattr(self, name), least))
         if self.batch_size not in (None, "auto"):
             self._set("batch_size", _integer("batch_size", self.batch_size, 1, or_else="auto"))
@@ -178,18 +175,20 @@ class Job:
             raise InputError(
                 f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
             )
-        if not _is_number(self.p_cutoff) or not 0 <= self.p_cutoff <= 1:
-            raise InputError(f"p-cutoff {short(self.p_cutoff)}: must be a number from 0 to 1")
-        self._set("p_cutoff", float(self.p_cutoff))
-        if not _is_number(self.durable_every_s) or not 0 <= self.durable_every_s <= _LONGEST_S:
-            raise InputError(
-                f"durable every s {short(self.durable_every_s)}: must be a number of seconds from "
-                f"0 to {_LONGEST_S}"
-            )
-        self._set("durable_every_s", float(self.durable_every_s))
+        self._set("p_cutoff", _number("p-cutoff", self.p_cutoff, 0, 1))
+        every_s = _number("durable every s", self.durable_every_s, 0, _LONGEST_S, " of seconds")
+        self._set("durable_every_s", every_s)
         if self.output_frame_rate is not None:
-            _check_frame_rate(self.output_frame_rate)
-            self._set("output_frame_rate", float(self.output_frame_rate))
+            from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
+
+            rate = _number(
+                "output frame rate",
+                self.output_frame_rate,
+                SLOWEST_FRAME_RATE,
+                FASTEST_FRAME_RATE,
+                " of frames per second",
+            )
+            self._set("output_frame_rate", rate)
 
     def _check_names(self) -> None:
         names: object = self.displayed_body_parts
@@ -212,14 +211,10 @@ def _words(name: str) -> str:
 
 
 def _path(what: str, value: object) -> Path:
-    """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
+    """Make an absolute path; an empty text is a variable of the shell that was not set."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise InputError(f"{what} {short(value)}: must be a path")
     return Path(value).absolute()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
@@ -233,14 +228,12 @@ def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
     )
 
 
-def _check_frame_rate(rate: float) -> None:
-    from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
-
-    if not _is_number(rate) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
-        raise InputError(
-            f"output frame rate {short(rate)}: must be a number of frames per second from "
-            f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"
-        )
+def _number(
+    what: str, value: Any, least: float | Fraction, most: float | Fraction, unit: str = ""
+) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and least <= value <= most:
+        return float(value)
+    raise InputError(f"{what} {short(value)}: must be a number{unit} from {least} to {most}")
 
 
 def _check_color_map(name: str) -> None:
