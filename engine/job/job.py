@@ -231,7 +231,8 @@ def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
 def _number(
     what: str, value: Any, least: float | Fraction, most: float | Fraction, unit: str = ""
 ) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and least <= value <= most:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and least <= value <= most:
         return float(value)
     raise InputError(f"{what} {short(value)}: must be a number{unit} from {least} to {most}")
 

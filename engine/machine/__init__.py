@@ -1,1 +1,1 @@
-"""The machine: its processors, memory, processes and signals."""
+"""The machine under a run: its memory and cores, threads of their own, child processes, cost."""
