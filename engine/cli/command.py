@@ -117,7 +117,7 @@ def _fail(message: object, exit_code: int) -> int:
 
 
 def _tell(outputs: Iterable[Path]) -> None:
-    """Print where the outputs are: they are whole, whether that can be written or not."""
+    """Print the paths of the outputs, which are whole even where that fails."""
     try:
         put_out("\n".join(printable(str(path)) for path in outputs))
     except BrokenPipeError:

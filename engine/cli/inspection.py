@@ -88,7 +88,7 @@ def _look_through(movie: MovieInfo) -> dict[str, Any] | None:
     num_pixels = movie.width * movie.height
     most_frames = max(1, _MOST_PIXELS // num_pixels)
     estimated = _estimated_num_frames(movie)
-    # A claim that the file is too small for is false.
+    # A file of fewer bytes than the frames that it claims is wrong about them.
     if estimated is not None and most_frames < estimated < movie.path.stat().st_size:
         return None
     counts = np.zeros(len(FrameStatus), np.int64)
@@ -113,7 +113,7 @@ def _look_through(movie: MovieInfo) -> dict[str, Any] | None:
 
 
 def _estimated_num_frames(movie: MovieInfo) -> int | None:
-    """Tell how many frames a movie has by what its file claims; None where it does not tell."""
+    """Tell how many frames the file claims, or about; None where it does not tell."""
     if movie.num_frames_from_header is not None:
         return movie.num_frames_from_header if movie.damage is None else None
     if movie.duration_s is None:

@@ -61,7 +61,7 @@ class Animal:
 
     @classmethod
     def unknown(cls, num_body_parts: int) -> Animal:
-        """Before the first frame."""
+        """Give what is known before the first frame."""
         return cls(
             position=np.full((num_body_parts, 2), np.nan),
             age=np.ones(num_body_parts, np.int64),

@@ -70,7 +70,7 @@ class Frames(Protocol):
 
 
 def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calibration:
-    """Measure how near to a window's edge points still are where they are in the whole frame.
+    """Measure the least distance from a window's edge at which points are as in the whole frame.
 
     Of the first 480 frames, some in which the animal is found are looked at in windows that are
     larger and larger, and as tight on one side as any in a followed run. The first context is taken

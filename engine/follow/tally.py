@@ -1,4 +1,4 @@
-"""The count of how frames were looked at, in bounded memory."""
+"""Counts of the ways in which frames were looked at, in bounded memory."""
 
 from __future__ import annotations
 

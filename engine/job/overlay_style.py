@@ -129,10 +129,9 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
         config = read_yaml(path, _MOST_CONFIG_BYTES, names="skeleton")
     except SettingsError as error:
         raise InputError(f"{path}: {_NO_PAIRS}, but it {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # a path with a null character
-        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
+    except (OSError, ValueError) as error:  # also a path with a null character
+        cause = error.strerror if isinstance(error, OSError) else reason(error)
+        raise InputError(f"{path}: cannot be read ({cause})") from error
     given = config.get("skeleton") if isinstance(config, dict) else None
     if not isinstance(given, list) or not all(map(_is_pair, given)):
         raise InputError(f"{path}: {_NO_PAIRS}")
