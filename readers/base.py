@@ -24,7 +24,8 @@ from readers.frames import FrameBatch, FrameStatus, MovieInfo
 class DecodedFrame:
     """One frame as it comes from the decoder; `picture` is None unless it was decoded.
 
-    The tracker's box (left, top, right, bottom) is in pixels of the whole frame.
+    The tracker's box (left, top, right, bottom) is in pixels of the whole frame; the time of
+    arrival is as of a `FrameBatch`.
     """
 
     picture: av.VideoFrame | None
@@ -32,6 +33,7 @@ class DecodedFrame:
     hardware_counter_us: float = math.nan
     status: FrameStatus = FrameStatus.DECODED
     tracker_box: tuple[float, float, float, float] | None = None
+    arrival_time_s: float = math.nan
 
 
 class Converter(Protocol):

@@ -4,8 +4,10 @@ Property tests must not fail on a busy machine, and CI tests the same cases each
 set, hypothesis loads its own profile ``ci``, which does both.
 """
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,17 @@ if settings.get_current_profile_name() != "ci":
         "posestream", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("posestream")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the tests a cache of their own, but for matplotlib's fonts, which take long to find."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "matplotlib").symlink_to(usual / "matplotlib")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield cache
 
 
 @pytest.hookimpl(tryfirst=True)

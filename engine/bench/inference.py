@@ -55,7 +55,7 @@ def measure_inference(
     str
         Why larger sizes were not tried; empty if all were.
     """
-    model = load_model(read_export(folder), runtime)
+    model = load_model(read_export(folder), runtime, image_shapes=[image_shape])
     try:
         for size, cost in costs_by_batch_size(model, image_shape, sizes, measured_s):
             tell(InferenceCost(runtime, size, cost, peak_mib()))

@@ -135,9 +135,8 @@ def _describe_export(export: ModelExport) -> dict[str, object]:
         "body_parts": list(export.body_parts),
         "network": export.network,
         "scorer": export.scorer,
-        "flavour": "poses" if export.predicts_poses else "score maps",
         "depends_on_batch": export.depends_on_batch,
-        "stride_px": export.stride_px,
+        **export.details,
         "sha256": export.sha256,
     }
 

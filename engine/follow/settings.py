@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.follow.window import Grid
-from engine.inference import ModelExport, PoseModel, load_model
+from engine.inference import TRIED_SHAPE, ModelExport, PoseModel, load_model, usual_batch_size
 from engine.job.job import Job
 from readers import InputError
 
@@ -102,15 +103,32 @@ def _hindrance(export: ModelExport) -> str | None:
     return None
 
 
-def load_for(job: Job, export: ModelExport, runtime: str, *, is_prompt: bool = False) -> PoseModel:
-    """Load a model for a job: for whole frames alone, or for windows too; see `load_model`."""
+def load_for(
+    job: Job,
+    export: ModelExport,
+    runtime: str,
+    *,
+    image_shapes: Sequence[tuple[int, ...]] = (),
+    is_prompt: bool = False,
+) -> PoseModel:
+    """Load a model for a job: for whole frames alone, or for windows too; see `load_model`.
+
+    `image_shapes` are height, width and channels of the frames that will come, where known.
+    """
     follow = follow_settings(job, export)
+    shapes = image_shapes or [TRIED_SHAPE]
+    given = job.batch_size if isinstance(job.batch_size, int) else None
     if follow is None:
-        return load_model(export, runtime, is_prompt=is_prompt)
-    batch_size = job.batch_size if isinstance(job.batch_size, int) else follow.batch_size
+        batch_size = given or (1 if is_prompt else max(map(usual_batch_size, shapes)))
+        return load_model(
+            export, runtime, image_shapes=shapes, batch_size=batch_size, is_prompt=is_prompt
+        )
+    batch_size = given or follow.batch_size
     return load_model(
         export,
         runtime,
+        image_shapes=shapes,
+        batch_size=batch_size,
         is_prompt=is_prompt,
         num_sizes=1 + follow.most_sizes,
         most_ahead=2 * batch_size,  # one batch, and the one before

@@ -1,14 +1,15 @@
-"""Exported DeepLabCut models, and the runtimes that run them.
+"""Exported models, and the runtimes that run them.
 
 OpenVINO is imported within this package alone, so that its telemetry is off before.
 """
 
 import sys
 
-from engine.inference.export import ModelError, ModelExport, read_export
+from engine.inference.export import ModelError, ModelExport
 from engine.inference.guarded import ImpossiblePoseError
-from engine.inference.load import RUNTIMES, load_model
+from engine.inference.load import RUNTIMES, load_model, read_export
 from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
+from engine.inference.trial import TRIED_SHAPE
 from engine.inference.workload import usual_batch_size
 
 # OpenVINO's import tells an analytics host, and keeps an id in the user's home, where it finds this
@@ -17,6 +18,7 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # typeshed
 
 __all__ = [
     "RUNTIMES",
+    "TRIED_SHAPE",
     "Cancelled",
     "CutSides",
     "ImpossiblePoseError",

@@ -1,8 +1,8 @@
-"""A model that gives possible poses of pictures it is made for, or an error of one line."""
+"""The guard around a loaded model: possible poses of sizes that were tried, or one line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,15 +76,24 @@ def _limits(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 class GuardedModel(PoseModel):
-    """A loaded model, and a guard.
+    """A loaded model whose sizes of images and poses are checked, and whose errors are one line.
 
-    Each size of images is checked before the model takes memory for it, and each pose before
-    anything else sees it.
+    Parameters
+    ----------
+    model, export
+        The model.
+    check_shape
+        Is called with each new shape of images, (height, width, channels), before the model sees
+        it, and raises where it must not.
     """
 
-    def __init__(self, model: PoseModel, export: ModelExport) -> None:
-        self._model = model
-        self._export = export
+    def __init__(
+        self,
+        model: PoseModel,
+        export: ModelExport,
+        check_shape: Callable[[tuple[int, ...]], None] = lambda _: None,
+    ) -> None:
+        self._model, self._export, self._check_shape = model, export, check_shape
         self._shapes: set[tuple[int, ...]] = set()
 
     @property
@@ -114,14 +123,12 @@ class GuardedModel(PoseModel):
             From `PendingPoses.result`.
         """
         with self.guarded(images.shape):
-            pending = self._model.start(images)
-        return _GuardedPoses(self, pending, images.shape)
+            return _GuardedPoses(self, self._model.start(images), images.shape)
 
     def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
         """Begin with windows; see `PoseModel.start_windows` and `start`."""
         with self.guarded(images.shape):
-            pending = self._model.start_windows(images, cut)
-        return _GuardedPoses(self, pending, images.shape)
+            return _GuardedPoses(self, self._model.start_windows(images, cut), images.shape)
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """Tell how many images must be begun behind one; see `PoseModel.images_ahead`."""
@@ -135,7 +142,7 @@ class GuardedModel(PoseModel):
     def guarded(self, shape: tuple[int, ...]) -> Iterator[None]:
         """Check the size of images, and say in one line what goes wrong with them."""
         if shape[1:] not in self._shapes:
-            self._export.check_images(shape[1:])
+            self._check_shape(shape[1:])
             self._shapes.add(shape[1:])
         try:
             yield
@@ -167,5 +174,5 @@ class _GuardedPoses:
     def result(self) -> NDArray[np.float64]:
         with self.model.guarded(self.shape):
             poses = self.pending.result()
-        check_poses(poses, self.shape[1:], self.model.body_parts)
+            check_poses(poses, self.shape[1:], self.model.body_parts)
         return poses

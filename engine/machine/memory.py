@@ -6,15 +6,18 @@ import errno
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import RunError
 from engine.untrusted.quoting import reason
 
 _KIB_PER_MIB = 1024
-_WORDS = ("bad_alloc", "cannot allocate memory", "failed to map segment", "can't start new thread")
-"""Of C++, of the system, of its loader of libraries, and of Python, whose threads need stacks."""
+_WORDS = (
+    *("bad_alloc", "cannot allocate memory", "failed to allocate"),
+    *("failed to map segment", "can't start new thread"),
+)
+"""Of C++, the system, OpenVINO, the loader of libraries, and Python, whose threads need stacks."""
 
 
 class OutOfMemoryError(RunError, MemoryError):
@@ -80,6 +83,22 @@ def available_mib() -> float:
     """Tell how much memory programs can still get, in MiB; infinite where the system is silent."""
     in_kib = _field(Path("/proc/meminfo"), "MemAvailable")
     return math.inf if in_kib is None else in_kib / _KIB_PER_MIB
+
+
+def limit_memory(more_mib: float) -> None:
+    """Let this process take no more than so much memory, in MiB, beyond what it has.
+
+    On Linux alone: other systems have no such limit that they keep.
+    """
+    has_kib = _field(Path("/proc/self/status"), "VmData")
+    if has_kib is None:
+        return
+    import resource
+
+    most = int((has_kib / _KIB_PER_MIB + more_mib) * 2**20)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    with suppress(OSError):  # where memory is short, this process is the one that must go
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _field(path: Path, name: str) -> int | None:

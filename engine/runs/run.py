@@ -59,7 +59,6 @@ def run(
     Interrupted
         After an interrupt, when what the model had in hand is safe.
     """
-    load = load or partial(load_for, job)
     with naming_lack_of_memory():
         return _Run(job, progress or SilentProgress(), load, most_frames).run()
 
@@ -71,18 +70,17 @@ class _Run:
         self,
         job: Job,
         progress: Progress,
-        load: Callable[[ModelExport, str], PoseModel],
+        load: Callable[[ModelExport, str], PoseModel] | None,
         most_frames: int | None,
     ) -> None:
         self._job = job
         self._progress = progress
-        self._load = load
         self._movies = undisturbed(inspect_movies, job.movies)
         if job.crop_rect is not None:
             for movie in self._movies:
                 job.crop_rect.check_inside(movie)
+        self._load = load or partial(load_for, job, image_shapes=self._image_shapes())
         self._export = read_export(job.model or MODEL_DIR)
-        self._check_sizes()
         follow = follow_settings(job, self._export)
         style = overlay_style(job, self._export.body_parts)
         self._place = Workplace(job)
@@ -110,11 +108,11 @@ class _Run:
                 self._place.confirm(self._production.written(self._place.outputs))
         return run_result(self._production, self._place.outputs)
 
-    def _check_sizes(self) -> None:
-        """Check that the network can look at pictures of all sizes that will come."""
+    def _image_shapes(self) -> list[tuple[int, ...]]:
+        """Tell the sizes of the pictures that will come, each once."""
         crop = self._job.crop_rect
-        for part in self._movies if crop is None else [crop]:
-            self._export.check_images((part.height, part.width, 3))
+        parts = self._movies if crop is None else [crop]
+        return list(dict.fromkeys((part.height, part.width, 3) for part in parts))
 
     def _identity(self, runtime: str) -> dict[str, Any]:
         most_frames = self._production.most_frames

@@ -93,7 +93,7 @@ class ContainerFeed:
         As of `GrowingFile`.
     """
 
-    may_wait = True
+    is_recorded_here = False
     tells_times = True
 
     def __init__(

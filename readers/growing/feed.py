@@ -45,9 +45,8 @@ class Feed(Protocol):
         Its kind, as of a `MovieInfo`; known once opened.
     notes
         What the user should know of it, as of a `MovieInfo`; known once opened.
-    may_wait
-        True where packets that nobody takes wait in the file; False for a stream, whose packets
-        have to be taken as they come.
+    is_recorded_here
+        Whether this program writes the file, which is then closed however its source ends.
     tells_times
         Whether packets have presentation times; False (.isxb) where these only number them.
     """
@@ -55,7 +54,7 @@ class Feed(Protocol):
     path: Path
     format: str
     notes: tuple[str, ...]
-    may_wait: bool
+    is_recorded_here: bool
     tells_times: bool
 
     def open(self) -> None:
@@ -85,7 +84,7 @@ class Feed(Protocol):
         """Take nothing that arrives from now on; `packets` ends with what was there before."""
 
     def watch(self) -> None:
-        """Note what has arrived meanwhile: called while nobody asks for packets (`may_wait`)."""
+        """Note what has arrived meanwhile: called while no packets are asked for."""
 
     @property
     def num_waiting_bytes(self) -> int:

@@ -60,6 +60,7 @@ class GrowingFile:
         clock: Callable[[], float] = now_s,
     ) -> None:
         self._path, self._is_closed = path, is_closed
+        self._name: Path | str = path
         self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
@@ -70,7 +71,7 @@ class GrowingFile:
         self._last_growth_s = 0.0
         self._position = 0
         self._end: int | None = None
-        self._interrupt: KeyboardInterrupt | None = None
+        self._interrupt: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
         self.error: OSError | None = None
@@ -131,7 +132,7 @@ class GrowingFile:
         return data
 
     def raise_interrupt(self) -> None:
-        """Raise an interrupt that came while FFmpeg read, once."""
+        """Raise an interrupt, or another error, that came while FFmpeg read, once."""
         interrupt, self._interrupt = self._interrupt, None
         if interrupt is not None:
             raise interrupt
@@ -218,7 +219,7 @@ class GrowingFile:
             "silent": f"no picture came within {self._end_after_s():g} s",
         }
         problem = self.damage or problems.get(self.ended_by or "", "holds no picture")
-        return MovieError(self._path, problem)
+        return MovieError(self._name, problem)
 
     def _fail(self, damage: str, end: int) -> None:
         self.damage = damage

@@ -41,7 +41,7 @@ class IsxbFeed:
 
     format = "isxb"
     notes: tuple[str, ...] = ()
-    may_wait = True
+    is_recorded_here = False
     tells_times = False
 
     def __init__(

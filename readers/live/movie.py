@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import fill_image
+from readers.base import DecodedFrame, fill_image
 from readers.container.parts import cut_off
 from readers.container.picture_sizes import PictureSizes
 from readers.container.reader import stands_strict_decoding
@@ -26,9 +27,7 @@ from readers.errors import MovieError, joined, movie_errors
 from readers.frame_period import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, EndedBy, Feed
-from readers.live.live_rows import LiveRow, LiveRows
-from readers.live.packet_queue import PacketQueue
-from readers.live.streams.spill_file import SpillFile
+from readers.live.live_rows import LiveRows, PacketQueue
 from readers.orientation import orientation_of
 from readers.pixels import GreyConverter, RgbConverter
 
@@ -43,7 +42,7 @@ class LiveMovie:
     finished file gives, without the frames that the recorder dropped, which only that file tells.
 
     Memory is bounded: 32 MiB of packets, and the pictures inside the decoder. What goes beyond
-    waits in the file or, of a stream, in a temporary file.
+    waits in the file.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ class LiveMovie:
         self._resources = ExitStack()
         self._queue = PacketQueue(_MOST_QUEUED_BYTES)
         self._packets: Iterator[ArrivedPacket] = iter(())
-        self._ready: deque[LiveRow] = deque()
+        self._ready: deque[DecodedFrame] = deque()
         self._stands_alone = False
         self._next_frame_index = 0
         self._num_received = 0
@@ -89,9 +88,6 @@ class LiveMovie:
         with self._resources:  # unless all goes well
             self._resources.callback(self._feed.close)
             self._feed.open()
-            if not self._feed.may_wait:
-                self._queue = PacketQueue(_MOST_QUEUED_BYTES, SpillFile())
-            self._resources.callback(self._queue.close)
             self._begin()
             self._resources = self._resources.pop_all()
         return self
@@ -144,13 +140,7 @@ class LiveMovie:
         return max(0, self.num_arrived - self._next_frame_index)
 
     def receive(self) -> None:
-        """Take in what arrives, until the source ends or `stop`; for a thread of its own.
-
-        Raises
-        ------
-        OSError
-            If a stream's packets cannot be kept until they are read.
-        """
+        """Take in what arrives, until the source ends or `stop`; for a thread of its own."""
         try:
             with self._receiving:
                 for arrived in self._received(self._packets):
@@ -287,7 +277,7 @@ class LiveMovie:
             return 0
         return self._feed.num_waiting_bytes * self._num_received // self._num_received_bytes
 
-    def _next_rows(self, most: int, *, look: bool) -> list[LiveRow]:
+    def _next_rows(self, most: int, *, look: bool) -> list[DecodedFrame]:
         """Take the rows that are there, at most `most`; wait for the first."""
         while len(self._ready) < most and not self._is_cancelled:
             if self._ready and not len(self._queue):
@@ -303,7 +293,7 @@ class LiveMovie:
             self._let_go(keep_newest=look and not self._is_behind())
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
-    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[LiveRow]:
+    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[DecodedFrame]:
         if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
             return self._rows.pass_over(arrived)
         return self._rows.put(arrived)
@@ -312,17 +302,18 @@ class LiveMovie:
         """Tell whether another frame waits already; bytes may be a part of one only."""
         return len(self._queue) > 0 or self._num_in_file() > 1
 
-    def _add(self, rows: Iterable[LiveRow]) -> None:
+    def _add(self, rows: Iterable[DecodedFrame]) -> None:
         for row in rows:
             self._sizes.look(row.picture)
             self._ready.append(row)
 
     def _let_go(self, *, keep_newest: bool) -> None:
-        for row in reversed(self._ready):
-            if keep_newest and row.picture is not None:
-                keep_newest = False
-            else:
-                row.pass_over()
+        """Skip the pictures that wait, but for the newest where that is kept."""
+        for index in reversed(range(len(self._ready))):
+            row = self._ready[index]
+            if row.picture is not None and not keep_newest:
+                self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
+            keep_newest = keep_newest and row.picture is None
 
     def _end(self) -> None:
         """Take what is inside the decoder, once."""
@@ -332,14 +323,14 @@ class LiveMovie:
 
     def _is_cut_off(self) -> bool:
         """Tell whether a reader of the file will find that its end is missing."""
-        if not self._feed.may_wait:
-            return False  # however a stream ends, its recording is closed
+        if self._feed.is_recorded_here:
+            return False
         if self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 return cut_off(self.path) is not None
         return self.ended_by != "closed"
 
-    def _fill(self, images: NDArray[np.uint8], rows: list[LiveRow]) -> NDArray[np.uint8]:
+    def _fill(self, images: NDArray[np.uint8], rows: list[DecodedFrame]) -> NDArray[np.uint8]:
         status = np.array([row.status for row in rows], np.uint8)
         if (status == FrameStatus.SKIPPED).all():
             return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,23 +15,25 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError
-from engine.inference import load_model, read_export
+from engine.inference import load_model, read_export, trial
 from engine.job.inputs import read_inputs
 from engine.job.job import Job
 from engine.job.overlay_style import find_skeleton
 from engine.machine.memory import OutOfMemoryError
 from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names
+from tests.fuzz.forked import ForkedChild
 from tests.fuzz.graphs import NUM_BODY_PARTS, small_network, spoiled
-from tests.fuzz.harness import Mutation, Target, fuzz, problem_of
+from tests.fuzz.harness import MOST_SECONDS, Mutation, Target, fuzz, problem_of
 from tests.fuzz.mutations import mutated
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8)
-"""Of another size than that with which a model is tried when it is loaded."""
 FAILED = Path(__file__).parent / "failed"
 NUM_OFTEN = 100
 NUM_SLOW = 10_000
 LONGEST_MESSAGE = 600
+TRIAL_S = 100.0
+"""Longer than a trial may take, which ends a hang by itself."""
 MOST_PER_PROCESS = 250
 """The runtimes keep some memory of each model, and the limit is that of the whole process."""
 
@@ -58,6 +61,15 @@ def short_message() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def quick_trials() -> Iterator[None]:
+    """Try models in forked processes, and remember none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "Child", ForkedChild)
+        patch.setenv("XDG_CACHE_HOME", os.devnull)
+        yield
+
+
 @short_message()
 def load(runtime: str, graph: bytes) -> None:
     """Use bytes as the graph of an export, with fitting settings, and look at a picture."""
@@ -65,7 +77,8 @@ def load(runtime: str, graph: bytes) -> None:
     if not export.exists():
         export_folder(export, graph, all_joints_names=names(NUM_BODY_PARTS))
     (export / "snapshot-10.pb").write_bytes(graph)
-    model = load_model(read_export(export), runtime)
+    with quick_trials():
+        model = load_model(read_export(export), runtime, image_shapes=[PICTURE.shape[1:]])
     try:
         model.predict(PICTURE)
     except OutOfMemoryError:
@@ -170,10 +183,17 @@ def rewritten(random: Random, data: bytes) -> bytes:
     return mutated(random, data) if random.random() < 0.3 else data
 
 
-def assert_none_fails(target: Target, intact: list[bytes], mutate: Mutation, seeds: range) -> None:
+def assert_none_fails(
+    target: Target,
+    intact: list[bytes],
+    mutate: Mutation,
+    seeds: range,
+    most_seconds: float = MOST_SECONDS,
+) -> None:
     failures = []
     for first in range(0, len(seeds), MOST_PER_PROCESS):
-        failures += fuzz(target, intact, mutate, seeds[first : first + MOST_PER_PROCESS], FAILED)
+        some = seeds[first : first + MOST_PER_PROCESS]
+        failures += fuzz(target, intact, mutate, some, FAILED, most_seconds)
     assert not failures, "\n".join(map(str, failures))
 
 
@@ -187,7 +207,7 @@ TEXTS = [(read_settings, SETTINGS), (read_config, CONFIG), (read_json, INPUTS)]
 @pytest.mark.often(1)
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_a_graph_for_openvino(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_OFTEN))
+    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_OFTEN), TRIAL_S)
 
 
 @pytest.mark.often(1)
@@ -199,13 +219,13 @@ def test_a_text(target: Target, intact: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_many_graphs_for_openvino(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_SLOW // 2))
+    assert_none_fails(partial(load, "openvino"), graphs(), mutate, range(NUM_SLOW // 2), TRIAL_S)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", [mutated, spoiled])
 def test_many_graphs_for_tensorflow(mutate: Mutation) -> None:
-    assert_none_fails(partial(load, "tensorflow"), graphs(), mutate, range(NUM_SLOW // 20))
+    assert_none_fails(partial(load, "tensorflow"), graphs(), mutate, range(NUM_SLOW // 20), TRIAL_S)
 
 
 @pytest.mark.slow
@@ -229,4 +249,4 @@ def test_texts_that_once_failed(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(FAILED.glob("load-*")), ids=lambda path: path.name)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_graphs_that_once_failed(path: Path, runtime: str) -> None:
-    assert problem_of(partial(load, runtime), graphs(), path.read_bytes()) is None
+    assert problem_of(partial(load, runtime), graphs(), path.read_bytes(), TRIAL_S) is None

@@ -1,1 +1,1 @@
-"""Streams: pictures that come over a pipe or the network."""
+"""Streams: how they are reached, and the recording that is written of each as it comes."""

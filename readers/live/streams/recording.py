@@ -1,15 +1,14 @@
-"""The file that a stream is recorded to."""
+"""The Matroska file that a stream is recorded to, and when its pictures are shown there."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from threading import Lock
-from typing import IO
 
 import av
 import av.error
@@ -18,8 +17,6 @@ from av.video.stream import VideoStream
 from readers.container import ebml
 from readers.errors import MovieError
 
-TIME_BASE = Fraction(1, 1000)
-"""Seconds of a unit of time in a Matroska file."""
 _INFO, _TRACKS, _TRACK = b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\xae"
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7", b"\xa3"
 _TIMESTAMP_SCALE, _DURATION = b"\x2a\xd7\xb1", b"\x44\x89"
@@ -30,6 +27,8 @@ _BLOCK_HEAD = b"\x81\x00\x00"
 _KEY_FRAME = 0x80
 _START_CODE = b"\x00\x00\x01"
 _NAME = b"posestream"
+_MARGIN_MS = 1000
+"""Room for pictures that are shown before the first one that comes."""
 
 
 class Recording:
@@ -37,7 +36,7 @@ class Recording:
 
     Every picture is a cluster of its own, written at once: whatever happens, all but the last one
     can be read. Nothing is transcoded; H.264 and HEVC change from the form that is broadcast to
-    the one that is stored. Any thread may close it.
+    the one that is stored.
 
     Parameters
     ----------
@@ -50,8 +49,8 @@ class Recording:
 
     Attributes
     ----------
-    head
-        The file's beginning, before the first picture.
+    size
+        Bytes in the file, whole pictures only.
 
     Raises
     ------
@@ -66,7 +65,6 @@ class Recording:
         self._is_broadcast = context.name in ("h264", "hevc") and _is_broadcast(context.extradata)
         self._frame_ms = float(1000 / rate)
         tracks = _tracks(path, stream, rate)
-        info = _info()
         ebml_header = ebml.element(
             ebml.EBML_HEADER,
             ebml.element(b"\x42\x82", b"matroska")
@@ -75,66 +73,98 @@ class Recording:
         )
         segment = ebml_header + ebml.SEGMENT
         self._size_place = len(segment)
-        self.head = segment + ebml.UNKNOWN_SIZE + info + tracks
-        self._duration_place = self.head.index(_DURATION) + len(_DURATION) + 8
+        head = segment + ebml.UNKNOWN_SIZE + _info() + tracks
+        self._duration_place = head.index(_DURATION) + len(_DURATION) + 8
         self._end_ms = 0.0
-        self._size = 0
-        self._lock = Lock()
-        file = path.open("xb", buffering=0)
-        self._file: IO[bytes] | None = file
-        self._write(file, self.head)
+        self.size = 0
+        self._file = path.open("xb", buffering=0)
+        self._write(head)
 
-    def content(self, packet: av.Packet[VideoStream]) -> bytes:
-        """Give a packet's bytes as they stand in the file."""
-        data = bytes(packet)
-        return _length_prefixed(data) if self._is_broadcast else data
-
-    def add(self, content: bytes, time_ms: int, *, is_keyframe: bool) -> bytes:
-        """Write a picture, and return what was written; nothing once the file is closed.
+    def add(self, packet: av.Packet[VideoStream], time_ms: int) -> None:
+        """Write a picture that is shown at that time.
 
         Raises
         ------
         OSError
             If there is no room for it. Nothing of it is then in the file.
         """
-        flags = bytes([_KEY_FRAME if is_keyframe else 0])
+        content = bytes(packet)
+        if self._is_broadcast:
+            content = _length_prefixed(content)
+        flags = bytes([_KEY_FRAME if packet.is_keyframe else 0])
         cluster = ebml.element(
             _CLUSTER,
             ebml.element(_TIMESTAMP, ebml.number(time_ms))
             + ebml.element(_SIMPLE_BLOCK, _BLOCK_HEAD + flags + content),
         )
-        with self._lock:
-            if self._file is None:
-                return b""
-            self._write(self._file, cluster)
-            self._end_ms = max(self._end_ms, time_ms + self._frame_ms)
-        return cluster
+        self._write(cluster)
+        self._end_ms = max(self._end_ms, time_ms + self._frame_ms)
 
     def close(self) -> None:
-        """Write down where the file ends and how long it is, once; close it."""
-        with self._lock:
-            file, self._file = self._file, None
-            if file is None:
-                return
-            with file:
-                _write_at(file, self._duration_place, struct.pack(">d", self._end_ms))
-                content_size = self._size - self._size_place - len(ebml.UNKNOWN_SIZE)
-                _write_at(file, self._size_place, ebml.size_field(content_size))
+        """Write down where the file ends and how long it is; close it."""
+        with self._file as file:
+            content_size = self.size - self._size_place - len(ebml.UNKNOWN_SIZE)
+            os.pwrite(file.fileno(), struct.pack(">d", self._end_ms), self._duration_place)
+            os.pwrite(file.fileno(), ebml.size_field(content_size), self._size_place)
 
-    def _write(self, file: IO[bytes], data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[file.write(rest) :]
+                rest = rest[self._file.write(rest) :]
         except OSError:
-            file.seek(self._size)
-            file.truncate()
+            self._file.seek(self.size)
+            self._file.truncate()
             raise
-        self._size += len(data)
+        self.size += len(data)
 
 
-def _write_at(file: IO[bytes], place: int, data: bytes) -> None:
-    os.pwrite(file.fileno(), data, place)
+class RecordingClock:
+    """The time of a stream's pictures, in milliseconds since its recording began.
+
+    Packets without any time, and those of a stream that has none, are shown when they arrive.
+
+    Parameters
+    ----------
+    has_times
+        Whether the stream's times are its own, rather than made up by FFmpeg.
+    """
+
+    def __init__(self, *, has_times: bool) -> None:
+        self._has_times = has_times
+        self._offset_ms: int | None = None
+        self._origin_s = 0.0
+        self._last_ms = -1
+
+    def shown_ms(self, packet: av.Packet[VideoStream], arrival_time_s: float) -> int:
+        """Tell when a packet is shown; packets come in the order of decoding."""
+        shown, decoded = (packet.pts, packet.dts) if self._has_times else (None, None)
+        shown, decoded = _in_ms(shown, packet.time_base), _in_ms(decoded, packet.time_base)
+        reference = shown if decoded is None else decoded
+        self._origin_s = self._origin_s or arrival_time_s
+        if reference is None:
+            self._last_ms = self._time_of(arrival_time_s)
+            return self._last_ms
+        if self._offset_ms is None:
+            self._offset_ms = -reference + (_MARGIN_MS if decoded is None else 0)
+            if self._last_ms >= 0:  # a camera may tell no time of its first picture
+                self._offset_ms = self._time_of(arrival_time_s) - reference
+        shown_ms = self._offset_ms + (reference if shown is None else shown)
+        if decoded is None or self._offset_ms + decoded < self._last_ms:
+            # A time of decoding that falls is FFmpeg's guess, of a Matroska stream that was joined.
+            return max(0, shown_ms)
+        self._last_ms = max(self._last_ms, self._offset_ms + decoded, 0)
+        return max(self._last_ms, shown_ms)
+
+    def _time_of(self, arrival_time_s: float) -> int:
+        """Tell the time of what arrives, if it is later than all before."""
+        return max(self._last_ms + 1, round(1000 * (arrival_time_s - self._origin_s)))
+
+
+def _in_ms(time: int | None, time_base: Fraction | None) -> int | None:
+    if time is None or not time_base:
+        return None
+    return math.floor(1000 * time * time_base + Fraction(1, 2))
 
 
 def _info() -> bytes:

@@ -34,7 +34,7 @@ def make_up(monkeypatch: pytest.MonkeyPatch, costs: Mapping[int, Cost | MemoryEr
                 raise cost
             yield size, cost
 
-    monkeypatch.setattr(inference, "load_model", lambda *_: None)
+    monkeypatch.setattr(inference, "load_model", lambda *_, **__: None)
     monkeypatch.setattr(inference, "costs_by_batch_size", by_batch_size)
     monkeypatch.setattr(inference, "peak_mib", lambda: 100.0 + len(tried))
     return tried
@@ -52,8 +52,9 @@ def test_the_built_in_model_is_measured_at_every_size() -> None:
 def test_the_export_and_the_runtime_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[tuple[Path, str]] = []
 
-    def load(export: ModelExport, runtime: str) -> None:
+    def load(export: ModelExport, runtime: str, **options: object) -> None:
         loaded.append((export.directory, runtime))
+        assert options == {"image_shapes": [SHAPE]}
 
     make_up(monkeypatch, {})
     monkeypatch.setattr(inference, "load_model", load)

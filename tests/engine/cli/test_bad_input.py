@@ -268,7 +268,7 @@ def test_a_model_with_another_projects_graph(refusal: Refusal, movie: Path, runt
     parts = BUILT_IN_CONFIG["all_joints_names"][:7]
     model = export_folder(refusal.folder / "model", all_joints_names=parts)
     message = refusal.of_run(movie, "--model", model, "--runtime", runtime)
-    assert "pose_cfg.yaml names 7 body parts, the graph has 8" in message
+    assert "the export names 7 body parts, the graph has 8" in message
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from benchmarks.synthetic import write_avi
 from engine.builtin import MODEL_DIR
 from engine.cli import main
 from engine.inference import read_export
-from engine.inference.tensorflow_model import _plainly_named
+from engine.inference.tensorflow.model import _plainly_named
 from engine.untrusted.quoting import path_as_text
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import pictures

@@ -16,12 +16,10 @@ from engine.inference import (
     ImpossiblePoseError,
     ModelError,
     PoseModel,
-    load_model,
     read_export,
 )
 from engine.inference.guarded import GuardedModel, check_poses
 from engine.inference.model import CutSides
-from engine.machine.memory import OutOfMemoryError
 
 HEIGHT, WIDTH = 48, 64
 SHAPE = (HEIGHT, WIDTH, 3)
@@ -148,10 +146,9 @@ def test_a_model_that_was_closed_is_no_failure() -> None:
         guarded(Cancelled()).predict(IMAGES)
 
 
-def test_a_size_is_checked_once_before_the_model_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_is_checked_once_before_the_model_sees_it() -> None:
     seen: list[tuple[int, ...]] = []
-    model = guarded(poses())
-    monkeypatch.setattr(type(read_export(MODEL_DIR)), "check_images", lambda _, s: seen.append(s))
+    model = GuardedModel(Gives(poses()), read_export(MODEL_DIR), seen.append)
 
     for images in (IMAGES, IMAGES[:2], IMAGES[:, :32], IMAGES):
         model.predict(images)
@@ -159,22 +156,11 @@ def test_a_size_is_checked_once_before_the_model_sees_it(monkeypatch: pytest.Mon
     assert seen == [SHAPE, (32, WIDTH, 3)]
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
-def test_a_lack_of_memory_for_the_model_does_not_blame_it(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    monkeypatch.setattr("engine.inference.load._load", lambda *_, **__: Gives(error))
+def test_a_size_that_is_refused_never_reaches_the_model() -> None:
+    def refuse(_: tuple[int, ...]) -> None:
+        raise ModelError(MODEL_DIR, "no such size")
 
-    with pytest.raises(OutOfMemoryError, match=r"out of memory: .*close other programs"):
-        load_model(read_export(MODEL_DIR), "openvino")
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 5.0])
-def test_a_model_whose_first_poses_are_impossible_is_refused(
-    monkeypatch: pytest.MonkeyPatch, value: float
-) -> None:
-    given = np.full((1, len(read_export(MODEL_DIR).body_parts), 3), value)
-    monkeypatch.setattr("engine.inference.load._load", lambda *_, **__: Gives(given))
-
-    with pytest.raises(ModelError, match="of a black picture, the model places"):
-        load_model(read_export(MODEL_DIR), "openvino")
+    model = GuardedModel(Gives(Cancelled()), read_export(MODEL_DIR), refuse)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no such size"):
+            model.predict(IMAGES)

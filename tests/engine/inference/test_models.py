@@ -6,8 +6,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from benchmarks.synthetic import BODY_PARTS, MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.inference import Cancelled, ModelError, PoseModel, load_model, read_export
-from engine.inference.frame_by_frame import FrameByFrame
-from engine.inference.openvino_model import OpenVinoModel
-from engine.inference.tensorflow_model import TensorFlowModel
+from engine.inference.deeplabcut import read
+from engine.inference.load import FORMATS
+from engine.inference.openvino.model import OpenVinoModel
+from engine.inference.tensorflow.model import TensorFlowModel
+from engine.machine.memory import OutOfMemoryError
 from tests.engine.inference.test_score_maps import poses_one_by_one
 from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph
 
@@ -90,11 +93,11 @@ def test_a_prompt_model_gives_the_same_poses_bit_for_bit(
 def test_a_graph_that_is_folded_beforehand_gives_the_same_poses_bit_for_bit(
     monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8]
 ) -> None:
-    folded = OpenVinoModel(read_export(MODEL_DIR)).predict(images)
+    folded = OpenVinoModel(read(MODEL_DIR)).predict(images)
 
     # `None` there makes an import fail, as with a version of OpenVINO that cannot fold.
     monkeypatch.setitem(sys.modules, "openvino._offline_transformations", None)
-    np.testing.assert_array_equal(OpenVinoModel(read_export(MODEL_DIR)).predict(images), folded)
+    np.testing.assert_array_equal(OpenVinoModel(read(MODEL_DIR)).predict(images), folded)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -135,7 +138,7 @@ def test_score_maps_become_the_poses_of_deeplabcuts_formula(
 
     model = load_model(export, runtime)
 
-    assert not export.predicts_poses
+    assert export.details["flavour"] == "score maps"
     assert_same(model.predict(images), poses_one_by_one(*maps))
 
 
@@ -162,37 +165,52 @@ def test_a_graph_that_cannot_run_is_refused_before_a_runtime_sees_it(tmp_path: P
         read_export(export_folder(tmp_path / "m", graph))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let each model raise when it is loaded, in this process alone."""
+
+    def load(*_: object) -> PoseModel:
+        raise error
+
+    rows = [replace(row, load=lambda _: load) for row in FORMATS]
+    monkeypatch.setattr("engine.inference.load.FORMATS", rows)
+
+
 @pytest.mark.parametrize(
     "error",
     [ValueError("a\nb"), RuntimeError("x" * 10**6), KeyError("Sigmoid:0"), TypeError(), OSError()],
     ids=["two lines", "long", "key", "without words", "system"],
 )
 def test_whatever_a_runtime_raises_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, runtime: str
+    monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    class Broken(BatchMean):
-        def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:  # noqa: ARG002
-            raise error
-
-    export = read_export(MODEL_DIR)
-    monkeypatch.setattr("engine.inference.load._load", lambda *_, **__: Broken())
+    fails_with(monkeypatch, error)
 
     with pytest.raises(
         ModelError, match=r"\.pb: does not run as a DeepLabCut model \(.+\)$"
     ) as raised:
-        load_model(export, runtime)
+        load_model(read_export(MODEL_DIR))
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
+def test_a_lack_of_memory_for_the_model_does_not_blame_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    fails_with(monkeypatch, error)
+
+    with pytest.raises(OutOfMemoryError, match=r"out of memory: .*close other programs"):
+        load_model(read_export(MODEL_DIR))
 
 
 def test_a_library_that_is_missing_is_no_fault_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def load(*_: object, **__: object) -> PoseModel:
+    def load(_: str) -> NoReturn:
         raise ImportError("no openvino")
 
-    monkeypatch.setattr("engine.inference.load._load", load)
+    rows = [replace(row, load=load) for row in FORMATS]
+    monkeypatch.setattr("engine.inference.load.FORMATS", rows)
     with pytest.raises(ImportError, match="no openvino"):
         load_model(read_export(MODEL_DIR), "openvino")
 
@@ -221,47 +239,24 @@ def graph_with_indices_from_the_picture() -> bytes:
 
 def test_indices_that_depend_on_the_picture_stay_within_it_on_openvino(tmp_path: Path) -> None:
     graph = graph_with_indices_from_the_picture()
-    model = OpenVinoModel(read_export(export_folder(tmp_path / "m", graph)))
+    model = OpenVinoModel(read(export_folder(tmp_path / "m", graph)))
 
     poses = model.predict(np.full((1, 64, 64, 3), 51, np.uint8))
 
     np.testing.assert_allclose(poses, 0.2, rtol=1e-6)
 
 
-class BatchMean(PoseModel):
-    """A model whose poses depend on the batch, as batch normalisation in training mode does."""
-
-    body_parts = ("a",)
-    runtime = "none 1.0"
-    closed = False
-
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return np.full((len(images), 1, 3), images.mean())
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_frame_by_frame_no_pose_depends_on_other_frames() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
-    model = FrameByFrame(BatchMean())
+def test_frame_by_frame_no_pose_depends_on_other_frames(
+    models: dict[str, PoseModel], images: NDArray[np.uint8]
+) -> None:
+    """The built-in model gives last bits that depend on the batch, unless it goes by frames."""
+    export = replace(read_export(MODEL_DIR), depends_on_batch=True)
+    model = load_model(export, "tensorflow")
 
     together = model.predict(images)
 
-    assert together[:, 0, 0].tolist() == [image.mean() for image in images]
-    np.testing.assert_array_equal(
-        together, np.concatenate([model.predict(images[:2]), model.predict(images[2:])])
-    )
-
-
-def test_frame_by_frame_is_otherwise_the_model_within() -> None:
-    within = BatchMean()
-    model = FrameByFrame(within)
-
-    model.close()
-
-    assert (model.body_parts, model.runtime) == (("a",), "none 1.0")
-    assert within.closed
+    singly = [models["tensorflow"].predict(image[np.newaxis]) for image in images]
+    np.testing.assert_array_equal(together, np.concatenate(singly))
 
 
 class Watched(np.ndarray[Any, Any]):
@@ -278,7 +273,7 @@ class Watched(np.ndarray[Any, Any]):
 
 
 def test_close_stops_openvino_between_images() -> None:
-    model = OpenVinoModel(read_export(MODEL_DIR))
+    model = OpenVinoModel(read(MODEL_DIR))
     images = np.zeros((2000, 256, 256, 3), np.uint8).view(Watched)
     images.third = threading.Event()
 
@@ -292,7 +287,7 @@ def test_close_stops_openvino_between_images() -> None:
 
 
 def test_a_model_that_nobody_holds_is_freed() -> None:
-    model = OpenVinoModel(read_export(MODEL_DIR))
+    model = OpenVinoModel(read(MODEL_DIR))
     model.predict(np.zeros((2, 64, 64, 3), np.uint8))
     held = weakref.ref(model)
     model.close()
@@ -317,7 +312,7 @@ class Announced:
 
 
 def test_close_does_not_wait_for_tensorflows_batch() -> None:
-    model = TensorFlowModel(read_export(MODEL_DIR))
+    model = TensorFlowModel(read(MODEL_DIR))
     images = Announced(np.zeros((100, 256, 256, 3), np.uint8))
 
     with ThreadPoolExecutor() as pool:
@@ -331,7 +326,7 @@ def test_close_does_not_wait_for_tensorflows_batch() -> None:
 
 @pytest.mark.parametrize("kind", [OpenVinoModel, TensorFlowModel])
 def test_a_closed_model_predicts_nothing(kind: Callable[..., PoseModel]) -> None:
-    model = kind(read_export(MODEL_DIR))
+    model = kind(read(MODEL_DIR))
     model.close()
     model.close()
     with pytest.raises(Cancelled):

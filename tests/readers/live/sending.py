@@ -40,13 +40,19 @@ def follow(movie: LiveMovie, stop_after: int | None = None) -> FrameBatch:
     """Read a movie that was entered to its end, or up to where it is stopped."""
     thread = threading.Thread(target=movie.receive)
     thread.start()
+    seen = follow_on(movie, stop_after)
+    thread.join(GUARD_S)
+    assert not thread.is_alive()
+    return seen
+
+
+def follow_on(movie: LiveMovie, stop_after: int | None = None) -> FrameBatch:
+    """Read a movie that is being received; see `follow`."""
     batches: list[FrameBatch] = []
     while (batch := movie.read(np.empty((4, *movie.image_shape), np.uint8))) is not None:
         batches.append(batch)
         if stop_after is not None and sum(map(len, batches)) >= stop_after:
             movie.stop()
-    thread.join(GUARD_S)
-    assert not thread.is_alive()
     return together(batches)
 
 

@@ -585,16 +585,14 @@ def test_an_avi_of_several_riff_chunks_is_followed_to_its_end(tmp_path: Path) ->
     np.testing.assert_allclose(batch.time_s, np.arange(60) / 30)
 
 
-@pytest.mark.parametrize("may_wait", [True, False])
 def test_memory_is_bounded_while_nobody_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_wait: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file is its own buffer; what cannot wait there goes to a temporary file."""
+    """A file is its own buffer."""
     most_bytes = 30_000
     monkeypatch.setattr("readers.live.movie._MOST_QUEUED_BYTES", most_bytes)
     recorder = Recorder(tmp_path / "movie.isxb", iter(by_picture(isxb_recording(tmp_path, 40))))
     feed = recorder.feed()
-    feed.may_wait = may_wait
 
     with LiveMovie(feed, None, newest_only=False) as movie:
         thread = Thread(target=movie.receive)

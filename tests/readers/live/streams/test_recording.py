@@ -41,9 +41,7 @@ def test_a_file_has_the_packets_the_rate_and_the_length_of_what_was_recorded(
     with packets(path) as (stream, sent):
         recording = Recording(tmp_path / "r.mkv", stream, Fraction(30_000, 1001))
         for index, packet in enumerate(sent):
-            content = recording.content(packet)
-            recording.add(content, 50 * index, is_keyframe=packet.is_keyframe)
-        recording.close()
+            recording.add(packet, 50 * index)
         recording.close()
 
     with packets(tmp_path / "r.mkv") as (stored, found), packets(reference) as (_, expected):
@@ -57,16 +55,6 @@ def test_a_file_has_the_packets_the_rate_and_the_length_of_what_was_recorded(
             assert [bytes(packet) for packet in found] == [bytes(packet) for packet in expected]
         duration = cast(InputContainer, stored.container).duration
         assert duration == pytest.approx(1_000_000 * (23 * 0.05 + 0.0334), abs=1000)
-
-
-def test_nothing_is_added_to_a_file_that_is_closed(tmp_path: Path) -> None:
-    with packets(encode(tmp_path / "a.mkv")) as (stream, _):
-        recording = Recording(tmp_path / "r.mkv", stream, Fraction(20))
-    recording.close()
-    size = (tmp_path / "r.mkv").stat().st_size
-
-    assert recording.add(b"late", 0, is_keyframe=True) == b""
-    assert (tmp_path / "r.mkv").stat().st_size == size
 
 
 def test_pictures_that_matroska_cannot_hold_are_refused_and_leave_no_file(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Frozen TensorFlow graphs, read without TensorFlow."""

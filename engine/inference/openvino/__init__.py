@@ -1,0 +1,1 @@
+"""The runtime OpenVINO, for exports of DeepLabCut."""

@@ -1,0 +1,1 @@
+"""The runtime TensorFlow, for exports of DeepLabCut."""
