@@ -15,7 +15,7 @@ from engine.job.job import Job
 from engine.live_runs.audience import Audience
 from engine.live_runs.one_movie import LiveMovieRun
 from engine.live_runs.options import LiveOptions
-from engine.machine.interrupts import undisturbed
+from engine.machine.threads import undisturbed
 from engine.run_folder.identity import first_picture
 from engine.run_folder.journal import read_journal
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun

@@ -16,8 +16,8 @@ from engine.job.overlay_style import overlay_style
 from engine.live_runs.all_movies import Followed, Following
 from engine.live_runs.audience import Audience
 from engine.live_runs.options import LiveOptions
-from engine.machine.interrupts import undisturbed
 from engine.machine.memory import naming_lack_of_memory
+from engine.machine.threads import undisturbed
 from engine.run_folder.identity import identify
 from engine.run_folder.live_journal import settle_movies
 from engine.run_folder.unfinished import RunRecord

@@ -1,1 +1,1 @@
-"""The machine under a run: its memory and cores, threads of their own, child processes, cost."""
+"""The machine under a run: its memory, threads, child processes, the cache and the cost of work."""

@@ -12,8 +12,8 @@ from engine.follow.settings import follow_settings, load_for
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
-from engine.machine.interrupts import undisturbed
 from engine.machine.memory import naming_lack_of_memory
+from engine.machine.threads import undisturbed
 from engine.run_folder.identity import identify
 from engine.run_folder.live_journal import settle_movies
 from engine.run_folder.workplace import Workplace
