@@ -84,22 +84,19 @@ class _Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        wanted: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers]
-        wanted = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
+        wanted: dict[int, Any] = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
         if self._can_be_hurried and sys.platform != "win32":
             wanted |= {signal.SIGHUP: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
-        before = {number: signal.getsignal(number) for number in wanted}
         defaults = (signal.default_int_handler, signal.SIG_DFL)
-        heard = [number for number, handler in before.items() if handler in defaults]
-        for number in heard:
-            signal.signal(number, wanted[number])
+        heard = [number for number in wanted if signal.getsignal(number) in defaults]
+        before = {number: signal.signal(number, wanted[number]) for number in heard}
         try:
             yield
         finally:
             # A second signal may still come until the process ends, but not after a call.
             if self._number is None or not self._ends_the_process:
-                for number in heard:
-                    signal.signal(number, before[number])
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._number is None:

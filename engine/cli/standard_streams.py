@@ -103,19 +103,15 @@ class _Messages(io.RawIOBase):
 
     def _send(self, patience_s: float) -> None:
         while self._waiting:
-            message = self._waiting.popleft()
-            num_sent = self._send_piece(message, patience_s)
+            message, num_sent = self._waiting.popleft(), 0
+            with suppress(OSError):  # it is full, hung up or gone
+                _, writable, _ = select.select([], [self._descriptor], [], patience_s)
+                if writable:
+                    num_sent = os.write(self._descriptor, message[:_PIECE_LENGTH])
             if num_sent < len(message):
                 self._waiting.appendleft(message[num_sent:])
             if num_sent == 0:
                 return
-
-    def _send_piece(self, message: bytes, patience_s: float) -> int:
-        try:
-            _, writable, _ = select.select([], [self._descriptor], [], patience_s)
-            return os.write(self._descriptor, message[:_PIECE_LENGTH]) if writable else 0
-        except OSError:  # it is full, hung up or gone
-            return 0
 
 
 def put_out(text: str) -> None:

@@ -114,7 +114,8 @@ class FollowingPrediction:
         if boxes is None:
             return region, False
         if region is None:
-            return boxes.widened(_BOX_SPARE * max(animal.size_px, boxes.longer_side)), True
+            sides = boxes.right - boxes.left, boxes.bottom - boxes.top
+            return boxes.widened(_BOX_SPARE * max(animal.size_px, *sides)), True
         return around(boxes, region), True
 
     def _finish(self, work: _Work) -> None:

@@ -46,11 +46,6 @@ class Region(NamedTuple):
     right: float
     bottom: float
 
-    @property
-    def longer_side(self) -> float:
-        """In pixels."""
-        return max(self.right - self.left, self.bottom - self.top)
-
     def holds(self, points: NDArray[np.float64]) -> bool:
         """Tell whether all points, shape (points, 2) of x and y, are in it."""
         return bool(np.all((points >= self[:2]) & (points <= self[2:])))

@@ -16,8 +16,14 @@ from engine.untrusted.quoting import cut, short
 from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
-COORDINATES = ("crop", "movie")
-FOLLOW = ("off", "poses", "tracker", "auto")
+_CHOICES = {
+    "experiment_annotations_format": ANNOTATION_FORMATS,
+    "runtime": RUNTIMES,
+    "coordinates": ("crop", "movie"),
+    "follow": ("off", "poses", "tracker", "auto"),
+}
+_SWITCHES = ("keypoints_only", "draw_skeleton", "overwrite", "resume")
+_LEAST_COUNTS = {"window_length": 0, "dot_size": 0, "trail_points": 0, "durable_every_frames": 1}
 _LARGEST_COUNT = 1_000_000
 """The highest count of frames or pixels: a higher one is a slip."""
 _LONGEST_S = 3600
@@ -117,13 +123,15 @@ class Job:
 
     def __post_init__(self) -> None:
         self._check_paths()
-        self._check_choices()
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
         self._check_numbers()
-        for name in ("keypoints_only", "draw_skeleton", "overwrite", "resume"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(
-                    f"{_words(name)} {short(getattr(self, name))}: must be true or false"
-                )
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise InputError(f"{_words(name)} {short(value)}: must be true or false")
         if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
             raise InputError(f"crop rect {short(self.crop_rect)}: must be a CropRectangle")
         if self.overwrite and self.resume:
@@ -153,21 +161,8 @@ class Job:
         if self.model is not None:
             self._set("model", _path("model", self.model))
 
-    def _check_choices(self) -> None:
-        choices = {
-            "experiment_annotations_format": ANNOTATION_FORMATS,
-            "runtime": RUNTIMES,
-            "coordinates": COORDINATES,
-            "follow": FOLLOW,
-        }
-        for name, allowed in choices.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
-
     def _check_numbers(self) -> None:
-        for name in ("window_length", "dot_size", "trail_points", "durable_every_frames"):
-            least = 1 if name == "durable_every_frames" else 0
+        for name, least in _LEAST_COUNTS.items():
             self._set(name, _integer(name, getattr(self, name), least))
         if self.batch_size not in (None, "auto"):
             self._set("batch_size", _integer("batch_size", self.batch_size, 1, or_else="auto"))
