@@ -83,7 +83,7 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
         return Calibration(follow.context_px, 0)
     height, width, _ = frames.image_shape
     grid = follow.grid(width, height)
-    found = Calibration(_CONTEXTS[-1] * follow.stride_px // 2, len(seen))
+    within_px = _HEAVY_WITHIN_PX if follow.is_heavy else _WITHIN_PX
     for context in _CONTEXTS:
         context_px = context * follow.stride_px // 2
         error_px = _errors_px(seen, context_px, model, grid)
@@ -96,7 +96,6 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
             round(float(np.median(error_px)), 4),
             round(float(np.percentile(error_px, 99)), 4),
         )
-        within_px = _HEAVY_WITHIN_PX if follow.is_heavy else _WITHIN_PX
         if all(np.mean(error_px <= most) >= share for share, most in within_px.items()):
             break
     return found

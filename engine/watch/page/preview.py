@@ -76,7 +76,7 @@ class PreviewPage(ResourceHolder):
         self._clock = clock
         self._history = History(len(self._body_parts))
         self._picture = LatestPicture(max(0, style.trail_points - 1), clock)
-        self._jpeg: tuple[int, int, bytes] | None = None  # picture's number, frame, file
+        self._jpeg = 0, b""  # the picture's number, and its file
         self._encoding = Lock()
         self._is_closing = Event()
         self._parts = self._describe_parts()
@@ -121,12 +121,12 @@ class PreviewPage(ResourceHolder):
             return Response(status=HTTPStatus.NO_CONTENT)
         with self._encoding:  # once for all browsers
             newest = self._picture.take()
-            if newest is not None and (self._jpeg is None or self._jpeg[0] != newest.number):
+            assert newest is not None  # noqa: S101 -- there is a newer one than none
+            number, jpeg = self._jpeg
+            if number != newest.number:
                 jpeg = labelled_jpeg(newest, self._body_parts, self._style)
-                self._jpeg = (newest.number, newest.frame_index, jpeg)
-            assert self._jpeg is not None  # noqa: S101 -- there is a newer one than none
-            number, frame_index, jpeg = self._jpeg
-        headers = (("X-Picture", str(number)), ("X-Frame", str(frame_index)))
+                self._jpeg = newest.number, jpeg
+        headers = (("X-Picture", str(newest.number)), ("X-Frame", str(newest.frame_index)))
         return Response(jpeg, "image/jpeg", headers=headers)
 
     def _answer_state(self, query: Mapping[str, str]) -> Response:
