@@ -57,9 +57,8 @@ def _run_one(side: str, movie: Path, output_dir: Path, model: Path | None) -> No
         if side == "without":
             push = mock.patch("engine.run_folder.journal.Journal.push", lambda _, batch: [batch])
             without.enter_context(push)
-            for module in ("segments", "segmented_movie"):
-                length = mock.patch(f"sinks.{module}.SEGMENT_LENGTH", sys.maxsize)
-                without.enter_context(length)
+            length = mock.patch("sinks.labelled_movie.segments.SEGMENT_LENGTH", sys.maxsize)
+            without.enter_context(length)
         run(Job([movie], output_dir / "outputs", model))
 
 

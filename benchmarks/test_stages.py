@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -18,21 +18,15 @@ from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.pipeline.median import MedianFilter
 from engine.run_folder.journal import Journal, new_journal
-from engine.run_folder.output_names import OutputDirectory
+from engine.runs import job_sinks
+from engine.runs.job_sinks import OUTPUTS, JobSinks, Output, output_directory
 from readers import FrameBatch, inspect_movie, open_movie
-from sinks import (
-    ExperimentAnnotations,
-    LabelledMovieSink,
-    OverlayStyle,
-    PoseBatch,
-    PoseEstimates,
-    PreviewSink,
-    Sink,
-)
+from sinks import OverlayStyle, PoseBatch
 from sinks.labelled_movie.overlay import Overlay
 from tests.batches import pose_batches
 
-BODY_PARTS = read_export(MODEL_DIR).body_parts
+EXPORT = read_export(MODEL_DIR)
+BODY_PARTS = EXPORT.body_parts
 BATCH_SIZE = 8
 
 
@@ -162,76 +156,28 @@ def test_overlay(benchmark: BenchmarkFixture, poses: list[PoseBatch]) -> None:
     benchmark(draw)
 
 
-def labelled_movie(outputs: OutputDirectory) -> Sink:
-    """Draw and encode."""
-    info = inspect_movie(DEMO_MOVIE)
-    return LabelledMovieSink(
-        outputs.labelled_movie(0),
-        width=info.width,
-        height=info.height,
-        frame_rate=info.frame_rate,
-        body_parts=BODY_PARTS,
-        style=OverlayStyle(),
-    )
-
-
-def pose_estimates(outputs: OutputDirectory) -> Sink:
-    """Write the .h5."""
-    return PoseEstimates(outputs.pose_estimates(0), scorer="s", body_parts=BODY_PARTS, notes={})
-
-
-def annotations(outputs: OutputDirectory) -> Sink:
-    """Write the table of a run of one movie."""
-    info = inspect_movie(DEMO_MOVIE)
-    table = ExperimentAnnotations(
-        outputs.annotations("parquet"), body_parts=BODY_PARTS, has_hardware_counter=True
-    )
-    return _Within(table, table.movie(info))
-
-
-class _Within:
-    """A sink within the block of the table that it belongs to."""
-
-    def __init__(self, table: ExperimentAnnotations, sink: Sink) -> None:
-        self._table, self._sink = table, sink
-        self.write = sink.write
-
-    def __enter__(self) -> Self:
-        with ExitStack() as resources:
-            resources.enter_context(self._table)
-            resources.enter_context(self._sink)
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._resources.__exit__(*exception)
-
-
-def previews(outputs: OutputDirectory) -> Sink:
-    """Gather and draw the four pictures."""
-    return PreviewSink(
-        outputs.previews(0),
-        body_parts=BODY_PARTS,
-        p_cutoff=0.6,
-        color_map="rainbow",
-        frame_width=640,
-        frame_height=480,
-    )
-
-
-@pytest.mark.parametrize("make_sink", [labelled_movie, pose_estimates, annotations, previews])
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output.name)
 def test_sink(
     benchmark: BenchmarkFixture,
     poses: list[PoseBatch],
     tmp_path: Path,
-    make_sink: Callable[[OutputDirectory], Sink],
+    output: Output,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Write one kind of output for the movie."""
+    monkeypatch.setattr(job_sinks, "OUTPUTS", (output,))
+    movie, job = inspect_movie(DEMO_MOVIE), Job([DEMO_MOVIE], tmp_path)
+    reader = open_movie(movie)
 
     def write() -> None:
-        with make_sink(OutputDirectory(tmp_path)) as sink:
-            for batch in poses:
-                sink.write(batch)
+        with TemporaryDirectory(dir=tmp_path) as folder:
+            directory = output_directory(Path(folder))
+            sinks = JobSinks(job, EXPORT, OverlayStyle(), directory)
+            with ExitStack() as stack:
+                of_run = stack.enter_context(sinks.opened(movie))
+                sink = stack.enter_context(sinks.of_movie(0, reader, of_run)[output])
+                for batch in poses:
+                    sink.write(batch)
 
     benchmark(write)
 

@@ -1,4 +1,4 @@
-"""Turn movie files into frames."""
+"""The readers of movies: from files to frames."""
 
 from readers.base import MovieReader
 from readers.crop import CropRectangle

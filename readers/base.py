@@ -1,4 +1,4 @@
-"""What every reader does the same way: fill a buffer with the next frames."""
+"""The reader of a movie, as far as it is the same for every format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import av
 import av.error
@@ -17,30 +17,23 @@ from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
 from readers.errors import joined, movie_errors
-from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.frames import FrameBatch, FrameStatus, MovieInfo, TrackerBox
+from readers.pixels import Converter, RgbConverter
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """One frame as it comes from the decoder; `picture` is None unless it was decoded.
 
-    The tracker's box (left, top, right, bottom) is in pixels of the whole frame; the time of
-    arrival is as of a `FrameBatch`.
+    The tracker's box is in pixels of the whole frame; the time of arrival is as of a `FrameBatch`.
     """
 
     picture: av.VideoFrame | None
     time_s: float
     hardware_counter_us: float = math.nan
     status: FrameStatus = FrameStatus.DECODED
-    tracker_box: tuple[float, float, float, float] | None = None
+    tracker_box: TrackerBox | None = None
     arrival_time_s: float = math.nan
-
-
-class Converter(Protocol):
-    """Writes a decoded picture's pixels into a buffer."""
-
-    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
-        """Write the picture, cropped, to `into`, uint8 (height, width, 3), RGB."""
 
 
 @dataclass
@@ -48,7 +41,8 @@ class MovieReader(ABC):
     """Reads one movie from its first frame to its last, once.
 
     A context manager; the file is open within its block. `read` may be called from another
-    thread than the one that opened it, but only from one at a time.
+    thread than the one that opened it, but only from one at a time. All methods raise `MovieError`
+    if the file cannot be read any more.
 
     Attributes
     ----------
@@ -70,15 +64,16 @@ class MovieReader(ABC):
     def __post_init__(self) -> None:
         if self.crop is not None:
             self.crop.check_inside(self.info)
-        self._converter = self._make_converter()
+        self._converter = self.converter(self.info, self.crop)
 
     @abstractmethod
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         """Open the file and yield every frame of the movie, in order."""
 
-    @abstractmethod
-    def _make_converter(self) -> Converter:
-        """Make what turns this movie's pictures into RGB pixels."""
+    @staticmethod
+    def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:
+        """Make what turns pictures of this format into RGB pixels."""
+        return RgbConverter(movie, crop)
 
     @property
     def damage(self) -> str | None:
@@ -88,9 +83,8 @@ class MovieReader(ABC):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images that `read` fills."""
-        if self.crop is None:
-            return self.info.height, self.info.width, 3
-        return self.crop.height, self.crop.width, 3
+        area = self.crop or self.info
+        return area.height, area.width, 3
 
     def __enter__(self) -> Self:
         self._frames = self._decode()
@@ -120,27 +114,23 @@ class MovieReader(ABC):
         FrameBatch or None
             As many frames as there are, up to the capacity; its images are a view of `images`.
             None at the end of the movie.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         capacity = self._at_most(len(images))
         time_s = np.empty(capacity)
         hardware_counter_us = np.empty(capacity)
         status = np.empty(capacity, np.uint8)
         tracker_boxes = None
+        corner = (0, 0, 0, 0) if self.crop is None else 2 * (self.crop.left, self.crop.top)
         count = 0
         with movie_errors(self.info.path):
             while count < capacity and (frame := next(self._frames, None)) is not None:
                 time_s[count] = frame.time_s
                 hardware_counter_us[count] = frame.hardware_counter_us
-                status[count] = self._fill(images[count], frame)
+                status[count] = fill_image(images[count], frame, self._converter, self.info)
                 if frame.tracker_box is not None:
                     if tracker_boxes is None:
                         tracker_boxes = np.full((capacity, 4), np.nan)
-                    tracker_boxes[count] = self._in_images(frame.tracker_box)
+                    tracker_boxes[count] = np.subtract(frame.tracker_box, corner)
                 count += 1
         if count == 0:
             return None
@@ -164,11 +154,6 @@ class MovieReader(ABC):
         -------
         int
             How many there were: fewer at the end of the movie.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         return self.decode(num_frames)
 
@@ -184,11 +169,6 @@ class MovieReader(ABC):
 
         What is read next is the same as if they had been read. Where each picture stands alone
         (.isxb), none is looked at, nor told undecodable.
-
-        Raises
-        ------
-        MovieError
-            If the file cannot be read any more.
         """
         with movie_errors(self.info.path):
             while self._at_most(1) and (frame := next(self._frames, None)) is not None:
@@ -200,31 +180,46 @@ class MovieReader(ABC):
             return num_frames
         return min(num_frames, self.most_frames - self._next_frame_index)
 
-    def _in_images(self, box: tuple[float, float, float, float]) -> NDArray[np.float64]:
-        corner = (0, 0) if self.crop is None else (self.crop.left, self.crop.top)
-        return np.subtract(box, (*corner, *corner), dtype=np.float64)
-
-    def _fill(self, image: NDArray[np.uint8], frame: DecodedFrame) -> FrameStatus:
-        if fill_image(image, frame.picture, self._converter, self.info):
-            return frame.status
-        return frame.status if frame.picture is None else FrameStatus.UNDECODABLE
-
 
 def fill_image(
-    image: NDArray[np.uint8], picture: av.VideoFrame | None, converter: Converter, movie: MovieInfo
-) -> bool:
-    """Write a picture's pixels; black, and False, where there are none that can be used."""
-    if picture is not None and fits(picture, movie):
+    image: NDArray[np.uint8], frame: DecodedFrame, converter: Converter, movie: MovieInfo
+) -> FrameStatus:
+    """Write a frame's pixels, black where there is no picture that can be used; tell its status."""
+    picture = frame.picture
+    # Poses in a picture of another size would mislead.
+    if picture is not None and (picture.width, picture.height) == movie.stored_size:
         try:
             converter.convert(picture, image)
         except av.error.FFmpegError:
             pass  # a picture that cannot be converted is as good as none
         else:
-            return True
+            return frame.status
     image[...] = 0
-    return False
+    return frame.status if picture is None else FrameStatus.UNDECODABLE
 
 
-def fits(picture: av.VideoFrame, movie: MovieInfo) -> bool:
-    """Tell whether a picture has the movie's size; poses in another would mislead."""
-    return (picture.width, picture.height) == movie.stored_size
+class PictureSizes:
+    """The size of a movie's pictures, as far as they were looked at in order.
+
+    Attributes
+    ----------
+    change
+        Both sizes, and the first frame of another one, in one line; None where there is none.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[int, int] | None = None
+        self._num_frames = 0
+        self.change: str | None = None
+
+    def look(self, picture: av.VideoFrame | None) -> None:
+        """Look at the next frame."""
+        if picture is not None and self.change is None:
+            width, height = self._first = self._first or (picture.width, picture.height)
+            if (picture.width, picture.height) != self._first:
+                self.change = (
+                    f"changes its size at frame {self._num_frames}, from {width} x {height} to "
+                    f"{picture.width} x {picture.height} pixels; frames that are not of the first "
+                    "size are not looked at, and their poses are NaN"
+                )
+        self._num_frames += 1

@@ -1,4 +1,4 @@
-"""What is raised when something that the user gave cannot be used."""
+"""The errors for what the user gave and that cannot be used."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class MovieError(InputError):
 def printable(text: Path | str) -> str:
     """Write a text or a path on one line, whatever is in it.
 
-    Python's escapes stand for what is not to be seen: codes that move the cursor or clear a
-    terminal, line breaks, marks that turn the direction of what follows, bytes that are no text.
+    Python's escapes stand for what cannot be seen: codes that move the cursor or clear a terminal,
+    line breaks, marks that turn the direction of what follows, bytes that are no text.
     """
     text = str(text)
     if text.isprintable():

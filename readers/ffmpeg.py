@@ -1,4 +1,4 @@
-"""Opens one file for FFmpeg, so that FFmpeg reads this file, nothing else, and no huge pictures."""
+"""A file that is opened for FFmpeg, which reads nothing else, and no huge pictures of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import IO, Generic, Protocol, TypeVar, cast
+from typing import IO, Protocol, cast
 
 import av
 import av.error
@@ -22,6 +22,7 @@ from readers.container import ebml
 from readers.container.boxes import boxes, reader_of
 from readers.errors import MovieError
 
+_BECAME_SHORTER = "it has become shorter while it was read"
 _MOST_READ = 2
 """Recordings that FFmpeg reads of one Matroska file."""
 _MOST_JOINED = 10_000
@@ -49,6 +50,9 @@ class SourceFile(Protocol):
     def read(self, size: int, /) -> bytes:
         """Read at most `size` bytes; none at the end."""
 
+    def peek(self, offset: int, size: int, /) -> bytes:
+        """Read bytes from anywhere; fewer where there are no more."""
+
     def tell(self) -> int:
         """Position in bytes from the start."""
 
@@ -73,27 +77,28 @@ class WatchedFile:
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes; none at the end and after an error."""
-        size = min(size, self._end - self._position)
+        data = self.peek(self.tell(), size)
+        self._position += len(data)
+        return data
+
+    def peek(self, offset: int, size: int) -> bytes:
+        """Read bytes from anywhere; none behind the end and after an error."""
+        size = min(size, self.size - offset)
         if size <= 0 or self.error is not None:
             return b""
         try:
-            data = os.pread(self._file_number, size, self._position)
+            data = os.pread(self._file_number, size, self._offset + offset)
         except OSError as error:
             self.error = error
             return b""
         if not data:
-            self.error = OSError(errno.EIO, "it has become shorter while it was read")
-        self._position += len(data)
+            self.error = OSError(errno.EIO, _BECAME_SHORTER)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to `offset` bytes from the start, the position or the end."""
-        origin = {
-            os.SEEK_SET: self._offset,
-            os.SEEK_CUR: self._position,
-            os.SEEK_END: self._end,
-        }[whence]
-        self._position = max(self._offset, origin + offset)
+        origins = {os.SEEK_SET: self._offset, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
+        self._position = max(self._offset, origins[whence] + offset)
         return self.tell()
 
     def tell(self) -> int:
@@ -101,11 +106,8 @@ class WatchedFile:
         return self._position - self._offset
 
 
-File = TypeVar("File", bound=SourceFile)
-
-
 @dataclass(frozen=True)
-class Demuxer(Generic[File]):
+class Demuxer:
     """A file that FFmpeg has opened, and its one video stream.
 
     Attributes
@@ -114,10 +116,10 @@ class Demuxer(Generic[File]):
         What is read when the file has ended: recordings that were joined to it.
     """
 
-    file: File
+    file: SourceFile
     container: InputContainer
     stream: VideoStream
-    behind: tuple[File, ...] = ()
+    behind: tuple[SourceFile, ...] = ()
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """Yield the stream's packets; one may be empty, which no decoder must see.
@@ -149,12 +151,20 @@ class Demuxer(Generic[File]):
 
 def open_regular_file(path: Path) -> IO[bytes]:
     """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
-    # Without waiting: a pipe would wait for somebody to write.
+    # Without waiting: a pipe would wait for a writer.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise MovieError(path, "is no file")
     return file
+
+
+def read_part(file: IO[bytes], offset: int, size: int) -> bytes:
+    """Read bytes that a file has; `OSError` where it has them no more."""
+    data = os.pread(file.fileno(), size, offset)
+    if len(data) < size:
+        raise OSError(errno.EIO, _BECAME_SHORTER)
+    return data
 
 
 @contextmanager
@@ -166,17 +176,12 @@ def demuxer(
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer[WatchedFile]]:
+) -> Iterator[Demuxer]:
     """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
 
     Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
     video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
-    `most_pixels` cannot be decoded.
-
-    Raises
-    ------
-    MovieError
-        If there is no video in it.
+    `most_pixels` cannot be decoded. Raises `MovieError` if there is no video in it.
     """
     with open_regular_file(path) as file:
         end = os.fstat(file.fileno()).st_size if size is None else offset + size
@@ -201,7 +206,7 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
     in the first file.
     """
     if container_format == "matroska":
-        starts = (start for start, _ in ebml.recordings(file, end))
+        starts = (start for start, _ in ebml.recordings(reader_of(file), end))
         return list(islice(starts, _MOST_READ, None))
     if container_format == "mov":
         heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
@@ -212,12 +217,12 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
 @contextmanager
 def demuxer_of(
     path: Path,
-    file: File,
+    file: SourceFile,
     container_format: str | None,
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer[File]]:
+) -> Iterator[Demuxer]:
     """Open a movie that is read through `file`; otherwise as `demuxer`."""
     with _opened(file, container_format, read_ahead_bytes) as container:
         stream = first_video(container)

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and not by its name: a movie of some kind, or none."""
+"""The kind of a file by its first bytes, not by its name: a container of FFmpeg's, or no movie."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import IO
 
 from readers.container import ebml
-from readers.isxb.layout import HEADER, START_OF_PICTURE
+from readers.errors import MovieError
 
-SUFFIXES = (
-    *(".isxb", ".avi", ".mp4", ".mkv", ".ts", ".mov", ".m4v", ".webm", ".m2ts", ".mts", ".m2t"),
-    *(".mpg", ".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".flv", ".mjpeg", ".mjpg", ".3gp", ".3g2"),
-    *(".ogv", ".mxf", ".dv", ".nut", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf", ".y4m"),
-)
-"""Of movies among the other files of a folder; what they hold need not agree."""
 NO_MOVIE = "cannot be read as a movie: it is {}"
+TELLING_BYTES = 512
+"""So much of a file's beginning tells what it is, if it is no movie."""
 _HEAD_BYTES = 4096
 _SEARCHED_BYTES = 2**24
 """In which the second picture of raw motion JPEG begins."""
@@ -90,19 +86,6 @@ def read_head(file: IO[bytes]) -> bytes:
     return os.pread(file.fileno(), _HEAD_BYTES, 0)
 
 
-def is_isxb(path: Path, head: bytes) -> bool:
-    """Tell whether a file is an .isxb: by its header, or by a picture behind a blank one.
-
-    Where the content tells nothing, because it is damaged or not there yet, the name does.
-    """
-    if len(head) >= HEADER.size:
-        header_size = HEADER.unpack(head[: HEADER.size])[1]
-        begins_with_picture = head.startswith(START_OF_PICTURE, HEADER.size)
-        if header_size == HEADER.size or (header_size == 0 and begins_with_picture):
-            return True
-    return path.suffix.lower() == ".isxb" and container_format(head) is None
-
-
 def container_format(head: bytes) -> str | None:
     """Name FFmpeg's format of a movie whose kind is known here; None for FFmpeg to find out."""
     if head[:4] in (b"RIFF", b"ON2 "):
@@ -111,7 +94,7 @@ def container_format(head: bytes) -> str | None:
         return "matroska"
     if head[4:8] in _BOXES:
         return "mov"
-    if head.startswith(START_OF_PICTURE):
+    if head.startswith(b"\xff\xd8\xff"):
         return "mjpeg"
     return None if transport_packets(head) is None else "mpegts"
 
@@ -159,6 +142,13 @@ def what_is_no_movie(head: bytes) -> str | None:
         return _PLAYLIST
     kinds = (kind for start, kind in _TEXT_STARTS.items() if text.startswith(start))
     return next(kinds, "a text")
+
+
+def check_is_movie(path: Path, head: bytes) -> None:
+    """Raise `MovieError` for a file that is certainly no movie."""
+    kind = what_is_no_movie(head)
+    if kind is not None:
+        raise MovieError(path, NO_MOVIE.format(kind))
 
 
 def is_one_jpeg(file: IO[bytes]) -> bool:

@@ -1,19 +1,128 @@
-"""From paths to movies: which reader reads what, and which movies make one run."""
+"""The table of the formats that are read, and the movies of one run.
+
+A new format is one file, which tells what its movies are and reads them, and one row here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from readers.base import MovieReader
+from readers.container.feed import ContainerFeed
+from readers.container.parts import is_closed
 from readers.container.reader import ContainerReader, inspect_container
 from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.file_kind import NO_MOVIE, is_isxb, read_head, what_is_no_movie
+from readers.file_kind import (
+    TELLING_BYTES,
+    check_is_movie,
+    container_format,
+    read_head,
+    what_is_no_movie,
+)
 from readers.frames import MovieInfo
+from readers.growing.clock import now_s
+from readers.growing.feed import Feed
+from readers.growing.growing_file import GrowingFile
+from readers.isxb.feed import IsxbFeed
 from readers.isxb.inspection import inspect_isxb
+from readers.isxb.layout import is_closed as is_isxb_closed
+from readers.isxb.layout import is_isxb
 from readers.isxb.reader import IsxbReader
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of movie files.
+
+    Attributes
+    ----------
+    name
+        As in `MovieInfo.format`.
+    suffixes
+        Of its files, in small letters.
+    recognise
+        Tells by a file's first 4096 bytes, fewer of a shorter file, whether it is one. A file whose
+        content tells nothing, because it is damaged or not there yet, is known by its suffix.
+    inspect
+        Tells what a movie is, without reading it through; see `inspect_movie`.
+    reader
+        Reads one.
+    feed
+        Gives the packets of one that is being recorded; None where it can only be read whole.
+    is_closed
+        Tells of a file and its size whether the program that records it is done with it.
+    is_series
+        Whether several movies of a run are one recording: they agree in size, follow each other
+        by their start times, and stand with no movie of another format.
+    is_checked
+        Whether the number of frames is known without decoding them.
+    tells_dropped
+        Whether a file tells which frames its recorder dropped.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognise: Callable[[bytes], bool]
+    inspect: Callable[[Path], MovieInfo]
+    reader: type[MovieReader]
+    feed: type[Feed] | None = None
+    is_closed: Callable[[IO[bytes], int], bool] = lambda file, size: False  # noqa: ARG005
+    is_series: bool = False
+    is_checked: bool = False
+    tells_dropped: bool = False
+
+
+def _is_container(head: bytes) -> bool:
+    return container_format(head) is not None and what_is_no_movie(head) is None
+
+
+def _is_avi(head: bytes) -> bool:
+    return container_format(head) == "avi" and what_is_no_movie(head) is None
+
+
+_CAMERA = (inspect_container, ContainerReader, ContainerFeed, is_closed)
+FORMATS = [
+    Format(
+        "isxb",
+        (".isxb",),
+        is_isxb,
+        inspect_isxb,
+        IsxbReader,
+        IsxbFeed,
+        is_isxb_closed,
+        is_series=True,
+        is_checked=True,
+        tells_dropped=True,
+    ),
+    Format("avi", (".avi",), _is_avi, *_CAMERA, tells_dropped=True),
+    Format(
+        "movie",
+        (
+            *(".mp4", ".mkv", ".ts", ".mov", ".m4v", ".webm", ".m2ts", ".mts", ".m2t", ".mpg"),
+            *(".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".flv", ".mjpeg", ".mjpg", ".3gp", ".3g2"),
+            *(".ogv", ".mxf", ".dv", ".nut", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf"),
+            ".y4m",
+        ),
+        _is_container,
+        *_CAMERA,
+    ),
+]
+"""All formats; the last one is taken where no other is. FFmpeg names what it finds in it."""
+
+
+def format_named(name: str) -> Format:
+    """Give the format of a `MovieInfo`."""
+    return next((kind for kind in FORMATS if kind.name == name), FORMATS[-1])
+
+
+def suffixes() -> list[str]:
+    """Give the suffixes of movies among the other files of a folder."""
+    return [suffix for kind in FORMATS for suffix in kind.suffixes]
 
 
 def inspect_movie(path: Path) -> MovieInfo:
@@ -33,20 +142,18 @@ def inspect_movie(path: Path) -> MovieInfo:
             )
         if path.stat().st_size == 0:
             raise MovieError(path, "is empty")
-        with open_regular_file(path) as file:
-            head = read_head(file)
-    no_movie = what_is_no_movie(head)
-    if no_movie is not None:
-        raise MovieError(path, NO_MOVIE.format(no_movie))
-    return inspect_isxb(path) if is_isxb(path, head) else inspect_container(path)
+    kind, head = _recognised(path)
+    if not kind.recognise(head):
+        check_is_movie(path, head)
+    return kind.inspect(path)
 
 
 def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
     """Tell what the movies of one run are, in the order in which they are read.
 
     Several .isxb files are a series: they must agree in size and are put in order of their start
-    time, unless one was cut off so that nobody knows its own. Other movies keep their order and
-    may differ in size and format.
+    time, unless that of one which was cut off is unknown. Other movies keep their order and may
+    differ in size and format.
 
     Raises
     ------
@@ -57,17 +164,14 @@ def inspect_movies(paths: Sequence[Path]) -> list[MovieInfo]:
         raise InputError("no movie was given; at least one is needed")
     movies = [inspect_movie(path) for path in paths]
     formats = {movie.format: movie.path for movie in reversed(movies)}
-    if len(formats) > 1 and "isxb" in formats:
+    series = next((name for name in formats if format_named(name).is_series), None)
+    if series is None:
+        return movies
+    if len(formats) > 1:
         listed = " and ".join(f".{name} ({path})" for name, path in formats.items())
-        raise InputError(f"all movies of a run must be .isxb if one is, got {listed}")
-    if movies[0].format == "isxb":
-        if all(movie.start_time_ms is not None for movie in movies):
-            movies.sort(key=lambda movie: movie.start_time_ms or 0)
-        _check_series(movies)
-    return movies
-
-
-def _check_series(movies: Sequence[MovieInfo]) -> None:
+        raise InputError(f"all movies of a run must be .{series} if one is, got {listed}")
+    if all(movie.start_time_ms is not None for movie in movies):
+        movies.sort(key=lambda movie: movie.start_time_ms or 0)
     first = movies[0]
     for movie in movies[1:]:
         if (movie.width, movie.height) != (first.width, first.height):
@@ -75,6 +179,7 @@ def _check_series(movies: Sequence[MovieInfo]) -> None:
                 f"movies of a series must agree in size: {first.path} has {first.width} x "
                 f"{first.height} pixels, {movie.path} {movie.width} x {movie.height}"
             )
+    return movies
 
 
 def open_movie(
@@ -89,5 +194,46 @@ def open_movie(
     InputError
         If the crop rectangle does not lie inside the frames.
     """
-    reader = IsxbReader if movie.format == "isxb" else ContainerReader
-    return reader(movie, crop, most_frames)
+    return format_named(movie.format).reader(movie, crop, most_frames)
+
+
+def check_live(path: Path) -> None:
+    """Raise `MovieError` for a file that cannot be followed while it is recorded.
+
+    What is not known yet passes.
+    """
+    kind, feed, head = _live_format(path)
+    if len(head) >= TELLING_BYTES and not kind.recognise(head):
+        check_is_movie(path, head)
+    with movie_errors(path), open_regular_file(path) as file:
+        problem = feed.cannot_be_followed(file, head)
+    if problem is not None:
+        raise MovieError(path, problem)
+
+
+def open_feed(
+    path: Path,
+    *,
+    end_after_s: float | Callable[[], float],
+    wait: Callable[[float], object] | None = None,
+    clock: Callable[[], float] = now_s,
+) -> Feed:
+    """Make the feed of a file that is being recorded; see `GrowingFile` for the parameters."""
+    kind, feed, _ = _live_format(path)
+    return feed(GrowingFile(path, kind.is_closed, end_after_s=end_after_s, wait=wait, clock=clock))
+
+
+def _live_format(path: Path) -> tuple[Format, type[Feed], bytes]:
+    kind, head = _recognised(path)
+    if kind.feed is None:
+        raise MovieError(path, f"is of a format ({kind.name}) that can only be read when finished")
+    return kind, kind.feed, head
+
+
+def _recognised(path: Path) -> tuple[Format, bytes]:
+    """Tell the format of a file by its content, or else by its name; give its head, too."""
+    with movie_errors(path), open_regular_file(path) as file:
+        head = read_head(file)
+    by_content = (kind for kind in FORMATS if kind.recognise(head))
+    by_name = (kind for kind in FORMATS if path.suffix.lower() in kind.suffixes)
+    return next(by_content, None) or next(by_name, FORMATS[-1]), head

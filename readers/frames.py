@@ -1,8 +1,8 @@
-"""The ground floor: what a movie is, and the frames that a reader hands on."""
+"""The description of a movie, and the batches of frames that a reader hands on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readers.orientation import AS_STORED, Orientation
+
+TrackerBox = tuple[float, float, float, float]
+"""Left, top, right and bottom of the animal in pixels of the whole frame."""
 
 
 class FrameStatus(IntEnum):
@@ -22,7 +25,7 @@ class FrameStatus(IntEnum):
     UNDECODABLE = 2
     """The file holds data for this frame, but no picture could be made of it."""
     SKIPPED = 3
-    """Nobody looked at the picture: a live run that was behind went on with the newest frame."""
+    """Not looked at: a live run that was behind went on with the newest frame."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class FrameBatch:
         Black where there is no picture. Shape (frames, 0, 0, 3) where the pictures were not read
         again, because a run that was resumed has drawn them already.
     time_s
-        float64, shape (frames,): seconds since the movie's first frame; NaN where nobody knows.
+        float64, shape (frames,): seconds since the movie's first frame; NaN where unknown.
     hardware_counter_us
         float64, shape (frames,): the recorder's counter in microseconds; NaN where the frame
         has none.
@@ -135,16 +138,8 @@ class FrameBatch:
     tracker_boxes: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        lengths = {
-            "images": len(self.images),
-            "time_s": len(self.time_s),
-            "hardware_counter_us": len(self.hardware_counter_us),
-            "status": len(self.status),
-        }
-        if self.arrival_time_s is not None:
-            lengths["arrival_time_s"] = len(self.arrival_time_s)
-        if self.tracker_boxes is not None:
-            lengths["tracker_boxes"] = len(self.tracker_boxes)
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        lengths = {name: len(array) for name, array in arrays.items() if array is not None}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"leading dimensions of a FrameBatch must agree, got {lengths}")
 

@@ -1,4 +1,4 @@
-"""How the pictures of a movie are turned and mirrored before anybody looks at them."""
+"""The turning and mirroring that makes the pictures of a movie upright."""
 
 from __future__ import annotations
 
@@ -68,17 +68,12 @@ def orientation_of(picture: av.VideoFrame) -> Orientation:
     try:
         matrix = picture.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18.1 does not know all that FFmpeg knows, such as a JPEG's EXIF data
-        return _orientation(_turn(picture.rotation))
-    return AS_STORED if matrix is None else _orientation(_linear_part(cast(SideData, matrix)))
-
-
-def _linear_part(matrix: SideData) -> NDArray[np.float64]:
-    return np.frombuffer(memoryview(matrix), np.int32).reshape(3, 3)[:2, :2].astype(np.float64)
-
-
-def _turn(degrees: float) -> NDArray[np.float64]:
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[cos, -sin], [sin, cos]])
+        cos, sin = (f(math.radians(picture.rotation)) for f in (math.cos, math.sin))
+        return _orientation(np.array([[cos, -sin], [sin, cos]]))
+    if matrix is None:
+        return AS_STORED
+    numbers = np.frombuffer(memoryview(cast(SideData, matrix)), np.int32)
+    return _orientation(numbers.reshape(3, 3)[:2, :2].astype(np.float64))
 
 
 def _orientation(matrix: NDArray[np.float64]) -> Orientation:

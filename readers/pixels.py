@@ -1,9 +1,9 @@
-"""Decoded pictures become RGB pixels in a buffer that somebody else owns."""
+"""The conversion of decoded pictures to RGB pixels in a buffer."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast
+from typing import Protocol, cast
 
 import av
 import av.error
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from readers.crop import CropRectangle
 from readers.frames import MovieInfo
-from readers.picture_crop import are_converted_in_blocks, with_whole_blocks
 
 _Filter = tuple[str, str]
+_IN_BLOCKS = frozenset({"yuv420p", "yuvj420p", "yuva420p", "yuv422p", "yuvj422p"})
+"""Of these, FFmpeg converts each block of 2 × 2 pixels by itself, if their height is even."""
 _AS_OPENCV: list[_Filter] = [
     # What the movie says of its pictures is passed over. FFmpeg takes a pixel format of full
     # range for that nevertheless, and refuses transfer functions and primaries that are reserved.
@@ -26,6 +27,13 @@ _AS_OPENCV: list[_Filter] = [
     ),
     ("scale", "flags=bicubic"),
 ]
+
+
+class Converter(Protocol):
+    """Writes a decoded picture's pixels into a buffer."""
+
+    def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
+        """Write the picture, cropped, to `into`, uint8 (height, width, 3), RGB."""
 
 
 class RgbConverter:
@@ -63,11 +71,11 @@ class RgbConverter:
 
     def _filters(self, picture: av.VideoFrame) -> list[_Filter]:
         crop, orientation = self._crop, self._orientation.filters
-        if are_converted_in_blocks(picture):
+        if _are_converted_in_blocks(picture):
             convert = [*_AS_OPENCV, ("format", "rgb24")]
             if crop is None:
                 return convert + orientation
-            wide = with_whole_blocks(crop, picture)
+            wide = _with_whole_blocks(crop, picture)
             rest = CropRectangle(
                 crop.left - wide.left, crop.top - wide.top, crop.width, crop.height
             )
@@ -116,3 +124,20 @@ def _rows(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """View the first plane: uint8, shape (height, bytes per line), padding at the lines' ends."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+
+
+def _are_converted_in_blocks(picture: av.VideoFrame) -> bool:
+    """Tell whether colours do not depend on what lies outside a block of 2 × 2 pixels."""
+    pixels = picture.format
+    if pixels.name in _IN_BLOCKS:
+        return picture.height % 2 == 0
+    is_subsampled = (pixels.chroma_width(4), pixels.chroma_height(4)) != (4, 4)
+    return not is_subsampled and not pixels.is_bayer
+
+
+def _with_whole_blocks(crop: CropRectangle, picture: av.VideoFrame) -> CropRectangle:
+    """Move a rectangle's edges outwards, so that it holds whole blocks of 2 × 2 pixels."""
+    left, top = crop.left - crop.left % 2, crop.top - crop.top % 2
+    right, bottom = crop.left + crop.width, crop.top + crop.height
+    width = min(right + right % 2, picture.width) - left
+    return CropRectangle(left, top, width, min(bottom + bottom % 2, picture.height) - top)

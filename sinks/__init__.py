@@ -1,10 +1,8 @@
-"""Turn poses into files that people and programs use."""
+"""The sinks: what turns poses into files that people and programs use."""
 
-from sinks.base import PoseBatch, ResourceHolder, Sink
-from sinks.errors import OutputError, output_errors
-from sinks.files import flush_folder, whole_file
-from sinks.frame_counts import FrameCounts
-from sinks.frame_ranges import FrameRanges
+from sinks.base import PoseBatch, ResourceHolder, RunOutput, Sink
+from sinks.files import OutputError, flush_folder, output_errors, whole_file
+from sinks.frame_counts import FrameCounts, FrameRanges
 from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.labelled_movie.overlay import OverlayStyle
 from sinks.labelled_movie.segments import (
@@ -14,10 +12,9 @@ from sinks.labelled_movie.segments import (
     segments_dir,
 )
 from sinks.labelled_movie.sink import LabelledMovieSink
-from sinks.metadata import LabelledMovieDescription, ModelDescription, write_metadata
+from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
 from sinks.previews import PreviewPaths, PreviewSink
-from sinks.tables.annotation_parts import AnnotationParts
-from sinks.tables.annotations import ExperimentAnnotations
+from sinks.tables.annotations import AnnotationParts, ExperimentAnnotations
 from sinks.tables.pose_estimates import PoseEstimates
 
 __all__ = [
@@ -28,7 +25,6 @@ __all__ = [
     "ExperimentAnnotations",
     "FrameCounts",
     "FrameRanges",
-    "LabelledMovieDescription",
     "LabelledMovieSink",
     "ModelDescription",
     "OutputError",
@@ -38,7 +34,9 @@ __all__ = [
     "PreviewPaths",
     "PreviewSink",
     "ResourceHolder",
+    "RunOutput",
     "Sink",
+    "describe_labelled_movie",
     "flush_folder",
     "keep_segments",
     "num_finished_frames",

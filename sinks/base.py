@@ -1,4 +1,4 @@
-"""What every sink is, and what it is given."""
+"""The sink, the poses that it is given, and the blocks that it is open in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from readers import FrameBatch
+from readers import FrameBatch, MovieInfo
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,14 @@ class ResourceHolder(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self._resources.__exit__(exc_type, exc, traceback)
+
+
+class RunOutput(ResourceHolder):
+    """An output over all movies of a run, open from the first to the last."""
+
+    @abstractmethod
+    def movie(self, movie: MovieInfo) -> Sink:
+        """Make the sink of the run's next movie; enter it when the one before has ended."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all."""
+"""Output files that appear whole or not at all, and the error of one that cannot be written."""
 
 from __future__ import annotations
 
@@ -8,19 +8,75 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from sinks.errors import OutputError, output_errors
+import av.error
+
+from readers.errors import printable
+
+
+class OutputError(Exception):
+    """An output cannot be written: the disk is full, gone, or not to be written on.
+
+    The message is one line for the user, "PATH: cannot be written (No space left on device)".
+
+    Attributes
+    ----------
+    path
+        The output, under the name that it would have had in the end.
+    reason
+        What the system says about it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(printable(f"{path}: cannot be written ({reason})"))
+        self.path = path
+        self.reason = reason
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what FFmpeg and the file system raise into an `OutputError` of `path`, chained.
+
+    Of nested blocks the outermost path is told: users know a part of a file by the file's name.
+    """
+    try:
+        yield
+    except OutputError as error:
+        if error.path == path:
+            raise
+        raise OutputError(path, error.reason) from error.__cause__
+    except (OSError, av.error.FFmpegError) as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        if error.errno is not None and error.errno > 0:  # FFmpeg's own numbers are below
+            reason = os.strerror(error.errno)
+        raise OutputError(path, reason) from error
+
+
+@contextmanager
+def closed_at_end(close: Callable[[], object], path: Path) -> Iterator[None]:
+    """Call `close` at the end of the block, raising an `OutputError` of `path` if it fails.
+
+    After an exception in the block that one is raised, whether closing fails or not: where
+    writing failed for a full disk closing fails too, and what failed first is what matters.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            close()
+        raise
+    with output_errors(path):
+        close()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary file beside `path`, empty, and rename it to `path` if the block succeeds.
 
-    The temporary file keeps the suffix, since libraries choose the format by it, and its name
-    begins with a dot. What stands under that name before is removed: it may be the rest of a
-    run that was killed, or a link that leads elsewhere. The file is flushed to the disk before
-    it is renamed, and its folder after that. If the block raises, the temporary file is removed
-    and whatever stood under `path` before stays as it was. The block writes into the file that is
-    there: another one under the temporary name is another process's, and is left alone.
+    Its name begins with a dot and has the suffix of `path`, by which libraries choose the format.
+    What has that name before is removed: the rest of a run that was killed, or a link that leads
+    elsewhere. The file is flushed to the disk before it is renamed, and its folder after that. If
+    the block raises, the temporary file is removed, and `path` stays as it was. A file that
+    another process has put in the place of the temporary one is left alone.
 
     Raises
     ------
@@ -43,7 +99,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         with output_errors(path):
             temporary.replace(path)
     except BaseException:
-        with suppress(OSError, OutputError):  # report what failed first
+        with suppress(OSError, OutputError):  # what failed first is what matters
             check_same_file(temporary, status)
             temporary.unlink()
         raise
@@ -60,9 +116,9 @@ def _check_written(path: Path) -> None:
 def held_folder(folder: Path) -> Iterator[Callable[[], None]]:
     """Give a check, which raises an `OutputError` once `folder` names another folder, or none.
 
-    A process can be paused for so long that its folder is removed and another made in its place:
-    what it has to write is none of the other's. The folder is kept open, so that the other cannot
-    have its number (where folders can be opened).
+    While a process is paused, its folder can be removed and another made in its place, where
+    nothing of it belongs. The folder is kept open, where the system allows it, so that the other
+    cannot have its number.
     """
     with ExitStack() as resources:
         with output_errors(folder):
@@ -73,13 +129,7 @@ def held_folder(folder: Path) -> Iterator[Callable[[], None]]:
 
 
 def check_same_file(path: Path, status: os.stat_result) -> None:
-    """Check that a path still names the file or folder that `status` is of.
-
-    Raises
-    ------
-    OutputError
-        If it names another, or none.
-    """
+    """Raise an `OutputError` unless a path still names the file or folder that `status` is of."""
     with output_errors(path):
         if not os.path.samestat(path.lstat(), status):
             raise OutputError(path, "it was removed, and another has its name now")
@@ -88,9 +138,7 @@ def check_same_file(path: Path, status: os.stat_result) -> None:
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut, as `os.fsync` does for a file's content.
 
-    A new name is an entry of the folder, which has its own place on the disk: until that is
-    flushed, a power cut may leave a file that is whole and has no name. Where folders cannot
-    be opened (on Windows, or without the right to read this one) nothing is done.
+    Where folders cannot be opened (on Windows, or without the right to read) nothing is done.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return
@@ -110,3 +158,43 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+class OutputFile:
+    """A file open for writing that remembers the first error, whatever its user makes of it.
+
+    FFmpeg says that all is well with an mp4 though the disk was full halfway. PyAV is given this
+    instead of a name, and `close` tells. What stands under `path` is written over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path.absolute())  # by which FFmpeg opens it a second time, for reading
+        self._file = path.open("wb", buffering=0)
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write all of the data; after an error, raise it again without another try."""
+        if self._error is not None:
+            raise self._error
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._error = error
+            raise
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to where the next data goes."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Tell where the next data goes."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file, and raise what went wrong while it was written."""
+        self._file.close()
+        if self._error is not None:
+            raise self._error

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks.errors import output_errors
-from sinks.files import whole_file
+from sinks.files import output_errors, whole_file
 
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What the reference tool's metadata says about a DeepLabCut model."""
+    """A DeepLabCut model as the reference tool's metadata tell of it."""
 
     task: str
     scorer: str
@@ -35,35 +34,28 @@ class ModelDescription:
         }
 
 
-@dataclass(frozen=True)
-class LabelledMovieDescription:
-    """What the reference tool's metadata says about a labelled movie."""
-
-    width: int
-    height: int
-    frame_rate: float
-    num_frames: int
-
-    def as_json(self) -> dict[str, object]:
-        """Give the reference tool's keys; the period is that of the rounded rate, as there."""
-        sampling_rate = round(self.frame_rate, 2) or self.frame_rate  # 0.00 for slow time lapses
-        return {
-            "spacingInfo": {"numPixels": {"x": self.width, "y": self.height}},
-            "timingInfo": {
-                "cropped": [],
-                "dropped": [],
-                "numTimes": self.num_frames,
-                "period": {"num": round(1e6 / sampling_rate), "den": 1_000_000},
-                "sampling_rate": sampling_rate,
-            },
-        }
+def describe_labelled_movie(
+    *, width: int, height: int, frame_rate: float, num_frames: int
+) -> dict[str, object]:
+    """Give the reference tool's keys; the period is that of the rounded rate, as there."""
+    sampling_rate = round(frame_rate, 2) or frame_rate  # 0.00 for slow time lapses
+    return {
+        "spacingInfo": {"numPixels": {"x": width, "y": height}},
+        "timingInfo": {
+            "cropped": [],
+            "dropped": [],
+            "numTimes": num_frames,
+            "period": {"num": round(1e6 / sampling_rate), "den": 1_000_000},
+            "sampling_rate": sampling_rate,
+        },
+    }
 
 
 def write_metadata(
     path: Path,
     *,
     model: ModelDescription,
-    labelled_movies: Sequence[LabelledMovieDescription],
+    outputs: Mapping[str, Mapping[str, object]],
     provenance: Mapping[str, object],
 ) -> None:
     """Write the metadata of a run that has ended.
@@ -74,8 +66,8 @@ def write_metadata(
         The .json file.
     model
         Stands with every output, as in the reference tool's file.
-    labelled_movies
-        One for each movie of the run.
+    outputs
+        For the name of each output, without its suffix, what else is told of it.
     provenance
         What makes the run reproducible, under the key ``posestream``.
 
@@ -84,11 +76,9 @@ def write_metadata(
     OutputError
         If the file cannot be written.
     """
-    dlc = {"dlc": model.as_json()}
-    numbered = range(len(labelled_movies))
-    content: dict[str, object] = {f"dlc_pose_estimates.{i}": dlc for i in numbered}
-    content["dlc_annotations"] = dlc
-    content |= {f"dlc_labeled_movie.{i}": labelled_movies[i].as_json() | dlc for i in numbered}
+    content: dict[str, object] = {
+        name: {**told, "dlc": model.as_json()} for name, told in outputs.items()
+    }
     content["posestream"] = provenance
     with output_errors(path), whole_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")

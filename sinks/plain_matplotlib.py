@@ -1,9 +1,9 @@
-"""Matplotlib without the settings that lie about on a machine.
+"""Matplotlib and its colours, without the settings that lie about on a machine.
 
-When it is imported, matplotlib reads a ``matplotlibrc`` of the working directory or of the user.
-Such a file may change every picture, start LaTeX, or end the import. Modules that need matplotlib
-get it from here, where the file is passed over. A program that has imported matplotlib before keeps
-its settings, and pictures are drawn with `own_settings` all the same.
+A ``matplotlibrc`` of the working directory or of the user may change every picture, start LaTeX,
+or end the import of matplotlib, which reads it. Modules that need matplotlib get it from here,
+where the file is passed over. A program that has imported matplotlib before keeps its settings;
+pictures are drawn with `own_settings` all the same.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 _VARIABLES = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": None}
+_NUM_STEPS = 256
 
 
 @contextmanager
@@ -62,20 +70,19 @@ else:
     with _settings_passed_over():
         import matplotlib
 
-__all__ = ["matplotlib", "own_settings"]
+__all__ = ["body_part_colors", "color_map_of", "matplotlib", "own_settings", "rgb"]
 
 
 @contextmanager
 def own_settings() -> Iterator[None]:
     """Draw within the block with matplotlib's own settings and ours, and without its warnings.
 
-    The same poses give the same bytes on every machine: the font is the one that comes with
-    matplotlib, which shows a box for a letter that it lacks, and texts stand as they are.
+    The same poses give the same bytes on every machine: the font is matplotlib's own, which shows
+    a box for a letter that it lacks, and texts stand as they are.
     """
-    # `rcdefaults` would read the user's styles.
     settings = {
         name: value
-        for name, value in dict.items(matplotlib.rcParamsDefault)
+        for name, value in dict.items(matplotlib.rcParamsDefault)  # `rcdefaults` reads styles
         if not name.startswith("backend")
     }
     settings |= {
@@ -86,3 +93,35 @@ def own_settings() -> Iterator[None]:
     with warnings.catch_warnings(), matplotlib.rc_context(settings):
         warnings.simplefilter("ignore", UserWarning)
         yield
+
+
+def color_map_of(name: str) -> Colormap:
+    """Give a color map in matplotlib's own 256 steps, whatever its setting ``image.lut`` says."""
+    color_map = matplotlib.colormaps[name]
+    is_computed = isinstance(color_map, matplotlib.colors.LinearSegmentedColormap)
+    return color_map.resampled(_NUM_STEPS) if is_computed else color_map
+
+
+def body_part_colors(color_map: str, num_body_parts: int) -> NDArray[np.uint8]:
+    """Spread the body parts of a model, shown or not, evenly over matplotlib's color map.
+
+    Returns
+    -------
+    uint8, shape (body parts, 3), RGB, in the model's order; cut down to 8 bits rather than
+    rounded, as in DeepLabCut 2.3's `CreateVideo`.
+
+    Raises
+    ------
+    ValueError
+        If matplotlib knows no such color map.
+    """
+    if color_map not in matplotlib.colormaps:
+        raise ValueError(f"color map must be the name of a matplotlib color map, got {color_map!r}")
+    rgba = color_map_of(color_map)(np.linspace(0, 1, num_body_parts))
+    colors: NDArray[np.uint8] = (rgba[:, :3] * 255).astype(np.uint8)
+    return colors
+
+
+def rgb(color: str) -> NDArray[np.uint8]:
+    """Turn a matplotlib color ("black", "#ff8800") into uint8 RGB, shape (3,)."""
+    return (np.array(matplotlib.colors.to_rgba(color)[:3]) * 255).astype(np.uint8)

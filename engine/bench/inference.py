@@ -1,4 +1,4 @@
-"""What inference costs, by runtime and batch size."""
+"""The cost of inference, by runtime and batch size."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Measure what this machine does with a movie and a model."""
+"""The measurement of what this machine does with a movie and a model."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +87,8 @@ class _Measurement:
     def report(self) -> Report:
         stages = self._measure_stages()
         if not self._is_null:
-            for runtime in self._runtimes():
+            given = self._job.runtime
+            for runtime in [one for one in RUNTIMES if one != "auto" and given in ("auto", one)]:
                 self._measure_inference(runtime)
             if not self._inference:
                 raise RunError("; ".join(self._notes))
@@ -98,7 +99,8 @@ class _Measurement:
         whole_job = self._measure_whole_job("whole job", replace(self._job, follow="off"), length)
         followed = None
         if self._job.follow != "off" and not self._is_null:
-            followed = self._measure_whole_job("followed", self._followed_job(), length)
+            job = replace(self._job, batch_size=self._given_batch_size)
+            followed = self._measure_whole_job("followed", job, length)
         name = printable(self._export.directory.name)
         return Report(
             movie=self._movie,
@@ -125,11 +127,6 @@ class _Measurement:
                 tell=self._progress.advance,
             )
         return costs
-
-    def _runtimes(self) -> Sequence[str]:
-        if self._job.runtime != "auto":
-            return [self._job.runtime]
-        return [runtime for runtime in RUNTIMES if runtime != "auto"]
 
     def _measure_inference(self, runtime: str) -> None:
         given = self._job.batch_size
@@ -183,9 +180,6 @@ class _Measurement:
             core_s += chosen.cost.core_s_per_frame
         least = 2 * (batch_size(self._job, self._image_shape) + self._job.window_length)
         return max(math.ceil(WHOLE_JOB_S * num_cores() / core_s), least)
-
-    def _followed_job(self) -> Job:
-        return replace(self._job, batch_size=self._given_batch_size)
 
     def _measure_whole_job(self, name: str, job: Job, most_frames: int) -> WholeJob | None:
         with self._told(name, self._expected_frames(most_frames)):

@@ -1,25 +1,25 @@
-"""What the measurements say: which stage bounds, and how long a movie takes."""
+"""The report of a benchmark, in numbers and as text: what bounds, and how long a movie takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.bench.inference import InferenceCost
-from engine.bench.stages import CONVERSION, DATA, DECODE, FILTER, LABELLED_MOVIE, StageCosts
+from engine.bench.stages import (
+    CONVERSION,
+    DECODE,
+    FILTER,
+    StageCosts,
+    data_stages,
+    drawing_stages,
+)
 from engine.bench.whole_job import WholeJob
 from engine.machine.cost import Cost
 from engine.untrusted.quoting import printable
 from readers import MovieInfo
 
 INFERENCE = "inference"
-_WORKERS = {
-    "reading, which runs on one thread": (DECODE, CONVERSION),
-    "inference and median filter": (INFERENCE, FILTER),
-    "drawing and encoding, which runs on one thread": (LABELLED_MOVIE,),
-    "data, which runs on one thread": DATA,
-}
-"""Stages that wait for each other on one thread: idle cores do not make them faster."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,13 @@ class Report:
     @property
     def slowest_codec(self) -> Cost:
         """The slower of reading (decode and conversion) and drawing and encoding."""
-        reading = [self.stages.by_stage[name] for name in (DECODE, CONVERSION)]
-        read_s = sum(cost.wall_s / cost.num_frames for cost in reading)
-        read = Cost(1, read_s, sum(cost.core_s_per_frame for cost in reading))
-        return min(read, self.stages.by_stage[LABELLED_MOVIE], key=lambda cost: cost.frames_per_s)
+        workers = ((DECODE, CONVERSION), drawing_stages())
+        return min(map(self._one_after_the_other, workers), key=lambda cost: cost.frames_per_s)
+
+    def _one_after_the_other(self, names: Iterable[str]) -> Cost:
+        costs = [self.stages.by_stage[name] for name in names]
+        wall_s = sum(cost.wall_s / cost.num_frames for cost in costs)
+        return Cost(1, wall_s, sum(cost.core_s_per_frame for cost in costs))
 
     def over_codec(self, job: WholeJob) -> float:
         """Wall time a frame of a whole job, once it runs, over that of `slowest_codec`."""
@@ -115,10 +118,17 @@ class Report:
 
     @property
     def _wall_s(self) -> Mapping[str, float]:
+        """Seconds a frame of those stages that wait for each other: idle cores do not help them."""
         stages = self.by_stage
+        workers = {
+            "reading, which runs on one thread": (DECODE, CONVERSION),
+            "inference and median filter": (INFERENCE, FILTER),
+            "drawing and encoding, which runs on one thread": drawing_stages(),
+            "data, which runs on one thread": data_stages(),
+        }
         return {
             worker: sum(1 / stages[name].frames_per_s for name in names if name in stages)
-            for worker, names in _WORKERS.items()
+            for worker, names in workers.items()
         }
 
     @property
@@ -212,3 +222,93 @@ def _inference(cost: InferenceCost) -> dict[str, object]:
 def three_digits(number: float) -> str:
     """Write a number with as many digits as can be trusted."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def as_text(report: Report) -> str:
+    """Lay a report out as lines of text."""
+    lines = [
+        *_head(report),
+        "",
+        *_stages(report),
+        "",
+        *_speeds(report),
+        *([] if report.whole_job is None else _whole_job(report, report.whole_job)),
+        *([] if report.followed is None else _followed(report, report.followed)),
+        *_conclusions(report),
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def _head(report: Report) -> Iterator[str]:
+    height, width, _ = report.image_shape
+    rate = float(report.movie.frame_rate)
+    yield f"{report.movie.path.name}: {width} x {height} pixels, {rate:.4g} frames/s"
+    yield f"model: {report.model}; cores: {report.num_cores}"
+
+
+def _stages(report: Report) -> Iterator[str]:
+    yield f"{'each stage alone':<24}{'frames/s':>12}{'core-ms a frame':>18}{'share':>8}"
+    total_s = report.core_s_per_frame
+    for name, cost in report.by_stage.items():
+        yield _line(name, cost, cost.core_s_per_frame / total_s)
+    yield f"{'sum':<24}{'':>12}{three_digits(1e3 * total_s):>18}{'100 %':>8}"
+
+
+def _line(name: str, cost: Cost, share: float) -> str:
+    speed, core_ms = three_digits(cost.frames_per_s), three_digits(1e3 * cost.core_s_per_frame)
+    return f"{name:<24}{speed:>12}{core_ms:>18}{f'{100 * share:.0f} %':>8}"
+
+
+def _speeds(report: Report) -> Iterator[str]:
+    if not report.inference:
+        return
+    sizes = sorted({cost.batch_size for cost in report.inference})
+    yield f"{'inference, frames/s':<24}" + "".join(f"{f'batch {size}':>10}" for size in sizes)
+    for runtime in dict.fromkeys(cost.runtime for cost in report.inference):
+        speeds = {
+            cost.batch_size: three_digits(cost.cost.frames_per_s)
+            for cost in report.inference
+            if cost.runtime == runtime
+        }
+        yield f"{runtime:<24}" + "".join(f"{speeds.get(size, '-'):>10}" for size in sizes)
+    yield ""
+
+
+def _whole_job(report: Report, job: WholeJob) -> Iterator[str]:
+    overhead, over_codec = report.overhead(job), report.over_codec(job)
+    yield f"whole job, {job.total.num_frames} frames, all outputs"
+    yield f"  speed once it runs    {three_digits(job.steady.frames_per_s)} frames/s"
+    yield f"  first poses after     {job.first_pose_s:.1f} s"
+    yield f"  peak memory           {job.peak_mib:.0f} MiB"
+    yield f"  wall time x cores     {overhead:.2f} of the stages' own, with start and end"
+    yield f"  wall time a frame     {over_codec:.2f} of the slower of reading and encoding"
+    yield ""
+
+
+def _followed(report: Report, job: WholeJob) -> Iterator[str]:
+    yield f"the same, following the animal, {job.total.num_frames} frames"
+    gain = report.gain(job)
+    over = "" if gain is None else f", {gain:.2f} times that of whole frames"
+    yield f"  speed once it runs    {three_digits(job.steady.frames_per_s)} frames/s{over}"
+    yield f"  peak memory           {job.peak_mib:.0f} MiB"
+    if job.follow is not None:
+        yield f"  {job.follow}"
+    yield ""
+
+
+def _conclusions(report: Report) -> Iterator[str]:
+    yield f"bound by: {report.bound()}"
+    for hours in (1, 24):
+        yield f"a movie of {hours} h takes about {_duration(report.seconds_for(3600 * hours))}"
+    if report.chosen is not None:
+        chosen = report.chosen
+        yield f"recommended: --runtime {chosen.runtime} --batch-size {chosen.batch_size}"
+    for note in report.notes:
+        yield f"note: {note}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,4 +1,4 @@
-"""What each stage costs alone, but for the model: one after the other on the same frames."""
+"""The cost of each stage alone, but for the model: one after the other on the same frames."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from engine.job.overlay_style import overlay_style
 from engine.machine.cost import Cost, Stopwatch
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.prediction import Prediction
-from engine.run_folder.output_names import OutputDirectory
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import OUTPUTS, JobSinks, output_directory
 from readers import MovieInfo, MovieReader, open_movie
 from sinks import PoseBatch, Sink
 
 DECODE, CONVERSION, FILTER = "decode", "colour conversion", "median filter"
-LABELLED_MOVIE, POSE_ESTIMATES = "labelled movie", "pose estimates"
-ANNOTATIONS, PREVIEWS = "annotations", "previews"
-DATA = (POSE_ESTIMATES, ANNOTATIONS, PREVIEWS)
 _READ = "decode and colour conversion"
+
+
+def drawing_stages() -> list[str]:
+    """Give the names of the outputs that are drawn on pictures."""
+    return [output.name for output in OUTPUTS if output.needs_pictures]
+
+
+def data_stages() -> list[str]:
+    """Give the names of the outputs that need no pictures."""
+    return [output.name for output in OUTPUTS if not output.needs_pictures]
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ class _Walk:
         self._prediction = Prediction(NullModel(export.body_parts))
         self._median = MedianFilter(max(1, job.window_length))
         style = overlay_style(job, export.body_parts)
-        self._fan_out = FanOut(job, export, style, OutputDirectory(job.output_dir))
-        self._watches = {name: Stopwatch() for name in (_READ, FILTER, LABELLED_MOVIE, *DATA)}
+        self._outputs = JobSinks(job, export, style, output_directory(job.output_dir))
+        self._watches = {name: Stopwatch() for name in (_READ, FILTER)}
         self._opening, self._closing = Stopwatch(), Stopwatch()
         self._sinks: dict[str, Sink] = {}
         self._num_written = 0
@@ -111,7 +117,10 @@ class _Walk:
                 reader = files.enter_context(
                     open_movie(self._movie, self._job.crop_rect, most_frames)
                 )
-                self._open_sinks(reader, files)
+                of_run = files.enter_context(self._outputs.opened(self._movie))
+                for output, sink in self._outputs.of_movie(0, reader, of_run).items():
+                    self._watches[output.name] = Stopwatch()
+                    self._sinks[output.name] = files.enter_context(sink)
             self._walk(reader, measured_s)
             with self._closing.running():
                 files.pop_all().close()
@@ -123,15 +132,6 @@ class _Walk:
             self._closing.cost(self._num_written),
         )
 
-    def _open_sinks(self, reader: MovieReader, files: ExitStack) -> None:
-        annotations = files.enter_context(self._fan_out.annotations(self._movie))
-        sinks = [
-            self._fan_out.labelled_movie(0, reader),
-            *self._fan_out.data(0, reader, annotations),
-        ]
-        for name, sink in zip((LABELLED_MOVIE, *DATA), sinks, strict=True):
-            self._sinks[name] = files.enter_context(sink)
-
     def _walk(self, reader: MovieReader, measured_s: float) -> None:
         size = batch_size(self._job, reader.image_shape)
         num_buffers = self._median.num_held_batches(size) + 1
@@ -140,7 +140,8 @@ class _Walk:
         for images in cycle(np.empty(shape, np.uint8) for _ in range(num_buffers)):
             with self._watches[_READ].running():
                 frames = reader.read(images)
-            is_over = frames is None or self._measured_s() >= measured_s
+            so_far_s = sum(watch.wall_s for watch in self._watches.values())
+            is_over = frames is None or so_far_s >= measured_s
             if frames is not None:
                 (poses,) = self._prediction.push(frames)
                 with self._watches[FILTER].running():
@@ -159,9 +160,6 @@ class _Walk:
                     sink.write(batch)
             self._num_written += len(batch)
             self._tell(self._num_written)
-
-    def _measured_s(self) -> float:
-        return sum(watch.wall_s for watch in self._watches.values())
 
 
 def batch_size(job: Job, image_shape: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""What a whole run costs, from the start of its process to the last output."""
+"""The cost of a whole run, from the start of its process to the last output."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.job.job import Job
 from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib
 from engine.runs.run import run
+from engine.watch.progress import SilentProgress
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def measure_whole_job(
     )
 
 
-class _Diary:
-    """Notes when a run was how far."""
+class _Diary(SilentProgress):
+    """The times at which a run was how far."""
 
     def __init__(self, tell: Callable[[int], None], started_s: float) -> None:
         self._tell, self._started_s = tell, started_s
@@ -101,12 +102,3 @@ class _Diary:
             if self.first.num_frames == 0:
                 self.first = self.last
             self._tell(done)
-
-    def end(self) -> None:
-        """Note nothing."""
-
-    def note(self, message: str) -> None:
-        """Pass over it."""
-
-    def warn(self, message: str) -> None:
-        """Pass over warnings: a benchmark's results are thrown away."""

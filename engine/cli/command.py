@@ -126,14 +126,14 @@ def _tell(outputs: Iterable[Path]) -> None:
 def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
     from engine.job.inputs import read_inputs
     from engine.job.job import Job
-    from engine.run_folder.output_names import OutputDirectory
+    from engine.runs.job_sinks import output_directory
 
     parameters = ({} if inputs is None else read_inputs(inputs)) | given
     if "output_dir" not in parameters:
         raise InputError("no output directory was given; say where with --output-dir DIR")
     job = Job(**{"movies": (), **parameters})
     if inputs is not None:
-        OutputDirectory(job.output_dir).check_apart([inputs])
+        output_directory(job.output_dir).check_apart([inputs])
     return job
 
 
@@ -195,7 +195,7 @@ def _bench(
     **given: Any,
 ) -> None:
     from engine.bench.measurement import measure
-    from engine.bench.table import as_text
+    from engine.bench.report import as_text
     from engine.job.job import Job
     from engine.machine.description import describe_machine
     from engine.run_folder.named_files import check_replaceable, write_marked

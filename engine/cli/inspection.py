@@ -20,6 +20,7 @@ from readers import (
     inspect_movie,
     open_movie,
 )
+from readers.formats import format_named
 from readers.orientation import AS_STORED
 
 _MOST_PIXELS = 2**29
@@ -50,7 +51,7 @@ def inspect(path: Path) -> dict[str, object]:
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     found = undisturbed(_look_through, movie)
     num_frames = _estimated_num_frames(movie) if found is None else int(found["num_frames"])
-    is_checked = movie.format == "isxb"  # against the metadata of each frame
+    is_checked = format_named(movie.format).is_checked
     description: dict[str, object] = {
         "movie": path_as_text(movie.path),
         "format": movie.format,
@@ -103,7 +104,7 @@ def _look_through(movie: MovieInfo) -> dict[str, Any] | None:
             damage: str | None = str(error).removeprefix(f"{printable(movie.path)}: ")
         else:
             damage = reader.damage
-    tells_dropped = movie.format in ("isxb", "avi")  # of others, 0 would be a claim
+    tells_dropped = format_named(movie.format).tells_dropped  # of others, 0 would be a claim
     return {
         "num_frames": int(counts.sum()),
         "num_dropped": int(counts[FrameStatus.DROPPED]) if tells_dropped else None,

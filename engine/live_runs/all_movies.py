@@ -19,9 +19,9 @@ from engine.machine.threads import undisturbed
 from engine.run_folder.identity import first_picture
 from engine.run_folder.journal import read_journal
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks
 from readers import MovieError, MovieInfo, inspect_movie
-from readers.growing.feed import EndedBy
+from readers.growing.growing_file import EndedBy
 from readers.live import LiveMovie, LiveSource
 from sinks import AnnotationParts
 
@@ -65,7 +65,7 @@ class Following:
         What to do.
     source
         Gives the movies.
-    model, fan_out, folder
+    model, sinks, folder
         As in `LiveMovieRun`.
     audience
         Is told of everything at once; open.
@@ -79,7 +79,7 @@ class Following:
     options: LiveOptions
     source: LiveSource
     model: PoseModel
-    fan_out: FanOut
+    sinks: JobSinks
     folder: UnfinishedRun
     audience: Audience
     record: RunRecord
@@ -99,7 +99,7 @@ class Following:
         parts = AnnotationParts(
             self.folder.path / "annotations",
             self.job.experiment_annotations_format,
-            body_parts=self.fan_out.export.body_parts,
+            body_parts=self.sinks.export.body_parts,
             has_hardware_counter=False,
         )
         with parts, closing(self.source.movies()) as sources:
@@ -155,7 +155,7 @@ class Following:
             number=number,
             movie=movie,
             model=self.model,
-            fan_out=self.fan_out,
+            sinks=self.sinks,
             folder=self.folder,
             publishers=self.audience.publishers,
             skips=self.options.skips,
@@ -168,7 +168,7 @@ class Following:
         self.audience.end_movie()
 
     def _warn_of_crop(self, movie: MovieInfo) -> None:
-        warning = alignment_warning(self.job, self.fan_out.export, movie)
+        warning = alignment_warning(self.job, self.sinks.export, movie)
         if warning is not None and warning not in self._told:
             self._told.add(warning)
             self.audience.warn(warning)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from engine.inference import ModelExport
 from engine.live_runs.options import LiveOptions
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks
 from engine.untrusted.quoting import printable
 from engine.watch.page import PreviewPage, find_token
 from engine.watch.status import Status
@@ -29,7 +29,7 @@ class Audience(ResourceHolder):
         The model, as it was exported.
     style
         How the page draws poses.
-    fan_out
+    sinks
         Knows where saved poses are counted from: published ones are, too.
     progress
         Shows the line.
@@ -50,13 +50,13 @@ class Audience(ResourceHolder):
         options: LiveOptions,
         export: ModelExport,
         style: OverlayStyle,
-        fan_out: FanOut,
+        sinks: JobSinks,
         progress: LiveProgress,
     ) -> None:
         self._progress = progress
         self._publishers = [make_publisher(spec, export.body_parts) for spec in options.publish]
         self.publishers: list[Sink] = [
-            fan_out.in_saved_coordinates(publisher) for publisher in self._publishers
+            sinks.in_saved_coordinates(publisher) for publisher in self._publishers
         ]
         self._status = Status(num_unsent=self._num_unsent)
         self._file = None if options.status is None else StatusFile(options.status, self.warn)

@@ -23,7 +23,7 @@ from engine.run_folder.journal import (
 )
 from engine.run_folder.replay import ReplayedPrediction, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks
 from readers.live import LiveMovie
 from sinks import AnnotationParts, PoseBatch, Sink
 
@@ -44,7 +44,7 @@ class LiveMovieRun:
         The movie, open, and its number within the run, from 0.
     model
         The model.
-    fan_out
+    sinks
         Makes the sinks.
     folder
         Where the run works.
@@ -68,7 +68,7 @@ class LiveMovieRun:
     number: int
     movie: LiveMovie
     model: PoseModel
-    fan_out: FanOut
+    sinks: JobSinks
     folder: UnfinishedRun
     publishers: Sequence[Sink]
     skips: bool
@@ -83,7 +83,7 @@ class LiveMovieRun:
         path = self.folder.live_journal(self.number)
         shape = self.movie.image_shape
         content = read_journal(path) or self._new_journal()
-        replay = plan_replay(path, content, self.fan_out.num_drawn_frames(self.number))
+        replay = plan_replay(path, content, self.sinks.num_drawn_frames(self.number))
         with ExitStack() as stack:
             journal = stack.enter_context(self._journal(content))
             frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
@@ -137,6 +137,6 @@ class LiveMovieRun:
 
     def _lanes(self, parts: AnnotationParts) -> list[Lane]:
         self.folder.check_held()
-        labelled_movie = self.fan_out.labelled_movie(self.number, self.movie, joins=False)
-        data = self.fan_out.in_saved_coordinates(parts.movie(self.movie.info))
+        labelled_movie = self.sinks.live_labelled_movie(self.number, self.movie)
+        data = self.sinks.in_saved_coordinates(parts.movie(self.movie.info))
         return [Lane("labelled movie", [labelled_movie]), Lane("data", [data])]

@@ -23,7 +23,7 @@ from engine.run_folder.live_journal import settle_movies
 from engine.run_folder.unfinished import RunRecord
 from engine.run_folder.workplace import Workplace
 from engine.runs.all_movies import Production, model_warnings
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.result import RunResult, run_result
 from engine.watch.status_line import LiveProgress
 from readers import InputError
@@ -93,12 +93,13 @@ class _LiveRun:
         self._export = read_export(job.model or MODEL_DIR)
         self._follow = _uncalibrated(follow_settings(job, self._export))
         style = overlay_style(job, self._export.body_parts)
-        self._place = Workplace(job)
+        self._place = Workplace(job, output_directory(job.output_dir))
         self._place.check([])
         self._place.outputs.check_apart(job.inputs, options.named_files)
         self._check_recordings()
-        self._fan_out = FanOut(job, self._export, style, self._place.folder.outputs)
-        self._audience = Audience(options, self._export, style, self._fan_out, progress)
+        folder = self._place.folder
+        self._sinks = JobSinks(job, self._export, style, folder.outputs, on_whole=folder.note_whole)
+        self._audience = Audience(options, self._export, style, self._sinks, progress)
 
     def run(self) -> RunResult:
         with self._audience, closing(self._load(self._export, self._job.runtime)) as model:
@@ -119,7 +120,7 @@ class _LiveRun:
             options=self._options,
             source=self._source,
             model=model,
-            fan_out=self._fan_out,
+            sinks=self._sinks,
             folder=self._place.folder,
             audience=self._audience,
             record=record,
@@ -139,7 +140,7 @@ class _LiveRun:
             job=replace(self._job, movies=[movie.path for movie in movies]),
             export=self._export,
             movies=movies,
-            fan_out=self._fan_out,
+            sinks=self._sinks,
             folder=folder,
             progress=self._progress,
             has_told=True,

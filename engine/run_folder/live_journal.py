@@ -25,6 +25,7 @@ from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, open_movie
 from readers.base import DecodedFrame
 from readers.errors import joined
+from readers.formats import format_named
 from sinks import PoseBatch, keep_segments, whole_file
 
 _LENGTH = 1024
@@ -70,7 +71,8 @@ def settle_movies(
         folder.check_held()
         settled = read_journal(settled_path)
         if settled is None or not settled.is_ended or num_unchanged < settled.num_frames:
-            keep_segments(folder.outputs.labelled_movie(number), num_unchanged)
+            for output in folder.outputs.kept(number):
+                keep_segments(output, num_unchanged)
         settled_path.replace(path)
 
 
@@ -80,7 +82,7 @@ def _times(movie: MovieInfo) -> Iterator[Iterator[DecodedFrame] | None]:
 
     An .isxb has its counters, an .avi which frames were dropped.
     """
-    if movie.format not in ("isxb", "avi") or not movie.times_are_known:
+    if not format_named(movie.format).tells_dropped or not movie.times_are_known:
         yield None
         return
     with open_movie(movie) as reader:

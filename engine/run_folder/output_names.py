@@ -1,4 +1,4 @@
-"""The output directory: the reference tool's names, and what may be written where."""
+"""The output directory, and the checks of what may be written there."""
 
 from __future__ import annotations
 
@@ -10,58 +10,60 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.job.job import ANNOTATION_FORMATS
 from engine.untrusted.quoting import printable
 from readers import InputError, MovieInfo
-from sinks import PreviewPaths, flush_folder
+from sinks import flush_folder
 
-_RESULT = re.compile(
-    r"dlc_pose_estimates\.\d+\.h5|dlc_annotations\.(parquet|csv)|dlc_labeled_movie\.\d+\.mp4"
-    r"|(hist|plot|plot-likelihood)\.\d+\.svg|trajectory\.\d+\.png|output_metadata\.json"
-)
 _NEVER_READ = ("", ".json", ".sock")
 """Suffixes of files that are part of no model and no series of movies."""
 _RECORDING = re.compile(r"recording\.\d+\.mkv")
+_METADATA = "output_metadata.json"
 UNFINISHED = "unfinished-run"
 """The folder where a run works, within the output directory."""
 
 
 @dataclass(frozen=True)
 class OutputDirectory:
-    """Names of a run's outputs; movies are counted from 0."""
+    """The directory of a run's outputs, known by their names.
+
+    Attributes
+    ----------
+    path
+        The directory, which need not exist.
+    names
+        Names of all outputs but the metadata; ``{movie}`` stands for a movie's number, from 0, and
+        ``{format}`` for that of the experiment annotations.
+    kept_names
+        Those of `names` that a resumed run does not make again where they are whole.
+    """
 
     path: Path
-
-    def pose_estimates(self, movie_number: int) -> Path:
-        """Poses of one movie."""
-        return self.path / f"dlc_pose_estimates.{movie_number}.h5"
-
-    def labelled_movie(self, movie_number: int) -> Path:
-        """One movie with its poses drawn on it."""
-        return self.path / f"dlc_labeled_movie.{movie_number}.mp4"
-
-    def annotations(self, kind: str) -> Path:
-        """Poses of all movies, in a file of `kind`."""
-        return self.path / f"dlc_annotations.{kind}"
-
-    def previews(self, movie_number: int) -> PreviewPaths:
-        """Four pictures of one movie's poses."""
-        return PreviewPaths(
-            histogram=self.path / f"hist.{movie_number}.svg",
-            likelihood=self.path / f"plot-likelihood.{movie_number}.svg",
-            coordinates=self.path / f"plot.{movie_number}.svg",
-            trajectory=self.path / f"trajectory.{movie_number}.png",
-        )
+    names: tuple[str, ...]
+    kept_names: tuple[str, ...] = ()
 
     @property
     def metadata(self) -> Path:
         """What the outputs are and how they were made."""
-        return self.path / "output_metadata.json"
+        return self.path / _METADATA
+
+    def is_result(self, name: str) -> bool:
+        """Tell whether a name is that of an output."""
+        return name == _METADATA or _is_one_of(name, self.names)
+
+    def is_kept(self, name: str) -> bool:
+        """Tell whether a name is one of `kept_names`."""
+        return _is_one_of(name, self.kept_names)
+
+    def kept(self, movie_number: int) -> list[Path]:
+        """Give the paths of those outputs of one movie that are kept."""
+        return [self.path / name.format(movie=movie_number) for name in self.kept_names]
 
     def results(self) -> list[Path]:
         """List the outputs of this or an earlier run that are there now, sorted."""
         if not self.path.is_dir():
             return []
-        return sorted(path for path in self.path.iterdir() if _RESULT.fullmatch(path.name))
+        return sorted(path for path in self.path.iterdir() if self.is_result(path.name))
 
     def check(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
         """Check, leaving nothing behind, that outputs can be written here.
@@ -137,7 +139,7 @@ class OutputDirectory:
             led_to = {_place(result) for result in self.results()}
         return (
             own / UNFINISHED in (place, *place.parents)
-            or any(name.parent == own and _RESULT.fullmatch(name.name) for name in names)
+            or any(name.parent == own and self.is_result(name.name) for name in names)
             or place in led_to
         )
 
@@ -176,6 +178,15 @@ class OutputDirectory:
         for path in self.results():
             if path not in written:
                 path.unlink()
+
+
+def _is_one_of(name: str, names: Iterable[str]) -> bool:
+    formats = "|".join(ANNOTATION_FORMATS)
+    patterns = (
+        re.escape(of).replace(r"\{movie\}", r"\d+").replace(r"\{format\}", f"({formats})")
+        for of in names
+    )
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def _place(path: Path) -> Path:

@@ -66,14 +66,14 @@ class UnfinishedRun:
 
     Parameters
     ----------
-    output_dir
+    outputs
         The output directory.
     """
 
-    def __init__(self, output_dir: Path) -> None:
-        self.path = output_dir / UNFINISHED
-        self.outputs = OutputDirectory(self.path)
-        self._output_dir = output_dir
+    def __init__(self, outputs: OutputDirectory) -> None:
+        self.path = outputs.path / UNFINISHED
+        self.outputs = replace(outputs, path=self.path)
+        self._output_dir = outputs.path
         self._record_path = self.path / "run.json"
         self._lock = FileLock(self.path / "lock", blocking=False)
         self._lock_status: os.stat_result | None = None
@@ -288,18 +288,21 @@ class UnfinishedRun:
         kept = {}
         with output_errors(self.path):
             if before.is_finished:
-                for path in OutputDirectory(self._output_dir).results():
+                for path in replace(self.outputs, path=self._output_dir).results():
                     staged = self.path / path.name
-                    if not staged.exists() and _is_kept(path, before.outputs):
+                    if not staged.exists() and self._is_kept(path, before):
                         path.replace(staged)
             for path in self.outputs.results():
-                if _is_kept(path, before.outputs):
+                if self._is_kept(path, before):
                     kept[path.name] = before.outputs[path.name]
                 else:
                     remove(path)
         record = replace(record, outputs=kept)
         self.write_record(record)
         return record
+
+    def _is_kept(self, path: Path, record: RunRecord) -> bool:
+        return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
 
     def _known_record(self) -> RunRecord:
         """Give what the run is, as this process last read or wrote it, whatever others do."""
@@ -334,8 +337,3 @@ def _is_as_noted(path: Path, noted: Mapping[str, object]) -> bool:
     if path.name not in noted or path.is_symlink() or not path.is_file():
         return False
     return _described(path) == noted[path.name]
-
-
-def _is_kept(path: Path, noted: Mapping[str, object]) -> bool:
-    """Tell a labelled movie, which no other .mp4 among outputs is, that is as it was noted."""
-    return path.suffix == ".mp4" and _is_as_noted(path, noted)

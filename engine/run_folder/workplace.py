@@ -36,10 +36,10 @@ class Workplace:
         If somebody works there, or an unfinished run is in the way.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, outputs: OutputDirectory) -> None:
         self._job = job
-        self.outputs = OutputDirectory(job.output_dir)
-        self.folder = UnfinishedRun(job.output_dir)
+        self.outputs = outputs
+        self.folder = UnfinishedRun(outputs)
         self.earlier = find_earlier_run(job, self.folder, self.outputs.metadata)
 
     def check(self, movies: Sequence[MovieInfo]) -> None:

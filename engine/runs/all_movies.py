@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 from engine.builtin import DEMO_MOVIE
@@ -16,12 +15,12 @@ from engine.job.job import Job
 from engine.run_folder.identity import MovieResult, describe_movie, describe_run
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks
 from engine.runs.one_movie import MovieRun
 from engine.untrusted.quoting import printable
 from engine.watch.progress import Progress
 from readers import MovieInfo
-from sinks import LabelledMovieDescription, ModelDescription, write_metadata
+from sinks import ModelDescription, write_metadata
 
 
 def model_warnings(job: Job, export: ModelExport, movies: Sequence[MovieInfo]) -> list[str]:
@@ -53,7 +52,7 @@ class Production:
         The model, as it was exported.
     movies
         In the order in which they are read.
-    fan_out
+    sinks
         Makes the sinks.
     folder
         Where the run works.
@@ -74,7 +73,7 @@ class Production:
     job: Job
     export: ModelExport
     movies: Sequence[MovieInfo]
-    fan_out: FanOut
+    sinks: JobSinks
     folder: UnfinishedRun
     progress: Progress
     most_frames: int | None = None
@@ -98,7 +97,7 @@ class Production:
             self.warnings.append(printable(message))
             if not self.has_told:
                 self.progress.warn(message)
-        with self.fan_out.annotations(self.movies[0]) as annotations:
+        with self.sinks.opened(self.movies[0]) as of_run:
             for number, movie in enumerate(self.movies):
                 movie_run = MovieRun(
                     job=self.job,
@@ -106,14 +105,14 @@ class Production:
                     movie=movie,
                     model=model,
                     depends_on_batch=self.export.depends_on_batch,
-                    fan_out=self.fan_out,
+                    sinks=self.sinks,
                     folder=self.folder,
                     progress=self.progress,
                     most_frames=self.most_frames,
                     follow=self.follow,
                 )
-                self.results.append(movie_run.run(annotations))
-                self.folder.note_whole(*_written(self.folder.outputs, number))
+                self.results.append(movie_run.run(of_run))
+                self.folder.note_whole(*self.sinks.files_of_movie(number, self.folder.outputs))
                 self._tell_of_following(self.results[-1])
                 self._warn_of_frames(self.results[-1])
         self.folder.check_held()
@@ -122,9 +121,7 @@ class Production:
 
     def written(self, names: OutputDirectory) -> list[Path]:
         """Give the paths of all outputs, the metadata last: they tell that all others are there."""
-        movies = (_written(names, number) for number in range(len(self.movies)))
-        annotations = names.annotations(self.job.experiment_annotations_format)
-        return [annotations, *chain.from_iterable(movies), names.metadata]
+        return self.sinks.files(len(self.movies), names)
 
     def warn(self, message: str) -> None:
         """Tell the user at once, and keep it for the metadata."""
@@ -185,7 +182,7 @@ class Production:
                 body_parts=export.body_parts,
                 snapshot=export.iterations,
             ),
-            labelled_movies=[self._describe_labelled_movie(result) for result in self.results],
+            outputs=self.sinks.descriptions(self.results),
             provenance={
                 **describe_run(self.job, export, runtime),
                 "movies": [describe_movie(result) for result in self.results],
@@ -197,21 +194,3 @@ class Production:
                 "duration_s": round((datetime.now(UTC) - started).total_seconds(), 3),
             },
         )
-
-    def _describe_labelled_movie(self, result: MovieResult) -> LabelledMovieDescription:
-        crop = self.job.crop_rect
-        return LabelledMovieDescription(
-            width=result.movie.width if crop is None else crop.width,
-            height=result.movie.height if crop is None else crop.height,
-            frame_rate=float(self.fan_out.labelled_frame_rate(result.movie)),
-            num_frames=result.num_frames,
-        )
-
-
-def _written(names: OutputDirectory, number: int) -> list[Path]:
-    """Give the paths of one movie's outputs."""
-    return [
-        names.pose_estimates(number),
-        names.labelled_movie(number),
-        *names.previews(number),
-    ]

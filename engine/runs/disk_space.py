@@ -1,4 +1,4 @@
-"""Whether the disk has room for what a run will write."""
+"""The check that the disk has room for what a run will write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUM_TIME_COLUMNS = 5
 
 
 def space_warning(job: Job, movies: Sequence[MovieInfo], num_body_parts: int) -> str | None:
-    """Give a warning if the disk may run full, None if there is room or nobody can tell."""
+    """Give a warning if the disk may run full, None if there is room or no way to tell."""
     needed = bytes_needed(job, movies, num_body_parts)
     nearest = next(path for path in (job.output_dir, *job.output_dir.parents) if path.exists())
     try:

@@ -1,9 +1,10 @@
-"""The sinks that a job asks for."""
+"""The outputs of a run, one row each, and the sinks that make them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 from engine.inference import ModelExport
 from engine.job.job import Job
 from engine.pipeline.coordinates import InMovieCoordinates
-from engine.run_folder.identity import crop_as_json
+from engine.run_folder.identity import MovieResult, crop_as_json
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.replay import MovieSource
-from readers import MovieInfo, MovieReader
+from readers import MovieInfo
 from sinks import (
     FASTEST_FRAME_RATE,
     SLOWEST_FRAME_RATE,
@@ -22,91 +23,121 @@ from sinks import (
     LabelledMovieSink,
     OverlayStyle,
     PoseEstimates,
+    PreviewPaths,
     PreviewSink,
+    RunOutput,
     Sink,
+    describe_labelled_movie,
     num_finished_frames,
 )
 
+RunOutputs = Mapping["Output", RunOutput]
+
 
 @dataclass(frozen=True)
-class FanOut:
-    """Makes the sinks of a run and of its movies, which are counted from 0."""
+class Output:
+    """One kind of output: a row of `OUTPUTS`, from which all else that is said of it derives.
+
+    Attributes
+    ----------
+    name
+        The output's name for people.
+    files
+        Names of its files. ``{movie}`` stands for the movie's number, from 0; without it the
+        output is of the whole run. ``{format}`` stands for that of the experiment annotations.
+    make
+        Makes the sink of one movie, which writes the files of these paths.
+    make_for_run
+        Makes the output of a whole run, of which the first movie is given; instead of `make`.
+    num_finished_frames
+        Tells how many frames of a file that is not whole a stopped run has left, from which a
+        sink goes on. Only an output that is drawn on pictures has it: its sink is given the poses
+        as they are on the pictures, and a file that is whole is not made again by resuming. The
+        others are made again of the poses alone.
+    describe
+        Tells what the metadata say of the output of one movie, besides what the model is; None
+        for an output that is not in the metadata.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    make: Callable[[JobSinks, Sequence[Path], MovieSource], Sink] | None = None
+    make_for_run: Callable[[JobSinks, Sequence[Path], MovieInfo], RunOutput] | None = None
+    num_finished_frames: Callable[[Path], int] | None = None
+    describe: Callable[[JobSinks, MovieResult], dict[str, object]] | None = lambda *_: {}
+
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether it is drawn on pictures."""
+        return self.num_finished_frames is not None
+
+
+def output_directory(path: Path) -> OutputDirectory:
+    """Give the directory where outputs of the names in `OUTPUTS` go."""
+    files = [name for output in OUTPUTS for name in output.files]
+    kept = [name for output in OUTPUTS if output.needs_pictures for name in output.files]
+    return OutputDirectory(path, tuple(files), tuple(kept))
+
+
+@dataclass(frozen=True)
+class JobSinks:
+    """The sinks of a job's run and of its movies, which are counted from 0.
+
+    Attributes
+    ----------
+    job, export, style
+        What to do, with which model, and how poses are drawn.
+    outputs
+        Where the files go while they are made.
+    on_whole
+        Given the path of a labelled movie that is whole, while its segments are still there.
+    """
 
     job: Job
     export: ModelExport
     style: OverlayStyle
     outputs: OutputDirectory
+    on_whole: Callable[[Path], None] = lambda _: None
 
-    def annotations(self, movie: MovieInfo) -> ExperimentAnnotations:
-        """Make the table for all movies of a run, of which `movie` is the first."""
-        return ExperimentAnnotations(
-            self.outputs.annotations(self.job.experiment_annotations_format),
-            body_parts=self.export.body_parts,
-            has_hardware_counter=movie.has_hardware_counter,
-        )
+    @contextmanager
+    def opened(self, first: MovieInfo) -> Iterator[RunOutputs]:
+        """Open the outputs of the whole run, of which `first` is the first movie."""
+        with ExitStack() as stack:
+            yield {
+                output: stack.enter_context(output.make_for_run(self, self._paths(output), first))
+                for output in OUTPUTS
+                if output.make_for_run is not None
+            }
 
-    def has_labelled_movie(self, number: int) -> bool:
-        """Tell whether a stopped run has made all of a labelled movie."""
-        return self.outputs.labelled_movie(number).exists()
+    def of_movie(self, number: int, movie: MovieSource, of_run: RunOutputs) -> dict[Output, Sink]:
+        """Make the sinks of one movie, those that need its pictures first, but for whole ones."""
+        sinks: dict[Output, Sink] = {}
+        for output in sorted(OUTPUTS, key=lambda output: not output.needs_pictures):
+            if output in of_run:
+                sinks[output] = of_run[output].movie(movie.info)
+            elif output.make is not None and self._num_drawn(output, number) < math.inf:
+                sinks[output] = output.make(self, self._paths(output, number), movie)
+        return {
+            output: sink if output.needs_pictures else self.in_saved_coordinates(sink)
+            for output, sink in sinks.items()
+        }
 
     def num_drawn_frames(self, number: int) -> float:
-        """Tell how many frames of a labelled movie a stopped run has made; infinity for all."""
-        if self.has_labelled_movie(number):
+        """Tell of how many frames of a movie no picture is needed again; infinity for all."""
+        drawn = [output for output in OUTPUTS if output.needs_pictures]
+        return min((self._num_drawn(output, number) for output in drawn), default=math.inf)
+
+    def _num_drawn(self, output: Output, number: int) -> float:
+        if output.num_finished_frames is None:
+            return 0
+        paths = self._paths(output, number)
+        if all(path.exists() for path in paths):
             return math.inf
-        return num_finished_frames(self.outputs.labelled_movie(number))
+        return min(map(output.num_finished_frames, paths))
 
-    def labelled_movie(
-        self,
-        number: int,
-        reader: MovieSource,
-        *,
-        joins: bool = True,
-        on_whole: Callable[[Path], None] = lambda _: None,
-    ) -> Sink:
-        """Make the sink that draws and encodes, and joins what it has encoded."""
-        height, width, _ = reader.image_shape
-        return LabelledMovieSink(
-            self.outputs.labelled_movie(number),
-            width=width,
-            height=height,
-            frame_rate=self.labelled_frame_rate(reader.info),
-            body_parts=self.export.body_parts,
-            style=self.style,
-            joins=joins,
-            on_whole=on_whole,
-        )
-
-    def labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
-        """Tell the frame rate of a labelled movie."""
-        if self.job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
-            return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
-        return Fraction(str(self.job.output_frame_rate))  # 29.97, not its nearest binary number
-
-    def data(
-        self, number: int, reader: MovieReader, annotations: ExperimentAnnotations
-    ) -> list[Sink]:
-        """Make the sinks that need no pictures: pose estimates, annotations, previews."""
-        crop = self.job.crop_rect
-        in_movie = crop is not None and self.job.coordinates == "movie"
-        height, width, _ = reader.image_shape
-        sinks: list[Sink] = [
-            PoseEstimates(
-                self.outputs.pose_estimates(number),
-                scorer=self.export.scorer,
-                body_parts=self.export.body_parts,
-                notes={"coordinates": self.job.coordinates, "crop_rect": crop_as_json(crop)},
-            ),
-            annotations.movie(reader.info),
-            PreviewSink(
-                self.outputs.previews(number),
-                body_parts=self.export.body_parts,
-                p_cutoff=self.job.p_cutoff,
-                color_map=self.job.color_map,
-                frame_width=reader.info.width if in_movie else width,
-                frame_height=reader.info.height if in_movie else height,
-            ),
-        ]
-        return [self.in_saved_coordinates(sink) for sink in sinks]
+    def live_labelled_movie(self, number: int, movie: MovieSource) -> Sink:
+        """Make the sink that leaves a labelled movie in its segments, to be joined later."""
+        return _labelled_movie(self, self._paths(_LABELLED_MOVIE, number), movie, joins=False)
 
     def in_saved_coordinates(self, sink: Sink) -> Sink:
         """Let a sink have poses from where the job counts those that are saved."""
@@ -114,3 +145,126 @@ class FanOut:
         if crop is None or self.job.coordinates != "movie":
             return sink
         return InMovieCoordinates(sink, crop)
+
+    def files(self, num_movies: int, within: OutputDirectory) -> list[Path]:
+        """Give the paths of all outputs, the metadata last: they tell that all others are there."""
+        of_run = [output for output in OUTPUTS if output.make_for_run is not None]
+        paths = [path for output in of_run for path in self._paths(output, within=within)]
+        for number in range(num_movies):
+            paths += self.files_of_movie(number, within)
+        return [*paths, within.metadata]
+
+    def files_of_movie(self, number: int, within: OutputDirectory) -> list[Path]:
+        """Give the paths of one movie's outputs."""
+        of_movie = [output for output in OUTPUTS if output.make is not None]
+        return [path for output in of_movie for path in self._paths(output, number, within)]
+
+    def descriptions(self, results: Sequence[MovieResult]) -> dict[str, dict[str, object]]:
+        """Tell, by the names of outputs in the metadata, what these say of each."""
+        found: dict[str, dict[str, object]] = {}
+        for output in OUTPUTS:
+            for number, result in enumerate(results):
+                if output.describe is not None:
+                    path = self._paths(output, number)[0]
+                    found[path.stem] = output.describe(self, result)
+        return found
+
+    def _paths(
+        self, output: Output, number: int = 0, within: OutputDirectory | None = None
+    ) -> list[Path]:
+        kind = self.job.experiment_annotations_format
+        folder = (within or self.outputs).path
+        return [folder / name.format(movie=number, format=kind) for name in output.files]
+
+
+def _pose_estimates(sinks: JobSinks, paths: Sequence[Path], _movie: MovieSource) -> Sink:
+    crop = crop_as_json(sinks.job.crop_rect)
+    return PoseEstimates(
+        paths[0],
+        scorer=sinks.export.scorer,
+        body_parts=sinks.export.body_parts,
+        notes={"coordinates": sinks.job.coordinates, "crop_rect": crop},
+    )
+
+
+def _annotations(sinks: JobSinks, paths: Sequence[Path], first: MovieInfo) -> RunOutput:
+    return ExperimentAnnotations(
+        paths[0],
+        body_parts=sinks.export.body_parts,
+        has_hardware_counter=first.has_hardware_counter,
+    )
+
+
+def _labelled_movie(
+    sinks: JobSinks, paths: Sequence[Path], movie: MovieSource, *, joins: bool = True
+) -> Sink:
+    height, width, _ = movie.image_shape
+    return LabelledMovieSink(
+        paths[0],
+        width=width,
+        height=height,
+        frame_rate=_labelled_frame_rate(sinks.job, movie.info),
+        body_parts=sinks.export.body_parts,
+        style=sinks.style,
+        joins=joins,
+        on_whole=sinks.on_whole,
+    )
+
+
+def _labelled_frame_rate(job: Job, movie: MovieInfo) -> Fraction:
+    if job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
+        return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
+    return Fraction(str(job.output_frame_rate))  # 29.97, not its nearest binary number
+
+
+def _describe_labelled_movie(sinks: JobSinks, result: MovieResult) -> dict[str, object]:
+    pictures = sinks.job.crop_rect or result.movie
+    return describe_labelled_movie(
+        width=pictures.width,
+        height=pictures.height,
+        frame_rate=float(_labelled_frame_rate(sinks.job, result.movie)),
+        num_frames=result.num_frames,
+    )
+
+
+def _previews(sinks: JobSinks, paths: Sequence[Path], movie: MovieSource) -> Sink:
+    height, width, _ = movie.image_shape
+    if sinks.job.crop_rect is not None and sinks.job.coordinates == "movie":
+        height, width = movie.info.height, movie.info.width
+    return PreviewSink(
+        PreviewPaths(*paths),
+        body_parts=sinks.export.body_parts,
+        p_cutoff=sinks.job.p_cutoff,
+        color_map=sinks.job.color_map,
+        frame_width=width,
+        frame_height=height,
+    )
+
+
+_LABELLED_MOVIE = Output(
+    "labelled movie",
+    ("dlc_labeled_movie.{movie}.mp4",),
+    make=_labelled_movie,
+    num_finished_frames=num_finished_frames,
+    describe=_describe_labelled_movie,
+)
+OUTPUTS: tuple[Output, ...] = (
+    Output("pose estimates", ("dlc_pose_estimates.{movie}.h5",), make=_pose_estimates),
+    Output("annotations", ("dlc_annotations.{format}",), make_for_run=_annotations),
+    _LABELLED_MOVIE,
+    Output(
+        "previews",
+        (  # in the order of `PreviewPaths`
+            "hist.{movie}.svg",
+            "plot-likelihood.{movie}.svg",
+            "plot.{movie}.svg",
+            "trajectory.{movie}.png",
+        ),
+        make=_previews,
+        describe=None,
+    ),
+)
+"""All outputs but the metadata, which are written last, in the order in which these tell of them.
+
+The names are the reference tool's.
+"""

@@ -32,10 +32,10 @@ from engine.run_folder.journal import (
 from engine.run_folder.live_poses import LivePoses
 from engine.run_folder.replay import ReplayedPrediction, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks, RunOutputs
 from engine.watch.progress import MovieProgress, Progress
 from readers import MovieInfo, MovieReader, open_movie
-from sinks import ExperimentAnnotations, FrameCounts
+from sinks import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MovieRun:
         The model.
     depends_on_batch
         Whether the model's predictions depend on which frames share a batch.
-    fan_out
+    sinks
         Makes the sinks.
     folder
         Where the run works.
@@ -69,18 +69,18 @@ class MovieRun:
     movie: MovieInfo
     model: PoseModel
     depends_on_batch: bool
-    fan_out: FanOut
+    sinks: JobSinks
     folder: UnfinishedRun
     progress: Progress
     most_frames: int | None
     follow: FollowSettings | None
 
-    def run(self, annotations: ExperimentAnnotations) -> MovieResult:
-        """Take the movie through, with `annotations` open for it."""
+    def run(self, of_run: RunOutputs) -> MovieResult:
+        """Take the movie through, with the outputs of the whole run open."""
         reader = open_movie(self.movie, self.job.crop_rect, self.most_frames)
         path = self.folder.journal(self.number)
         content = read_journal(path) or self._new_journal(reader)
-        replay = plan_replay(path, content, self.fan_out.num_drawn_frames(self.number))
+        replay = plan_replay(path, content, self.sinks.num_drawn_frames(self.number))
         counts = FrameCounts()
         with ExitStack() as stack:
             if replay.needs_movie:
@@ -100,7 +100,7 @@ class MovieRun:
                 reader=ReplayedReader(replay, frames, reader),
                 predict=ReplayedPrediction(prediction, poses, content.num_frames),
                 stages=[journal, tally, median],
-                lanes=self._lanes(reader, counts, annotations),
+                lanes=self._lanes(reader, counts, of_run),
                 batch_size=content.batch_size,
                 num_held_batches=prediction.num_held_batches(content.batch_size, reader.image_shape)
                 + median.num_held_batches(content.batch_size),
@@ -157,14 +157,10 @@ class MovieRun:
             damage=lambda: reader.damage,
         )
 
-    def _lanes(
-        self, reader: MovieReader, counts: FrameCounts, annotations: ExperimentAnnotations
-    ) -> list[Lane]:
+    def _lanes(self, reader: MovieReader, counts: FrameCounts, of_run: RunOutputs) -> list[Lane]:
         self.folder.check_held()
-        data = Lane("data", [counts, *self.fan_out.data(self.number, reader, annotations)])
-        if self.fan_out.has_labelled_movie(self.number):
-            return [data]
-        labelled_movie = self.fan_out.labelled_movie(
-            self.number, reader, on_whole=self.folder.note_whole
-        )
-        return [Lane("labelled movie", [labelled_movie]), data]
+        sinks = self.sinks.of_movie(self.number, reader, of_run)
+        drawn = [sink for output, sink in sinks.items() if output.needs_pictures]
+        data = [sink for output, sink in sinks.items() if not output.needs_pictures]
+        lanes = [Lane("labelled movie", drawn), Lane("data", [counts, *data])]
+        return [lane for lane in lanes if lane.sinks]

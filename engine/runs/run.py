@@ -19,7 +19,7 @@ from engine.run_folder.live_journal import settle_movies
 from engine.run_folder.workplace import Workplace
 from engine.runs.all_movies import Production
 from engine.runs.disk_space import space_warning
-from engine.runs.job_sinks import FanOut
+from engine.runs.job_sinks import JobSinks, output_directory
 from engine.runs.result import RunResult, run_result
 from engine.watch.progress import Progress, SilentProgress
 from readers import inspect_movies
@@ -83,13 +83,14 @@ class _Run:
         self._export = read_export(job.model or MODEL_DIR)
         follow = follow_settings(job, self._export)
         style = overlay_style(job, self._export.body_parts)
-        self._place = Workplace(job)
+        self._place = Workplace(job, output_directory(job.output_dir))
+        folder = self._place.folder
         self._production = Production(
             job=job,
             export=self._export,
             movies=self._movies,
-            fan_out=FanOut(job, self._export, style, self._place.folder.outputs),
-            folder=self._place.folder,
+            sinks=JobSinks(job, self._export, style, folder.outputs, on_whole=folder.note_whole),
+            folder=folder,
             progress=progress,
             most_frames=most_frames,
             follow=follow,

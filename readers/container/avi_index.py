@@ -1,4 +1,4 @@
-"""Which frame of an .avi a packet is."""
+"""The index of an .avi: it tells which frame a packet is."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _least_distance(stream: VideoStream) -> int | None:
 
 
 class AviIndex:
-    """The index of an .avi: where each frame lies.
+    """Where each frame of an .avi lies.
 
     FFmpeg counts the chunks that it comes across, and so miscounts behind a damaged one. Where a
     packet lies tells its number beyond doubt.

@@ -22,6 +22,8 @@ class Box:
     start: int
     content: int
     end: int
+    ends_with_file: bool = False
+    """Whether it says that it goes on to the end of what it is in."""
 
 
 def reader_of(file: IO[bytes]) -> ReadAt:
@@ -41,12 +43,12 @@ def boxes(read_at: ReadAt, start: int, end: int) -> Iterator[Box]:
         if len(head) < 8:
             return
         size, name = struct.unpack(">I4s", head[:8])
-        content = start + 8
+        content, is_last = start + 8, size == 0
         if size == 1 and len(head) == 16:
             size, content = int.from_bytes(head[8:], "big"), start + 16
-        elif size == 0:  # to the end of what it is in
+        elif is_last:
             size = end - start
         if size < content - start:
             return
-        yield Box(name, start, content, start + size)
+        yield Box(name, start, content, start + size, is_last)
         start += size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+
+from readers.container.boxes import ReadAt
 
 _HEAD_BYTES = 4096
 _MOST_RECORDINGS = 10_000
@@ -30,13 +31,9 @@ def number(value: int) -> bytes:
 
 
 def read_size(data: bytes, place: int) -> tuple[int | None, int] | None:
-    """Read the size of an element's content.
+    """Read the size of an element's content, None where it is unknown, and where that begins.
 
-    Returns
-    -------
-    tuple of int or None and int, or None
-        The size, None where it is unknown, and where the content begins. None where there is no
-        size at `place`.
+    None where there is no size at `place`.
     """
     first = data[place] if place < len(data) else 0
     length = 9 - first.bit_length()
@@ -48,13 +45,7 @@ def read_size(data: bytes, place: int) -> tuple[int | None, int] | None:
 
 
 def segment_place(head: bytes) -> int | None:
-    """Tell where the size of a Matroska file's segment stands; None where there is no segment.
-
-    Parameters
-    ----------
-    head
-        The beginning of the file; 4096 bytes are more than enough.
-    """
+    """Tell where the size of a Matroska file's segment stands; None where there is no segment."""
     if not head.startswith(EBML_HEADER):
         return None
     header = read_size(head, len(EBML_HEADER))
@@ -64,7 +55,7 @@ def segment_place(head: bytes) -> int | None:
     return start + len(SEGMENT) if head.startswith(SEGMENT, start) else None
 
 
-def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
+def recordings(read_at: ReadAt, file_size: int) -> Iterator[tuple[int, int]]:
     """Yield where each recording of a Matroska file begins, and where it says that it ends.
 
     There is more than one where files were joined, at most 10,000 are found. The end is 0 where it
@@ -74,8 +65,7 @@ def recordings(file: IO[bytes], file_size: int) -> Iterator[tuple[int, int]]:
     for _ in range(_MOST_RECORDINGS):
         if start >= file_size:
             return
-        file.seek(start)
-        head = file.read(_HEAD_BYTES)
+        head = read_at(start, _HEAD_BYTES)
         place = segment_place(head)
         field = None if place is None else read_size(head, place)
         if field is None:

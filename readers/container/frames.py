@@ -1,28 +1,30 @@
-"""The frames of a movie of any camera, one row for each that the container counts."""
+"""The frames of a movie of any camera, one for each that the container counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import av.error
 from av.video.stream import VideoStream
 
+from readers.base import DecodedFrame
 from readers.container.avi_index import AviIndex
-from readers.container.packet_decoder import PacketDecoder, contiguous
-from readers.container.packet_rows import Row
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.parts import empty_chunks_behind
 from readers.container.stretches import Stretches
 from readers.errors import joined
-from readers.ffmpeg import Demuxer, WatchedFile
+from readers.ffmpeg import Demuxer
+from readers.frame_times import FrameClock, period_in_stream
 from readers.frames import FrameStatus
 
-Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
-"""A picture, None where there is none, its time in the stream's time base, and its status."""
+_Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
+"""A row with its status."""
 
 
 class ContainerFrames:
-    """Decodes a movie from its first frame to its last.
+    """A movie's frames, decoded from the first to the last.
 
     A frame is undecodable where no picture came of its packet, or where the decoder itself flags
     the picture as damaged: it fills what it cannot read with what was there before.
@@ -31,37 +33,32 @@ class ContainerFrames:
     ----------
     source
         The opened movie.
-    frame_period
-        Nominal time from one frame to the next in units of the stream's time base.
+    frame_period_s
+        Nominal time from one frame to the next.
     is_cut_off
         Whether the file ends before it should. Pictures may then be missing between the last
         ones, since they are stored in another order than they are shown in; frames behind such a
-        gap are left out, because nobody knows their number.
-
-    Attributes
-    ----------
-    damage
-        What is wrong with the file as a whole, as far as is known by now: why nothing can be read
-        from some frame on, or that its times step back.
+        gap are left out, because their number is unknown.
     """
 
     def __init__(
-        self, source: Demuxer[WatchedFile], frame_period: int, *, is_cut_off: bool = False
+        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
     ) -> None:
         self._source = source
-        self._frame_period = frame_period
+        self._clock = FrameClock(frame_period_s, source.stream.time_base)
+        self._frame_period = period_in_stream(source.stream, frame_period_s)
         self._is_cut_off = is_cut_off
         is_avi = source.container.format.name == "avi"
         self._avi_index = AviIndex(source.stream) if is_avi else None
-        self._decoder = PacketDecoder(source.stream, frame_period, is_avi=is_avi)
+        self._decoder = PacketDecoder(source.stream, self._frame_period, is_avi=is_avi)
         self._last_packet: av.Packet[VideoStream] | None = None
         self._num_frames = 0
-        self._stretches = Stretches(frame_period)
+        self._stretches = Stretches(self._frame_period)
         self._end: str | None = None
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with the file as a whole."""
+        """Why nothing can be read from some frame on, or that times step back; None for neither."""
         return joined(self._stretches.damage, self._end)
 
     @property
@@ -69,12 +66,13 @@ class ContainerFrames:
         """Whether pictures came in two packets so far."""
         return self._decoder.has_second_fields
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[DecodedFrame]:
         """Yield every frame, in the order of presentation."""
         index = self._avi_index
-        for frame in map(frame_of, self._rows()) if index is None else self._with_dropped(index):
+        frames = map(frame_of, self._rows()) if index is None else self._with_dropped(index)
+        for picture, time, status in frames:
             self._num_frames += 1
-            yield frame
+            yield DecodedFrame(picture, self._clock.time_s(time), status=status)
 
     def _rows(self) -> Iterator[Row]:
         decoder = self._decoder
@@ -101,7 +99,7 @@ class ContainerFrames:
         except av.error.FFmpegError as error:
             self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
 
-    def _with_dropped(self, index: AviIndex) -> Iterator[Frame]:
+    def _with_dropped(self, index: AviIndex) -> Iterator[_Frame]:
         """Add the frames that an .avi counts without giving a packet.
 
         Most are chunks of no bytes: frames that the recorder dropped.
@@ -117,26 +115,22 @@ class ContainerFrames:
                 expected = time
             expected += self._frame_period
             yield frame_of((picture, time))
-        num_missing = self._num_empty_chunks_behind() // self._frame_period
-        yield from self._without_packet(
-            index, expected, index.num_behind(self._source.file.size) + num_missing
-        )
-
-    def _num_empty_chunks_behind(self) -> int:
+        num_missing = index.num_behind(self._source.file.size)
         packet = self._last_packet
-        if packet is None or packet.pos is None:
-            return 0
-        end = packet.pos + packet.size + packet.size % 2
-        return empty_chunks_behind(self._source.file, end, self._source.stream.index)
+        if packet is not None and packet.pos is not None:
+            end = packet.pos + packet.size + packet.size % 2
+            num_empty = empty_chunks_behind(self._source.file.peek, end, self._source.stream.index)
+            num_missing += num_empty // self._frame_period
+        yield from self._without_packet(index, expected, num_missing)
 
-    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[Frame]:
+    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[_Frame]:
         for number in range(count):
             time = first_time + number * self._frame_period
             is_lost = index.take_lost(time + self._decoder.lag)
             yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
 
 
-def frame_of(row: Row) -> Frame:
+def frame_of(row: Row) -> _Frame:
     """Tell the status of a row: a picture that the decoder flags as damaged is none."""
     picture, time = row
     if picture is None or picture.is_corrupt:

@@ -1,4 +1,4 @@
-"""Whether the tables of a .mp4 or .mov claim more samples than its file can hold.
+"""A check that the tables of a .mp4 or .mov claim no more samples than its file can hold.
 
 FFmpeg makes some 30 bytes of index for every sample that is claimed, before it looks for one, and
 as many for each time that a list of edits shows it. A few bytes can claim any number: samples of
@@ -35,13 +35,7 @@ _PARENTS = frozenset(
 
 
 def check_tables(path: Path) -> None:
-    """Check that a .mp4 or .mov claims no more samples than it can hold; pass other kinds.
-
-    Raises
-    ------
-    MovieError
-        If it claims more.
-    """
+    """Raise `MovieError` if a .mp4 or .mov claims more samples than it can hold."""
     with open_regular_file(path) as file:
         if container_format(read_head(file)) not in ("mov", None):  # FFmpeg may find one out
             return

@@ -1,16 +1,29 @@
-"""Decodes the packets of a movie, one row for each picture that they show."""
+"""The decoder of a movie's packets: one row for each picture that they show.
+
+Rows pair what goes into FFmpeg's decoder with what comes out of it.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from bisect import insort
+from collections import deque
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 
 import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers.container.packet_rows import PacketRows, Row, RowsByTime, RowsInOrder, Silence
 from readers.container.second_fields import SecondFields
 
+Row = tuple[av.VideoFrame | None, int | None]
+"""A picture, None where none was made, and its presentation time in the stream's time base."""
+
+_MOST_INSIDE = 64
+"""Packets that a decoder may hold back: H.264 puts 16 pictures into order."""
+_LARGEST_REORDERING = 17
+"""Packets by which a picture may leave the decoder later than one that went in after it."""
 _WITH_HIDDEN_PICTURES = ("vp8", "vp9")
 """Codecs that have packets of pictures which others are made from, and which are not shown."""
 _LARGEST_NOT_CODED_BYTES = 19
@@ -19,7 +32,7 @@ _MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 
 
 class PacketDecoder:
-    """Puts packets into a stream's decoder and gives rows in the order of presentation.
+    """A stream's decoder, which takes packets and gives rows in the order of presentation.
 
     A packet that shows no picture by its nature has no row: the second field of a picture, a hidden
     picture of VP8 and VP9, and, at the beginning of a stretch, a picture that comes behind the
@@ -52,7 +65,7 @@ class PacketDecoder:
         self._marks_too_early = stream.container.format.name == "mpegts"
         self._is_marked = False
         self._suspect: av.Packet[VideoStream] | None = None
-        self._rows: PacketRows | None = None
+        self._rows: _Rows | None = None
         self._number = 0
         self._num_rows = 0
         self._key_time: int | None = None
@@ -81,7 +94,7 @@ class PacketDecoder:
     @property
     def lag(self) -> int:
         """How much later than its row a packet of an .avi stands, in units of time."""
-        return self._rows.lag * self._frame_period if isinstance(self._rows, RowsInOrder) else 0
+        return self._rows.lag * self._frame_period if isinstance(self._rows, _RowsInOrder) else 0
 
     def begin_anew(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Yield the rows that are left before a packet with which another recording begins.
@@ -115,12 +128,12 @@ class PacketDecoder:
             rows.fail(number)
             return
         if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
-            rows.say(number, Silence.BY_DESIGN)
+            rows.say(number, _Silence.BY_DESIGN)
         elif not pictures and self._is_not_coded(packet):
-            rows.say(number, Silence.REPEATED)
+            rows.say(number, _Silence.REPEATED)
         yield from self._taken(rows, pictures)
 
-    def _expect(self, rows: PacketRows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+    def _expect(self, rows: _Rows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Give a packet its number, and add it to the rows if it is to have one."""
         self._number += 1
         time = packet.pts
@@ -131,14 +144,14 @@ class PacketDecoder:
             if self._is_avi and time is not None:
                 self.rowless_times.add(time)
             return
-        if self._is_avi and isinstance(rows, RowsInOrder) and self._is_placeholder(rows, packet):
+        if self._is_avi and isinstance(rows, _RowsInOrder) and self._is_placeholder(rows, packet):
             return
         self._num_rows += 1
         yield from rows.put(self._number, time, packet.dts)
         if self._key_time is None and packet.is_keyframe:
             self._key_time = time
         elif time is not None and self._key_time is not None and time < self._key_time:
-            rows.say(self._number, Silence.BY_DESIGN)
+            rows.say(self._number, _Silence.BY_DESIGN)
 
     def _is_not_coded(self, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether a packet of which no picture comes says that nothing has changed."""
@@ -146,7 +159,7 @@ class PacketDecoder:
             return False
         return packet.size == 1 or bytes(packet).startswith(_MPEG4_PICTURE)
 
-    def _is_placeholder(self, rows: RowsInOrder, packet: av.Packet[VideoStream]) -> bool:
+    def _is_placeholder(self, rows: _RowsInOrder, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether an encoder of MPEG-4 had nothing to give yet when it gave this packet.
 
         One that looks ahead puts packets of one byte, or empty ones, behind the first picture, and
@@ -165,11 +178,11 @@ class PacketDecoder:
         self._last_time = packet.pts
         return is_placeholder
 
-    def _taken(self, rows: PacketRows, pictures: Iterable[av.VideoFrame]) -> Iterator[Row]:
+    def _taken(self, rows: _Rows, pictures: Iterable[av.VideoFrame]) -> Iterator[Row]:
         for picture in pictures:
             yield from rows.take(picture.pts or 0, picture)
 
-    def _rows_from(self, first: av.Packet[VideoStream]) -> PacketRows:
+    def _rows_from(self, first: av.Packet[VideoStream]) -> _Rows:
         """Tell whether packets have the times of their own pictures.
 
         An .avi counts packets in the order of decoding; a .mp4 without composition offsets says
@@ -178,9 +191,9 @@ class PacketDecoder:
         if self._rows is None:
             if first.pts is None or (self._stream.has_b_frames and first.pts == first.dts):
                 lag = self._context.reorder_depth if self._is_avi else 0
-                self._rows = RowsInOrder(lag, self._frame_period)
+                self._rows = _RowsInOrder(lag, self._frame_period)
             else:
-                self._rows = RowsByTime()
+                self._rows = _RowsByTime()
         return self._rows
 
     def _decoded(self, packet: av.Packet[VideoStream] | None) -> list[av.VideoFrame] | None:
@@ -203,3 +216,196 @@ def contiguous(rows: Iterator[Row], last_time: int | None, frame_period: int) ->
             return
         last_time = time
         yield row
+
+
+class _Silence(Enum):
+    """What it means that no picture comes of a packet."""
+
+    LOST = auto()
+    """The picture is lost: its row has none."""
+    BY_DESIGN = auto()
+    """The packet shows none: there is no row."""
+    REPEATED = auto()
+    """The packet says that nothing has changed: its row has the picture before."""
+
+
+class _Rows(ABC):
+    """One row for each packet that shows a picture, in the order of presentation.
+
+    Packets have numbers in the order of decoding, which the decoder hands on with the pictures.
+    A packet of which no picture comes is a row without one, whether the decoder reports an error,
+    drops the packet silently, or finds nothing to begin with after a damaged key frame. `say` tells
+    the exceptions.
+    """
+
+    def __init__(self) -> None:
+        self._silences: dict[int, _Silence] = {}
+        self._last_picture: av.VideoFrame | None = None
+
+    @abstractmethod
+    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+        """Add a packet before it is decoded; yield rows for which it is too late."""
+
+    @abstractmethod
+    def fail(self, number: int) -> None:
+        """Note that a packet could not be decoded."""
+
+    @abstractmethod
+    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
+        """Yield the rows that are known now that the picture of a packet has come out."""
+
+    @abstractmethod
+    def rest(self) -> Iterator[Row]:
+        """Yield the rows of what never came out."""
+
+    def say(self, number: int, silence: _Silence) -> None:
+        """Say what it means if no picture comes of a packet that can be decoded."""
+        self._silences[number] = silence
+
+    def _row(self, number: int, picture: av.VideoFrame | None, time: int | None) -> list[Row]:
+        """Give the row of a packet, if it has one."""
+        silence = self._silences.pop(number, _Silence.LOST)
+        if picture is not None:
+            self._last_picture = picture
+            return [(picture, time)]
+        if silence is _Silence.BY_DESIGN:
+            return []
+        return [(self._last_picture if silence is _Silence.REPEATED else None, time)]
+
+
+class _RowsByTime(_Rows):
+    """Rows of packets that each tell the time of their own picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[tuple[int, int]] = []  # places and numbers of packets without a row, sorted
+        self._times: dict[int, int | None] = {}  # of the same packets, by number
+        self._pictures: dict[int, av.VideoFrame] = {}  # those that have come out
+        self._latest = 0
+        self._all_put_before = 0
+
+    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+        place = self._latest if time is None else time  # behind all that came before
+        self._latest = max(self._latest, place)
+        self._times[number] = time
+        insort(self._due, (place, number))
+        # Nothing is shown before it is decoded: what is still to come is shown later than this.
+        self._all_put_before = place if decoding_time is None else decoding_time
+        while len(self._due) > _MOST_INSIDE:
+            yield from self._give(self._due[0])
+
+    def fail(self, number: int) -> None:
+        self._silences.pop(number, None)
+
+    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
+        if number not in self._times or number in self._pictures:
+            return  # a second picture of one packet, or one that was given up
+        self._pictures[number] = picture
+        # A decoder that is misled by damage may give a picture too early.
+        while (ready := self._ready()) is not None and ready[0] <= self._all_put_before:
+            yield from self._give(ready)
+
+    def rest(self) -> Iterator[Row]:
+        while self._due:
+            yield from self._give(self._ready() or self._due[0])
+
+    def _ready(self) -> tuple[int, int] | None:
+        """Give the place and number of the earliest packet whose picture has come out."""
+        if self._pictures:
+            for due in self._due:
+                if due[1] in self._pictures:
+                    return due
+        return None
+
+    def _give(self, due: tuple[int, int]) -> Iterator[Row]:
+        """Yield the row of a packet, and before it those of earlier ones, which are lost."""
+        while self._due[0][0] < due[0]:
+            _, lost = self._due.pop(0)
+            yield from self._row(lost, None, self._times.pop(lost))
+        self._due.remove(due)
+        _, number = due
+        yield from self._row(number, self._pictures.pop(number, None), self._times.pop(number))
+
+
+class _RowsInOrder(_Rows):
+    """Rows of packets whose times are in the order of rows, whichever picture comes.
+
+    Such are those of an .avi, and of a .mp4 without composition offsets, whose pictures are stored
+    in another order than they are shown in. A packet that gave an error stands where the error
+    came, and one that was lost silently at most 17 rows later than it should.
+
+    Parameters
+    ----------
+    lag
+        Packets by which the encoder looked ahead: a row has the time of the packet as far behind,
+        counted so that the first row has the time of the first packet. The last rows, for which
+        there is no such packet, follow each other by one period.
+    period
+        Time from one frame to the next.
+    """
+
+    def __init__(self, lag: int = 0, period: int = 1) -> None:
+        super().__init__()
+        self.lag = lag
+        self._period = period
+        self._times: deque[int | None] = deque()  # in the order of rows, those to come
+        self._inside: list[int] = []  # numbers of packets without a row
+        self._num_errors = 0
+        self._advance: int | None = None
+        self._last: int | None = None
+
+    def put(
+        self,
+        number: int,
+        time: int | None,
+        decoding_time: int | None,  # noqa: ARG002 - tells nothing here
+    ) -> Iterator[Row]:
+        self.put_time(time)
+        self._inside.append(number)
+        if len(self._inside) > _MOST_INSIDE:
+            yield from self._row(self._inside.pop(0), None, self._next_time())
+
+    def put_time(self, time: int | None) -> None:
+        """Add a time for a row, without a packet."""
+        self._times.append(time)
+
+    def fail(self, number: int) -> None:
+        if number in self._inside:
+            self._inside.remove(number)
+            self._num_errors += 1
+
+    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
+        yield from self._errors()
+        if number not in self._inside:
+            return  # a second picture of one packet, or one that was given up
+        for _ in range(self._inside.index(number) - _LARGEST_REORDERING):
+            yield from self._row(self._inside.pop(0), None, self._next_time())
+        self._inside.remove(number)
+        yield from self._row(number, picture, self._next_time())
+        while self._inside and self._inside[0] in self._silences:  # all before it has come
+            yield from self._row(self._inside.pop(0), None, self._next_time())
+
+    def rest(self) -> Iterator[Row]:
+        yield from self._errors()
+        for number in self._inside:
+            yield from self._row(number, None, self._next_time())
+        self._inside.clear()
+
+    def _errors(self) -> Iterator[Row]:
+        while self._num_errors:
+            self._num_errors -= 1
+            yield None, self._next_time()
+
+    def _next_time(self) -> int | None:
+        time = self._times.popleft() if self._times else None
+        if not self.lag or time is None:
+            return time
+        if self._advance is None:  # the first picture has the first time
+            later = self._times[self.lag - 1] if len(self._times) >= self.lag else None
+            self._advance = 0 if later is None else later - time
+        if len(self._times) >= self.lag:
+            later = self._times[self.lag - 1]
+            self._last = None if later is None else later - self._advance
+        elif self._last is not None:  # nothing tells the last ones
+            self._last += self._period
+        return self._last

@@ -1,4 +1,4 @@
-"""Movies of any camera, .mp4, .avi, .mkv, .ts and what else FFmpeg reads."""
+"""The reader of movies of any camera: .mp4, .avi, .mkv, .ts and what else FFmpeg reads."""
 
 from __future__ import annotations
 
@@ -13,41 +13,32 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from readers.base import Converter, DecodedFrame, MovieReader
+from readers.base import DecodedFrame, MovieReader, PictureSizes
 from readers.container.avi_index import chunks_per_frame, time_keeping
 from readers.container.frames import ContainerFrames
 from readers.container.mp4_tables import check_tables
 from readers.container.parts import cut_off, lacks_index
-from readers.container.picture_sizes import PictureSizes
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import (
     MOST_PIXELS,
     Demuxer,
-    WatchedFile,
     demuxer,
     open_regular_file,
     other_videos,
 )
 from readers.file_kind import NO_MOVIE, container_format, format_name, is_one_jpeg, read_head
-from readers.frame_period import frame_period_s
-from readers.frame_times import FrameClock
+from readers.frame_times import frame_period_s
 from readers.frames import MovieInfo
 from readers.orientation import orientation_of
-from readers.pixels import RgbConverter
 
-NUM_TRIED_PACKETS = 8
+_NUM_TRIED_PACKETS = 8
 
 
 def inspect_container(path: Path) -> MovieInfo:
     """Tell what a movie of any camera is, from its header and its first picture.
 
-    The header alone does not know whether a picture can be decoded.
-
-    Raises
-    ------
-    MovieError
-        If the file is not a movie, claims more than it can hold, or not one frame of it can be
-        decoded.
+    Raises `MovieError` if the file is not a movie, claims more than it can hold, or not one frame
+    of it can be decoded: the header alone does not tell that.
     """
     with movie_errors(path):
         check_tables(path)
@@ -57,8 +48,9 @@ def inspect_container(path: Path) -> MovieInfo:
             container, stream = source.container, source.stream
             first_step_s = None if stream.average_rate else _first_step_s(path)
             period_s = frame_period_s(path, stream, first_step_s)
-            frames = ContainerFrames(source, period_in_stream(stream, period_s))
-            picture = next((picture for picture, _, _ in frames if picture is not None), None)
+            frames = ContainerFrames(source, period_s)
+            pictures = (frame.picture for frame in frames)
+            picture = next((picture for picture in pictures if picture is not None), None)
             if picture is None:
                 raise MovieError(path, "holds no frame that can be decoded")
             orientation = orientation_of(picture)
@@ -73,9 +65,7 @@ def inspect_container(path: Path) -> MovieInfo:
                 frame_period_s=period_s,
                 num_frames_from_header=num_claimed,
                 num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
-                duration_s=Fraction(container.duration, av.time_base)
-                if container.duration
-                else None,
+                duration_s=Fraction(container.duration or 0, av.time_base) or None,
                 damage=damage,
                 notes=tuple(filter(None, (other_videos(stream), time_keeping(stream)))),
                 orientation=orientation,
@@ -88,33 +78,24 @@ class ContainerReader(MovieReader):
     Frames that an .avi counts without having a picture of them are rows of their own, dropped.
     """
 
-    def _make_converter(self) -> Converter:
-        return RgbConverter(self.info, self.crop)
-
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         sizes = PictureSizes()
-        clock = FrameClock(self.info.frame_period_s)
         # A picture of another size is none of this movie's: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
+        is_cut_off = self.info.damage is not None
         with _opened(self.info.path, most_pixels) as source:
-            time_base = source.stream.time_base or Fraction(0)
-            frames = ContainerFrames(
-                source,
-                period_in_stream(source.stream, self.info.frame_period_s),
-                is_cut_off=self.info.damage is not None,
-            )
-            for picture, time, status in frames:
-                sizes.look(picture)
-                seconds = None if time is None else time * time_base
+            frames = ContainerFrames(source, self.info.frame_period_s, is_cut_off=is_cut_off)
+            for frame in frames:
+                sizes.look(frame.picture)
                 self._damage = joined(frames.damage, sizes.change)
-                yield DecodedFrame(picture, clock.time_s(seconds), status=status)
+                yield frame
             self._damage = joined(frames.damage, sizes.change)
 
 
 def _first_step_s(path: Path) -> Fraction | None:
     """Give the shortest time between the first frames, or that the only one is shown for."""
     with _opened(path) as source:
-        packets = list(islice(source.packets(), NUM_TRIED_PACKETS))
+        packets = list(islice(source.packets(), _NUM_TRIED_PACKETS))
         time_base = source.stream.time_base or Fraction(0)
     times = sorted({packet.pts for packet in packets if packet.pts is not None})
     steps = [later - earlier for earlier, later in pairwise(times)]
@@ -122,7 +103,7 @@ def _first_step_s(path: Path) -> Fraction | None:
     return min(steps) * time_base if steps else None
 
 
-def _num_claimed(source: Demuxer[WatchedFile]) -> int | None:
+def _num_claimed(source: Demuxer) -> int | None:
     """Tell how many frames the file claims; an edit list of a .mp4 may leave out some of them."""
     stream = source.stream
     if stream.frames > 0 and source.container.format.name.startswith("mov"):
@@ -139,13 +120,8 @@ def _num_dropped(stream: VideoStream, num_claimed: int | None) -> int | None:
     return max(0, num_claimed - num_indexed)
 
 
-def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
-    """Give a frame period in units of a stream's times, at least one."""
-    return max(1, round(period_s / (stream.time_base or period_s)))
-
-
 @contextmanager
-def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer[WatchedFile]]:
+def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
     with open_regular_file(path) as file:
         name = container_format(read_head(file))
         if name == "mjpeg" and is_one_jpeg(file):
@@ -182,7 +158,7 @@ def stands_strict_decoding(
     One of the first eight is enough. The decoder is not to be used for anything else.
     """
     context.options = {**context.options, "err_detect": "explode"}
-    for packet in islice(packets, NUM_TRIED_PACKETS):
+    for packet in islice(packets, _NUM_TRIED_PACKETS):
         try:
             if packet.size and context.decode(packet):
                 return True

@@ -1,4 +1,4 @@
-"""Which packets hold the second field of a picture whose first field came in a packet before.
+"""Packets that hold the second field of a picture whose first field came in a packet before.
 
 Interlaced cameras may store a picture as two fields, its even and its odd lines, each coded by
 itself. Some containers then have two packets a picture (ISO/IEC 14496-10, 7.3.2.1, 7.3.2.2 and
@@ -27,7 +27,7 @@ Coded = tuple[int, int]
 
 
 class SecondFields:
-    """Finds second fields among the packets of one stream, given in the order of decoding.
+    """A search for second fields among the packets of a stream, in the order of decoding.
 
     Parameters
     ----------

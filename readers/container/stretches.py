@@ -12,9 +12,9 @@ _LARGEST_REORDERING = 17
 
 
 class Stretches:
-    """Puts the times of a movie's packets, which may step back, behind those before.
+    """The times of a movie's packets, each stretch of them put behind those before.
 
-    They step back where files were joined, or where a camera or its clock was started again. The
+    Times step back where files were joined, or where a camera or its clock was started again. The
     first picture is then shown one frame period after the latest one before. A step of less than
     half a period is none, since times may not be exact; nor is one of 17 periods or less where no
     recording can begin, since pictures are not decoded in the order in which they are shown; nor is

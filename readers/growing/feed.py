@@ -1,18 +1,18 @@
-"""What a movie that is being recorded gives: its packets, as they arrive."""
+"""The packets of a movie that is being recorded, as they arrive."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import IO
 
 import av
 from av.video.stream import VideoStream
 
-EndedBy = Literal["closed", "silent", "stopped", "damaged"]
-"""Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
-long, somebody asked to stop, or the source cannot be followed any further."""
+from readers.errors import movie_errors
+from readers.growing.growing_file import EndedBy, GrowingFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,20 @@ class ArrivedPacket:
     arrival_time_s: float
 
 
-class Feed(Protocol):
+class Feed(ABC):
     """Packets of one movie that is being recorded, in the order in which they are decoded.
 
     `open` and `packets` are called from one thread at a time, `stop` and the attributes from any.
 
+    Parameters
+    ----------
+    file
+        The file that the movie is in, or is being recorded to; not opened yet.
+
     Attributes
     ----------
     path
-        The file that the movie is in, or is being recorded to.
+        That file.
     format
         Its kind, as of a `MovieInfo`; known once opened.
     notes
@@ -51,11 +56,38 @@ class Feed(Protocol):
         Whether packets have presentation times; False (.isxb) where these only number them.
     """
 
-    path: Path
-    format: str
-    notes: tuple[str, ...]
-    is_recorded_here: bool
-    tells_times: bool
+    format = ""
+    notes: tuple[str, ...] = ()
+    is_recorded_here = False
+    tells_times = True
+
+    def __init__(self, file: GrowingFile) -> None:
+        self.path = file.path
+        self._file = file
+        self._resources = ExitStack()
+        self._stream: VideoStream | None = None
+
+    @classmethod
+    def cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
+        """Say why a file that begins so cannot be followed; None where it can, or may."""
+        return None
+
+    @abstractmethod
+    def _open_stream(self) -> VideoStream:
+        """Wait for what tells the packets' kind; the growing file is open already."""
+
+    @abstractmethod
+    def packets(self) -> Iterator[ArrivedPacket]:
+        """Yield each packet as soon as it is there, until the source ends or `stop`.
+
+        What is wrong with the source is told by `damage`, not raised. Called once, and again
+        from another thread only to go on with the same iterator.
+        """
+
+    @property
+    @abstractmethod
+    def num_waiting_bytes(self) -> int:
+        """Bytes that have arrived and are in none of the packets yet."""
 
     def open(self) -> None:
         """Wait until the source has told what its packets are.
@@ -65,35 +97,36 @@ class Feed(Protocol):
         MovieError
             If it is no movie that can be followed, or nothing comes for too long.
         """
+        self._resources.callback(self._file.close)
+        with movie_errors(self.path):
+            self._file.open()
+            self._stream = self._open_stream()
 
     def close(self) -> None:
         """Let go of the source; also after an `open` that failed, and twice."""
+        self._resources.close()
 
     @property
     def stream(self) -> VideoStream:
         """The stream of the packets, with its decoder not yet used; known once opened."""
-
-    def packets(self) -> Iterator[ArrivedPacket]:
-        """Yield each packet as soon as it is there, until the source ends or `stop`.
-
-        What is wrong with the source is told by `damage`, not raised. Called once, and again
-        from another thread only to go on with the same iterator.
-        """
+        if self._stream is None:
+            raise ValueError("not opened")
+        return self._stream
 
     def stop(self) -> None:
         """Take nothing that arrives from now on; `packets` ends with what was there before."""
+        self._file.stop()
 
     def watch(self) -> None:
         """Note what has arrived meanwhile: called while no packets are asked for."""
-
-    @property
-    def num_waiting_bytes(self) -> int:
-        """Bytes that have arrived and are in none of the packets yet; 0 where nobody knows."""
+        self._file.watch()
 
     @property
     def ended_by(self) -> EndedBy | None:
-        """Why nothing more comes; None while it goes on."""
+        """Why nothing more comes; None while it may."""
+        return self._file.ended_by
 
     @property
     def damage(self) -> str | None:
         """One line, without the path, that says what is wrong with the source; else None."""
+        return self._file.damage

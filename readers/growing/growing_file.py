@@ -1,36 +1,85 @@
-"""A file that another program still writes."""
+"""The file that another program still writes, and when each of its bytes arrived."""
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from typing import IO
+from threading import Event, Lock
+from typing import IO, Literal
 
 from readers.errors import MovieError
 from readers.ffmpeg import open_regular_file
-from readers.growing.arrivals import Arrivals
 from readers.growing.clock import now_s
-from readers.growing.feed import EndedBy
 
+EndedBy = Literal["closed", "silent", "stopped", "damaged"]
+"""Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
+long, the run was asked to stop, or the source cannot be followed any further."""
 POLL_S = 0.001
 """How often a file is looked at while nothing comes."""
 _SETTLED_S = 0.1
 """A file that may be closed is taken for closed once nothing was added for so long: one of several
 parts can look closed in the moment before the next part begins."""
 _BECAME_SHORTER = "became shorter while it was followed"
+_MOST_PAIRS = 4096
+
+
+class Arrivals:
+    """Sizes that a file had and when it was first seen to have them; bounded.
+
+    When there is no more room every second size is forgotten: bytes between then seem to have
+    arrived with the next size that is known, never too early.
+    """
+
+    def __init__(self, most_pairs: int = _MOST_PAIRS) -> None:
+        self._most_pairs = most_pairs
+        self._sizes: list[int] = []
+        self._times_s: list[float] = []
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def size(self) -> int:
+        """The largest size that was seen."""
+        return self._sizes[-1] if self._sizes else 0
+
+    def note(self, size: int, time_s: float) -> None:
+        """Note a size; one that is not larger than the last is passed over."""
+        with self._lock:
+            if size <= self.size:
+                return
+            self._sizes.append(size)
+            self._times_s.append(time_s)
+            if len(self._sizes) > self._most_pairs:
+                newest = len(self._sizes) % 2 == 0  # keeps the last one
+                self._sizes = self._sizes[newest::2]
+                self._times_s = self._times_s[newest::2]
+
+    def when(self, size: int) -> float:
+        """Tell when the file first had `size` bytes; for more than it has, when it last grew.
+
+        Sizes smaller than this one are then forgotten: ask in rising order. `IndexError` where
+        nothing has arrived.
+        """
+        with self._lock:
+            place = min(bisect_left(self._sizes, size), len(self._sizes) - 1)
+            time_s = self._times_s[place]
+            del self._sizes[:place], self._times_s[:place]
+        return time_s
 
 
 class GrowingFile:
-    """Gives a file's bytes as they come, and finds out when no more will.
+    """The bytes of a file as they come, up to where no more will.
 
     For FFmpeg it is a file that cannot be moved about in. One thread reads; the others may look.
 
     Parameters
     ----------
     path
-        The file.
+        The file; it has to be there.
     is_closed
         Tells of the file and its size whether the program that writes it is done with it.
     end_after_s
@@ -42,6 +91,8 @@ class GrowingFile:
 
     Attributes
     ----------
+    path
+        The file.
     ended_by
         Why no more will come; None while more may.
     damage
@@ -59,14 +110,13 @@ class GrowingFile:
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = now_s,
     ) -> None:
-        self._path, self._is_closed = path, is_closed
+        self.path, self._is_closed = path, is_closed
         self._name: Path | str = path
         self._end_after_s = end_after_s if callable(end_after_s) else lambda: end_after_s
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
         self._clock = clock
         self._file: IO[bytes] | None = None
-        self._identity = (0, 0)
         self._arrivals = Arrivals()
         self._last_growth_s = 0.0
         self._position = 0
@@ -77,17 +127,9 @@ class GrowingFile:
         self.error: OSError | None = None
 
     def open(self) -> None:
-        """Open the file; silence counts from now on.
-
-        Raises
-        ------
-        MovieError
-            If it is no file.
-        OSError
-            If it cannot be opened.
-        """
-        self._file = open_regular_file(self._path)
-        self._identity = _identity(os.fstat(self._file.fileno()))
+        """Open the file; silence counts from now on. `MovieError` if it is no file."""
+        self._file = open_regular_file(self.path)
+        self._status = os.fstat(self._file.fileno())
         self._last_growth_s = self._clock()
         self.watch()
 
@@ -186,22 +228,20 @@ class GrowingFile:
             self._look_for_end(now_s - self._last_growth_s)
 
     def _look_for_end(self, silence_s: float) -> None:
-        misfortune = self._misfortune()
-        if misfortune is not None:
-            self._fail(misfortune, self.size)
-        elif silence_s >= _SETTLED_S and self._is_closed(self.file, self.size):
+        try:
+            if not os.path.samestat(self.path.stat(), self._status):
+                self._fail("was replaced while it was followed", self.size)
+                return
+        except FileNotFoundError:
+            self._fail("was deleted while it was followed", self.size)
+            return
+        except OSError as error:
+            self._fail(f"cannot be looked at any more ({error.strerror})", self.size)
+            return
+        if silence_s >= _SETTLED_S and self._is_closed(self.file, self.size):
             self._finish("closed")
         elif silence_s >= self._end_after_s():
             self._finish("silent")
-
-    def _misfortune(self) -> str | None:
-        try:
-            identity = _identity(self._path.stat())
-        except FileNotFoundError:
-            return "was deleted while it was followed"
-        except OSError as error:
-            return f"cannot be looked at any more ({error.strerror})"
-        return None if identity == self._identity else "was replaced while it was followed"
 
     def stop(self) -> None:
         """Let no more bytes come; those that are there can still be read. From any thread."""
@@ -228,7 +268,3 @@ class GrowingFile:
     def _finish(self, ended_by: EndedBy, end: int | None = None) -> None:
         self._end = self.size if end is None else min(end, self.size)
         self.ended_by = ended_by
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino

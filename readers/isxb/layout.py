@@ -1,4 +1,4 @@
-"""Where the parts of an .isxb file lie, also of one whose recorder lost power.
+"""The parts of an .isxb file and where they lie, also of one whose recorder lost power.
 
 The layout is Inscopix's (their ``isxcore`` library reads the same fields): a header of twelve
 little-endian 64-bit integers, motion JPEG, then two JSON texts: one about every frame, one about
@@ -36,6 +36,11 @@ class IsxbHeader:
     session_metadata_offset: int
     session_metadata_size: int
 
+    @property
+    def num_frames(self) -> int:
+        """Frames that the recorder counted, those that it dropped too."""
+        return self.num_recorded_frames + self.num_dropped_frames
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -47,7 +52,7 @@ class Part:
 
     @property
     def end(self) -> int:
-        """Where the next part may begin."""
+        """Offset behind the last byte."""
         return self.offset + self.size
 
     def up_to(self, file_size: int) -> Part:
@@ -71,6 +76,27 @@ class IsxbLayout:
         parts = (self.video, self.frame_metadata, self.session_metadata)
         return all(part.is_whole and part.size for part in parts)
 
+    def damage(self, num_samples: int, num_dropped: int) -> str | None:
+        """Say what a file that was cut off has lost, in one line; None where it is whole.
+
+        `num_samples` frames have their times in the file, which lists `num_dropped` as dropped.
+        """
+        if self.is_whole:
+            return None
+        if self.frame_metadata.is_whole and self.frame_metadata.size:
+            lost = "its session metadata is missing"
+        elif num_samples == 0:
+            lost = "its frame metadata is missing; times and hardware counters are unknown"
+        else:
+            lost = (
+                f"its frame metadata ends after {num_samples} frames; "
+                "later times and hardware counters are unknown"
+            )
+        unplaced = self.header.num_dropped_frames - num_dropped
+        if unplaced > 0:
+            lost += f"; where {unplaced} dropped frames belong is unknown, numbers may be too small"
+        return f"was cut off: {lost}"
+
 
 def read_layout(path: Path, file: IO[bytes]) -> IsxbLayout:
     """Read and check the header; raise `MovieError` where it cannot be one.
@@ -79,38 +105,30 @@ def read_layout(path: Path, file: IO[bytes]) -> IsxbLayout:
     header that counts nothing yet is that of a recording which was never finished: all behind it
     is taken for pictures.
     """
+    file.seek(0)
     data = file.read(HEADER.size)
     if len(data) < HEADER.size:
         raise MovieError(path, f"an .isxb header has {HEADER.size} bytes, this file {len(data)}")
     header = IsxbHeader(*HEADER.unpack(data))
     begins_with_picture = file.read(len(START_OF_PICTURE)) == START_OF_PICTURE
     file_size = file.seek(0, 2)
-    if _is_unfinished(header) and begins_with_picture:
+    is_blank = header.header_size in (0, HEADER.size) and not (
+        header.num_recorded_frames
+        or header.video_size
+        or header.frame_metadata_size
+        or header.session_metadata_size
+    )
+    if is_blank and begins_with_picture:
         nothing = Part(file_size, 0, is_whole=False)
         video = Part(HEADER.size, file_size - HEADER.size, is_whole=False)
         return IsxbLayout(header, video, nothing, nothing)
-    _check_header(path, header)
-    return _checked_parts(path, header, file_size)
-
-
-def _is_unfinished(header: IsxbHeader) -> bool:
-    return header.header_size in (0, HEADER.size) and not any(
-        (
-            header.num_recorded_frames,
-            header.video_size,
-            header.frame_metadata_size,
-            header.session_metadata_size,
-        )
-    )
-
-
-def _check_header(path: Path, header: IsxbHeader) -> None:
     if header.header_size != HEADER.size:
         raise MovieError(path, f"is no .isxb file: its header claims {header.header_size} bytes")
     if header.num_recorded_frames < 0 or header.num_dropped_frames < 0:
         raise MovieError(path, "its header counts a negative number of frames")
     if header.num_recorded_frames == 0:
         raise MovieError(path, "is not finished: its header counts no frames, and there are none")
+    return _checked_parts(path, header, file_size)
 
 
 def _checked_parts(path: Path, header: IsxbHeader, file_size: int) -> IsxbLayout:
@@ -124,18 +142,30 @@ def _checked_parts(path: Path, header: IsxbHeader, file_size: int) -> IsxbLayout
         for part, following in pairwise(parts.values())
     )
     for name, part in parts.items():
-        if part.size < 0 or part.offset < 0 or (part.size and part.offset < HEADER.size):
-            raise _misplaced(path, name, part, file_size)
-        if part.end > file_size and not are_in_order:
-            raise _misplaced(path, name, part, file_size)
+        is_misplaced = part.size < 0 or part.offset < 0 or (part.size and part.offset < HEADER.size)
+        if is_misplaced or (part.end > file_size and not are_in_order):
+            raise MovieError(
+                path,
+                f"its header puts the {name} at bytes {part.offset} to {part.end}, "
+                f"but the file ends at byte {file_size}",
+            )
     if not are_in_order:
         raise MovieError(path, "its header lets its parts overlap")
     return IsxbLayout(header, *(part.up_to(file_size) for part in parts.values()))
 
 
-def _misplaced(path: Path, name: str, part: Part, file_size: int) -> MovieError:
-    return MovieError(
-        path,
-        f"its header puts the {name} at bytes {part.offset} to {part.end}, "
-        f"but the file ends at byte {file_size}",
-    )
+def is_isxb(head: bytes) -> bool:
+    """Tell whether a file is an .isxb: by its header, or by a picture behind a blank one."""
+    if len(head) < HEADER.size:
+        return False
+    header_size = HEADER.unpack(head[: HEADER.size])[1]
+    begins_with_picture = head.startswith(START_OF_PICTURE, HEADER.size)
+    return header_size == HEADER.size or (header_size == 0 and begins_with_picture)
+
+
+def is_closed(file: IO[bytes], size: int) -> bool:  # noqa: ARG001 - the header tells
+    """Tell whether the recorder is done with a file: its header is filled in, no part missing."""
+    try:
+        return read_layout(Path(), file).is_whole
+    except MovieError:
+        return False

@@ -1,15 +1,15 @@
-"""Which pictures of a damaged .isxb are lost: one whose start is gone is seen by nobody."""
+"""The pictures that a damaged .isxb has lost: those whose start is gone cannot be found."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import ceil, inf
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.isxb.jpeg_search import Extent, extents
+from readers.isxb.jpegs import Extent, extents
 from readers.isxb.layout import IsxbLayout
 
 _NUM_NEIGHBOURS = 16
@@ -82,47 +82,37 @@ class _Flaw:
         return max(0, min(fewest, most)), most
 
 
-@dataclass
-class _Survey:
-    """Flaws among the pictures, kept with the sizes of intact pictures around them."""
+def _survey(pictures: Iterator[Extent]) -> tuple[int, list[_Flaw] | None]:
+    """Count the pictures, and find the flaws among them; None for more than 10,000.
 
-    num_pictures: int = 0
-    flaws: list[_Flaw] = field(default_factory=list)
-    has_too_many: bool = False
-    _open: list[_Flaw] = field(default_factory=list)
-    _sizes: deque[int] = field(default_factory=lambda: deque(maxlen=_NUM_NEIGHBOURS))
-
-    def add(self, extent: Extent) -> None:
-        self.num_pictures += extent.picture_size > 0
+    Flaws are kept with the sizes of intact pictures around them.
+    """
+    num_pictures, has_too_many = 0, False
+    flaws: list[_Flaw] = []
+    unsure: list[_Flaw] = []
+    sizes: deque[int] = deque(maxlen=_NUM_NEIGHBOURS)
+    for extent in pictures:
+        num_pictures += extent.picture_size > 0
         if not extent.is_flawed:
-            self._follow(extent.size)
+            for flaw in unsure:
+                flaw.compare(extent.size)
+                flaw.num_following += 1
+            flaws += [flaw for flaw in unsure if flaw.is_closed and flaw.is_flawed]
+            unsure = [flaw for flaw in unsure if not flaw.is_closed]
         # The first picture, and one much larger than those before, may be several: those
         # behind it will tell.
-        if extent.is_flawed or extent.size > _LEEWAY * max(self._sizes, default=0):
+        is_suspect = extent.is_flawed or extent.size > _LEEWAY * max(sizes, default=0)
+        has_no_room = len(flaws) + len(unsure) >= _MOST_FLAWS
+        has_too_many = has_too_many or (is_suspect and has_no_room)
+        if is_suspect and not has_no_room:
             flaw = _Flaw(extent)
-            for size in self._sizes:
+            for size in sizes:
                 flaw.compare(size)
-            if len(self.flaws) + len(self._open) < _MOST_FLAWS:
-                self._open.append(flaw)
-            else:
-                self.has_too_many = True
+            unsure.append(flaw)
         if not extent.is_flawed:
-            self._sizes.append(extent.size)
-
-    def _follow(self, size: int) -> None:
-        for flaw in self._open:
-            flaw.compare(size)
-            flaw.num_following += 1
-        if self._open and self._open[0].is_closed:
-            self._close([flaw for flaw in self._open if flaw.is_closed])
-            self._open = [flaw for flaw in self._open if not flaw.is_closed]
-
-    def _close(self, flaws: Iterable[_Flaw]) -> None:
-        self.flaws.extend(flaw for flaw in flaws if flaw.is_flawed)
-
-    def end(self) -> None:
-        self._close(self._open)
-        self._open = []
+            sizes.append(extent.size)
+    flaws += [flaw for flaw in unsure if flaw.is_flawed]
+    return num_pictures, None if has_too_many else flaws
 
 
 def find_lost_pictures(path: Path, layout: IsxbLayout, width: int, height: int) -> LostPictures:
@@ -136,39 +126,28 @@ def find_lost_pictures(path: Path, layout: IsxbLayout, width: int, height: int) 
     and behind it allow. If there are several, their sizes tell, at most a quarter beyond
     the sizes of those neighbours: the places are known where no other numbers add up.
 
-    Reads the file once from end to end; keeps nothing but the flaws, at most 10000.
-
-    Raises
-    ------
-    MovieError
-        If nobody can tell which pictures are missing, or there are more than samples.
-    OSError
-        If the file cannot be read.
+    Reads the file once from end to end; keeps nothing but the flaws, at most 10000. Raises
+    `MovieError` if it cannot be told which pictures are missing, or there are more than samples.
     """
-    survey = _Survey()
-    for extent in extents(path, layout.video, width, height):
-        survey.add(extent)
-    survey.end()
-    num_missing = layout.header.num_recorded_frames - survey.num_pictures
+    num_pictures, flaws = _survey(extents(path, layout.video, width, height))
+    num_missing = layout.header.num_recorded_frames - num_pictures
     if num_missing == 0:
         return LostPictures(0, {})
-    numbers = None if survey.has_too_many else _only_numbers(survey.flaws, num_missing)
-    if numbers is None:
+    numbers = None if flaws is None else _only_numbers(flaws, num_missing)
+    if flaws is None or numbers is None:
         raise cannot_tell(path, layout, num_missing)
-    offsets = (flaw.extent.offset for flaw in survey.flaws)
-    return LostPictures(
-        num_missing, {offset: lost for offset, lost in zip(offsets, numbers, strict=True) if lost}
-    )
+    behind = {flaw.extent.offset: lost for flaw, lost in zip(flaws, numbers, strict=True) if lost}
+    return LostPictures(num_missing, behind)
 
 
 def cannot_tell(path: Path, layout: IsxbLayout, num_missing: int) -> MovieError:
-    """Make the error for pictures that are missing, or too many, nobody knows where."""
+    """Make the error for pictures that are missing, or too many, in places that are unknown."""
     count = layout.header.num_recorded_frames
     problem = f"{-num_missing} too many" if num_missing < 0 else f"{num_missing} missing"
     return MovieError(
         path,
         f"its metadata counts {count} frames, its pictures {count - num_missing}: "
-        f"{problem}, nobody can tell which",
+        f"{problem}, it cannot be told which",
     )
 
 

@@ -14,16 +14,18 @@ from typing import IO, Any
 import ijson
 
 from readers.errors import MovieError
-from readers.ffmpeg import open_regular_file
+from readers.ffmpeg import open_regular_file, read_part
+from readers.frames import TrackerBox
 from readers.isxb.layout import IsxbLayout, Part
-from readers.isxb.section import FileSection
-from readers.isxb.shallow_json import ShallowJson
 
 _LARGEST_SESSION_BYTES = 8 * 2**20
 _LONGEST_REASON = 200
-TrackerBox = tuple[float, float, float, float]
-
 _INT64 = range(-(2**63), 2**63)
+_DEEPEST = 32
+"""What recorders write is nested five deep; the parser's memory grows with the square of it."""
+_LONGEST_BYTES = 2**20
+"""Without a bracket or a comma: a number or a text of such a length is none."""
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,41 @@ class FrameSample:
     frame_count: int
     hardware_counter_us: int
     tracker_box: TrackerBox | None = None
+
+
+class _ShallowJson:
+    """Text of a part of a file, for a parser of JSON.
+
+    Raises `ValueError` where it is nested too deeply, or has a number or text without end.
+    Brackets within texts count too, so that a text full of them may be refused.
+    """
+
+    def __init__(self, file: IO[bytes], part: Part) -> None:
+        self._file, self._position, self._end = file, part.offset, part.end
+        self._depth = 0
+        self._num_without_end = 0
+
+    def read(self, size: int) -> bytes:
+        data = read_part(self._file, self._position, min(size, self._end - self._position))
+        self._position += len(data)
+        self._check_depth(data)
+        last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
+        self._num_without_end = len(data) - last + (self._num_without_end if last < 0 else 0)
+        if self._num_without_end > _LONGEST_BYTES:
+            raise ValueError(f"it has a number or text of more than {_LONGEST_BYTES} bytes")
+        return data
+
+    def _check_depth(self, data: bytes) -> None:
+        brackets = data.translate(None, _NOT_BRACKETS)
+        for _ in range(_DEEPEST):
+            shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+            if len(shorter) == len(brackets):
+                break
+            brackets = shorter
+        num_opened = brackets.count(b"[") + brackets.count(b"{")
+        if self._depth + num_opened > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+        self._depth = max(0, self._depth + 2 * num_opened - len(brackets))
 
 
 @contextmanager
@@ -63,39 +100,34 @@ def _json_errors(path: Path, what: str) -> Iterator[None]:
         raise MovieError(path, f"its {what} metadata cannot be read ({reason})") from error
 
 
-def read_session(path: Path, file: IO[bytes], part: Part) -> dict[str, Any]:
-    """Read the session metadata, a JSON object of some kilobytes."""
+def read_session(path: Path, file: IO[bytes], part: Part) -> tuple[int, int, Fraction | None]:
+    """Read the session metadata, a JSON object of some kilobytes.
+
+    Gives the width and height in pixels, from ``spacingInfo`` or else from the camera's settings,
+    and the frame period in seconds, where ``timingInfo`` tells it.
+    """
     if part.size > _LARGEST_SESSION_BYTES:
         raise MovieError(
             path,
             f"its session metadata claims {part.size} bytes; "
             f"at most {_LARGEST_SESSION_BYTES} are read",
         )
-    file.seek(part.offset)
+    data = read_part(file, part.offset, part.size)
     with _json_errors(path, "session"):
-        session = json.loads(file.read(part.size))
+        session = json.loads(data)
         if not isinstance(session, dict):
             raise TypeError("not a JSON object")
-        return session
-
-
-def frame_size(path: Path, session: dict[str, Any]) -> tuple[int, int]:
-    """Width and height in pixels, from ``spacingInfo`` or else from the camera's settings."""
-    with _json_errors(path, "session"):
         if "spacingInfo" in session:
             size = session["spacingInfo"]["numPixels"]
-            return _whole(size["x"]), _whole(size["y"])
-        camera = session["processingInterface"][session["cameraName"]]
-        return _whole(camera["recordFov"]["width"]), _whole(camera["recordFov"]["height"])
-
-
-def session_period_s(path: Path, session: dict[str, Any]) -> Fraction | None:
-    """Give the frame period that ``timingInfo`` tells, or None where there is no such part."""
-    with _json_errors(path, "session"):
-        if "timingInfo" not in session:
-            return None
-        period = session["timingInfo"]["period"]
-        return Fraction(_whole(period["num"]), _whole(period["den"]))
+            width, height = size["x"], size["y"]
+        else:
+            size = session["processingInterface"][session["cameraName"]]["recordFov"]
+            width, height = size["width"], size["height"]
+        period_s = None
+        if "timingInfo" in session:
+            period = session["timingInfo"]["period"]
+            period_s = Fraction(_whole(period["num"]), _whole(period["den"]))
+        return _whole(width), _whole(height), period_s
 
 
 def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
@@ -128,7 +160,7 @@ def _items(path: Path, layout: IsxbLayout, prefix: str) -> Iterator[Any]:
     if part.size == 0:
         return
     with open_regular_file(path) as file, _json_errors(path, "frame"):
-        text = ShallowJson(FileSection(file, part.offset, part.size))
+        text = _ShallowJson(file, part)
         try:
             # As floats: a Decimal of 1e999999999 would become an integer of as many digits.
             yield from ijson.items(text, prefix, use_float=True)
@@ -138,7 +170,7 @@ def _items(path: Path, layout: IsxbLayout, prefix: str) -> Iterator[Any]:
 
 
 def _box(sample: dict[str, Any]) -> TrackerBox | None:
-    """Read the tracker's box; what is no box of four finite numbers is none."""
+    """Give the tracker's box; None unless it is a list of four finite numbers."""
     tracker = sample.get("tracker")
     box = tracker.get("box") if isinstance(tracker, dict) else None
     if not isinstance(box, list) or len(box) != 4:

@@ -12,8 +12,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from readers.errors import MovieError
-from readers.ffmpeg import Demuxer, WatchedFile, demuxer
-from readers.isxb.jpeg_search import END_OF_PICTURE, is_flawed_picture
+from readers.ffmpeg import Demuxer, demuxer
+from readers.isxb.jpegs import END_OF_PICTURE, is_flawed_picture
 from readers.isxb.layout import START_OF_PICTURE, IsxbLayout, Part
 
 _READ_AHEAD_BYTES = 2**20
@@ -34,7 +34,7 @@ def open_pictures(
 
 
 @contextmanager
-def open_picture_stream(path: Path, pictures: Part) -> Iterator[Demuxer[WatchedFile]]:
+def open_picture_stream(path: Path, pictures: Part) -> Iterator[Demuxer]:
     """Open a part of a file, nothing but pictures, for FFmpeg to take apart and decode."""
     with demuxer(
         path, "mjpeg", pictures.offset, pictures.size, read_ahead_bytes=_READ_AHEAD_BYTES

@@ -1,4 +1,4 @@
-"""Movies of Inscopix nVision cameras: .isxb, read in place."""
+"""The reader of movies of Inscopix nVision cameras: .isxb, read in place."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import cast
 import av
 from av.video.stream import VideoStream
 
-from readers.base import Converter, DecodedFrame, MovieReader
+from readers.base import DecodedFrame, MovieReader
+from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.frames import FrameStatus
+from readers.frames import FrameStatus, MovieInfo
 from readers.isxb.inspection import are_counted
-from readers.isxb.jpeg_search import extent_data
+from readers.isxb.jpegs import extent_data
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
 from readers.isxb.metadata import dropped_frame_indices, frame_samples
 from readers.isxb.pictures import decode_picture, looks_damaged, open_pictures
-from readers.pixels import GreyConverter
+from readers.pixels import Converter, GreyConverter
 
 
 @dataclass
@@ -37,8 +38,10 @@ class IsxbReader(MovieReader):
 
     _is_skipping: bool = field(default=False, init=False, repr=False)
 
-    def _make_converter(self) -> Converter:
-        return GreyConverter(self.crop)
+    @staticmethod
+    def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:  # noqa: ARG004
+        """Make what takes the luma of pictures, as Inscopix's own reader does."""
+        return GreyConverter(crop)
 
     def skip(self, num_frames: int) -> int:
         """Pass over the next frames without decoding: each picture stands alone."""
@@ -51,17 +54,13 @@ class IsxbReader(MovieReader):
     def times(self) -> Iterator[DecodedFrame]:
         """Yield all frames without their pictures, from the metadata alone."""
         with movie_errors(self.info.path):
-            layout = self._layout()
+            layout = _layout(self.info.path)
             frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
             yield from islice(frames, self.most_frames)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        layout = self._layout()
+        layout = _layout(self.info.path)
         yield from self._with_dropped(self._recorded_frames(layout), layout)
-
-    def _layout(self) -> IsxbLayout:
-        with open_regular_file(self.info.path) as file:
-            return read_layout(self.info.path, file)
 
     def _with_dropped(
         self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
@@ -89,7 +88,7 @@ class IsxbReader(MovieReader):
         """Pair every recorded picture with its sample.
 
         In a whole file that is one row for every sample, also for those whose picture is
-        missing; where nobody can tell which is missing, an error.
+        missing; an error where it cannot be told which is missing.
         """
         path = self.info.path
         samples = _sampled_frames(path, layout)
@@ -162,3 +161,8 @@ def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
 
 def _dropped(time_s: float) -> DecodedFrame:
     return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)
+
+
+def _layout(path: Path) -> IsxbLayout:
+    with open_regular_file(path) as file:
+        return read_layout(path, file)

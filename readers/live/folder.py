@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.formats import inspect_movie
+from readers.formats import FORMATS, inspect_movie
 from readers.growing.clock import now_s
 
 _LOOK_AGAIN_S = 0.1
@@ -94,7 +94,7 @@ def in_order_of_start(paths: list[Path]) -> list[Path]:
 
 
 def _start_time_ms(path: Path) -> int | None:
-    if _suffix(path.name) != ".isxb":
+    if not any(kind.is_series and _suffix(path.name) in kind.suffixes for kind in FORMATS):
         return None
     try:
         return inspect_movie(path).start_time_ms

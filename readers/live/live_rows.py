@@ -13,11 +13,9 @@ from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame
 from readers.container.frames import frame_of
-from readers.container.packet_decoder import PacketDecoder, contiguous
-from readers.container.packet_rows import Row
-from readers.container.reader import period_in_stream
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.stretches import Stretches
-from readers.frame_times import FrameClock
+from readers.frame_times import FrameClock, period_in_stream
 from readers.frames import FrameStatus
 from readers.growing.feed import ArrivedPacket, Feed
 
@@ -100,8 +98,8 @@ class LiveRows:
         self._frame_period = period_in_stream(feed.stream, frame_period_s)
         self._decoder = PacketDecoder(feed.stream, self._frame_period, is_avi=feed.format == "avi")
         self._stretches = Stretches(self._frame_period)
-        self._clock = FrameClock(frame_period_s) if feed.tells_times else None
-        self._time_base = feed.stream.time_base or Fraction(0)
+        clock = FrameClock(frame_period_s, feed.stream.time_base)
+        self._clock = clock if feed.tells_times else None
         self._arrivals_s: dict[int, float] = {}
         self._first_arrival_s: float | None = None
         self._last_arrival_s = 0.0
@@ -155,7 +153,7 @@ class LiveRows:
 
     def _time_s(self, time: int | None, arrival_s: float) -> float:
         if self._clock is not None:
-            return self._clock.time_s(None if time is None else time * self._time_base)
+            return self._clock.time_s(time)
         if self._first_arrival_s is None:
             self._first_arrival_s = arrival_s
         return arrival_s - self._first_arrival_s

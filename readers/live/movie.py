@@ -18,18 +18,18 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import DecodedFrame, fill_image
+from readers.base import DecodedFrame, PictureSizes, fill_image
 from readers.container.parts import cut_off
-from readers.container.picture_sizes import PictureSizes
 from readers.container.reader import stands_strict_decoding
 from readers.crop import CropRectangle
 from readers.errors import MovieError, joined, movie_errors
-from readers.frame_period import frame_period_s
+from readers.formats import format_named
+from readers.frame_times import frame_period_s
 from readers.frames import FrameBatch, FrameStatus, MovieInfo
-from readers.growing.feed import ArrivedPacket, EndedBy, Feed
+from readers.growing.feed import ArrivedPacket, Feed
+from readers.growing.growing_file import EndedBy
 from readers.live.live_rows import LiveRows, PacketQueue
 from readers.orientation import orientation_of
-from readers.pixels import GreyConverter, RgbConverter
 
 _MOST_QUEUED_BYTES = 2**25
 
@@ -244,23 +244,19 @@ class LiveMovie:
         )
         if self._crop is not None:
             self._crop.check_inside(self.info)
-        self._converter = (
-            GreyConverter(self._crop)
-            if feed.format == "isxb"
-            else RgbConverter(self.info, self._crop)
-        )
+        self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
 
     def _first_picture(self) -> av.VideoFrame | None:
         return next((row.picture for row in self._ready if row.picture is not None), None)
 
     def _tried_packets(self) -> list[ArrivedPacket]:
-        """Make a decoder of JPEGs strict, unless it would find fault with all of the first ones.
+        """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
 
         Gives the packets that were tried.
         """
         context = self._feed.stream.codec_context
         tried: list[ArrivedPacket] = []
-        if context.name == "mjpeg" and self._feed.format != "isxb":
+        if context.name == "mjpeg" and "err_detect" not in context.options:
             packets = (arrived.packet for arrived in _kept(self._packets, tried))
             if stands_strict_decoding(_another_decoder(context), packets):
                 context.options = {**context.options, "err_detect": "explode"}
@@ -335,9 +331,7 @@ class LiveMovie:
         if (status == FrameStatus.SKIPPED).all():
             return status
         for index, row in enumerate(rows):
-            is_there = fill_image(images[index], row.picture, self._converter, self.info)
-            if row.picture is not None and not is_there:
-                status[index] = FrameStatus.UNDECODABLE
+            status[index] = fill_image(images[index], row, self._converter, self.info)
         return status
 
 

@@ -10,14 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from readers.container.feed import ContainerFeed, check_can_be_followed
 from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import open_regular_file
-from readers.file_kind import SUFFIXES, is_isxb, read_head
+from readers.formats import check_live, open_feed, suffixes
 from readers.growing.clock import now_s
 from readers.growing.feed import Feed
-from readers.isxb.feed import IsxbFeed
 from readers.live.folder import Folder
 from readers.live.movie import LiveMovie
 from readers.live.streams.addresses import StreamAddress, stream_address
@@ -91,7 +88,7 @@ def open_live(
     with movie_errors(path):
         is_folder = path.is_dir()
     if is_folder:
-        folder = Folder(path, SUFFIXES, clock)
+        folder = Folder(path, suffixes(), clock)
         return _Files(folder, make_movie, end_after_s, wait, clock)
     return _File(path, make_movie, end_after_s, wait, clock)
 
@@ -114,7 +111,7 @@ class _File:
             if self.path.exists():
                 if not self.path.is_file():
                     raise MovieError(self.path, "is no file, folder, pipe or capture device")
-                check_can_be_followed(self.path)
+                check_live(self.path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         give_up_s = self.clock() + self.end_after_s
@@ -122,7 +119,7 @@ class _File:
             if self.clock() >= give_up_s:
                 raise MovieError(self.path, f"did not appear within {self.end_after_s:g} s")
             self.wait(_POLL_S)
-        yield self.make_movie(_file_feed(self.path, lambda: self.end_after_s))
+        yield self.make_movie(open_feed(self.path, end_after_s=self.end_after_s))
 
 
 @dataclass
@@ -140,7 +137,7 @@ class _Files:
         if not os.access(self.folder.path, os.R_OK | os.X_OK):
             raise MovieError(self.folder.path, "cannot be read")
         for path in self.folder.waiting():
-            check_can_be_followed(path)
+            check_live(path)
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         ended_by = None
@@ -150,7 +147,7 @@ class _Files:
             path = self._next(patience_s)
             if path is None:
                 return
-            movie = self.make_movie(_file_feed(path, self._silence_s))
+            movie = self.make_movie(open_feed(path, end_after_s=self._silence_s))
             yield movie
             ended_by = movie.ended_by
 
@@ -183,9 +180,3 @@ class _Stream:
         path = self.recording(0)
         recorded = RecordedStream(self.address.name, connection, path, self.end_after_s)
         yield self.make_movie(StreamFeed(recorded))
-
-
-def _file_feed(path: Path, end_after_s: Callable[[], float]) -> Feed:
-    with movie_errors(path), open_regular_file(path) as file:
-        kind = IsxbFeed if is_isxb(path, read_head(file)) else ContainerFeed
-    return kind(path, end_after_s=end_after_s)

@@ -1,4 +1,4 @@
-"""Draw poses on frames: dots, trails and skeleton."""
+"""The drawing of poses on frames: dots, trails and skeleton."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import line_aa
 
-from sinks.labelled_movie.colors import body_part_colors, rgb
+from sinks.plain_matplotlib import body_part_colors, rgb
 
 MISSING_PICTURE_COLOR = (255, 0, 0)
 MISSING_PICTURE_EDGE = (255, 255, 255)
@@ -42,8 +42,7 @@ class OverlayStyle:
         A dot is followed by those of the previous `trail_points - 1` frames (DeepLabCut's
         count); 0 and 1 draw none.
     skeleton_color
-        A matplotlib color. None is black, DeepLabCut's default, on a picture, and white on
-        the black ground of `keypoints_only`, where black lines could not be seen.
+        A matplotlib color; None is DeepLabCut's black, and white with `keypoints_only`.
     """
 
     displayed_body_parts: tuple[str, ...] | None = None
@@ -68,7 +67,7 @@ class Overlay:
     body_parts
         All body parts of the model, in its order.
     style
-        What to draw, and how.
+        Which of them to draw, and how.
 
     Raises
     ------
@@ -79,8 +78,16 @@ class Overlay:
     def __init__(self, body_parts: Sequence[str], style: OverlayStyle) -> None:
         self._style = style
         self._colors = body_part_colors(style.color_map, len(body_parts))
-        self._shown = _shown_indices(body_parts, style.displayed_body_parts)
-        self._pairs = _pair_indices(body_parts, style.skeleton) if style.draw_skeleton else []
+        shown = body_parts if style.displayed_body_parts is None else style.displayed_body_parts
+        unknown = [name for name in shown if name not in body_parts]
+        if unknown:
+            raise ValueError(
+                f"displayed body parts must be among {list(body_parts)}, got {unknown}"
+            )
+        index = {name: number for number, name in enumerate(body_parts)}
+        self._shown = [number for number, name in enumerate(body_parts) if name in shown]
+        skeleton = style.skeleton if style.draw_skeleton else ()
+        self._pairs = [(index[a], index[b]) for a, b in skeleton if a in index and b in index]
         ground = "white" if style.keypoints_only else "black"
         self._skeleton_color = rgb(style.skeleton_color or ground)
         self._past: deque[NDArray[np.float64]] = deque(maxlen=max(style.trail_points - 1, 0))
@@ -91,8 +98,7 @@ class Overlay:
         Parameters
         ----------
         image
-            uint8, shape (height, width, 3), RGB. It is painted on: hand in a copy of a
-            batch's image, never the image itself, which other sinks see too.
+            uint8, shape (height, width, 3), RGB; a copy of a batch's, which other sinks see, too.
         poses
             float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing,
             whatever the likelihood.
@@ -116,13 +122,9 @@ class Overlay:
 def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     """Cross the frame out with a border and diagonals, in place: its picture is missing.
 
-    The lines are red and edged with white on both sides, so that they are seen on any ground, on
-    a red or a white one, too.
+    The lines are red and edged with white, so that they are seen on any ground.
 
-    Parameters
-    ----------
-    image
-        uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
+    `image` is uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
     """
     height, width = image.shape[:2]
     # Colours have half the resolution in yuv420p: a red line of one pixel would turn grey.
@@ -139,22 +141,6 @@ def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     edged = (diagonal_px <= thickness_px / 2 + edge_px) | (border_px < thickness_px + edge_px)
     image[edged] = MISSING_PICTURE_EDGE
     image[red] = MISSING_PICTURE_COLOR
-
-
-def _shown_indices(body_parts: Sequence[str], displayed: tuple[str, ...] | None) -> list[int]:
-    if displayed is None:
-        return list(range(len(body_parts)))
-    unknown = [name for name in displayed if name not in body_parts]
-    if unknown:
-        raise ValueError(f"displayed body parts must be among {list(body_parts)}, got {unknown}")
-    return [index for index, name in enumerate(body_parts) if name in displayed]
-
-
-def _pair_indices(
-    body_parts: Sequence[str], skeleton: tuple[tuple[str, str], ...]
-) -> list[tuple[int, int]]:
-    index = {name: number for number, name in enumerate(body_parts)}
-    return [(index[a], index[b]) for a, b in skeleton if a in index and b in index]
 
 
 def _draw_disk(

@@ -1,4 +1,4 @@
-"""Write the movie with its poses drawn on it."""
+"""The sink that draws poses on a movie's pictures and encodes them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks.base import PoseBatch, ResourceHolder, at_success
-from sinks.labelled_movie.canvas import Canvas
-from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, MAX_TICKS_PER_SECOND, SLOWEST_FRAME_RATE
+from sinks.labelled_movie.mp4 import (
+    FASTEST_FRAME_RATE,
+    MAX_TICKS_PER_SECOND,
+    SLOWEST_FRAME_RATE,
+    Canvas,
+    Encoding,
+)
 from sinks.labelled_movie.overlay import Overlay, OverlayStyle, mark_missing_picture
-from sinks.labelled_movie.segmented_movie import SegmentedMovie
+from sinks.labelled_movie.segments import SegmentedMovie
 
 NOT_READ_AGAIN = (0, 0, 3)
 """Shape of each image of a batch of finished frames."""
@@ -26,33 +30,27 @@ class LabelledMovieSink(ResourceHolder):
 
     Every frame of the movie becomes one frame of the output, at a constant rate. A frame
     without a picture shows the last picture there was (black before the first), crossed out
-    by `mark_missing_picture` and without dots. Pictures are drawn on in one buffer of the
-    sink's own, never in the batch.
+    by `mark_missing_picture` and without dots. Batches stay as they are.
 
     H.264 in yuv420p needs even sizes: an odd width or height gets one more column or row, a
-    copy of the last. Colours are converted and tagged as BT.709, limited range, at every size:
-    its primaries are those of the sRGB screens that the pictures are meant for, while players
-    left to guess go by the size of the frame, each in its own way.
+    copy of the last. Colours are converted and tagged as BT.709, limited range, whose primaries
+    are those of sRGB screens; players left to guess go by the size, each in its own way.
 
-    The movie is encoded in segments of `SEGMENT_LENGTH` frames, each of which is a file in the
-    folder `segments_dir(path)`, durable once it is closed. An exception takes the open segment
-    with it and leaves the closed ones, and so does a crash. At success they are joined without
-    encoding them again, and the folder is removed. Meanwhile the movie is on the disk twice.
+    The movie is encoded in segments (see `SegmentedMovie`), files in the folder
+    `segments_dir(path)`. An exception or a crash takes the open one with it and leaves the closed
+    ones. At success they are joined and removed; meanwhile the movie is on the disk twice.
 
     A sink of the same path goes on from closed segments that it finds: `num_finished_frames`
     tells beforehand how many frames they hold. It is still given all frames from the first on.
-    Of the finished ones it takes the poses, for trails, and the last picture, where it is there;
-    their batches may have images of shape (frames, 0, 0, 3), which says that pictures were not
-    read again. They must be there from the last decoded frame before the first unfinished one
-    on, which may have no picture of its own; frames that have none may come so at any time. The
-    movie then is, byte for byte, that of one sink that was given everything. The sink cannot know
-    whether segments are of the same movie, style and size: who begins anew removes the folder
-    first.
+    Of the finished ones it takes the poses, for trails, and the last picture. Images of shape
+    (frames, 0, 0, 3) say that pictures were not read again; they are needed from the last decoded
+    frame before the first unfinished one on, which may have none of its own. The movie then is,
+    byte for byte, that of one sink that was given everything. A run that begins anew removes the
+    folder first: the sink does not know whether segments are of the same movie, style and size.
 
-    Memory does not depend on the length of the movie: the mp4 is written in fragments of a few
-    hundred frames, each with an index of its own. (FFmpeg would keep an index of the whole until
-    the end, about 70 bytes a frame.) At the end the file is written a second time to put a short
-    table of the fragments in front, by which players find their way.
+    Memory does not depend on the length of the movie: the mp4 is written in fragments, each with
+    an index of its own, while FFmpeg keeps that of a whole movie until its end. At the end a
+    short table of the fragments is put in front, by which players find their way.
 
     Parameters
     ----------
@@ -75,8 +73,7 @@ class LabelledMovieSink(ResourceHolder):
         Given `path` when the movie is there, while its segments are there too.
     thread_count
         Threads of the encoder; 0 lets it choose, and the bytes of the movie depend on it. One
-        keeps up with inference on a processor, from which more would only take time: on 2
-        cores they cost up to a seventh more of it for each frame.
+        keeps up with inference on a processor, from which more would only take time.
 
     Raises
     ------
@@ -110,16 +107,9 @@ class LabelledMovieSink(ResourceHolder):
         self._keypoints_only = style.keypoints_only
         self._last_picture = np.zeros((height, width, 3), np.uint8)
         self._canvas = Canvas(width, height)
-        padded_height, padded_width = self._canvas.padded_shape
-        self._movie = SegmentedMovie(
-            path,
-            height=padded_height,
-            width=padded_width,
-            frame_period_s=(1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND),
-            thread_count=thread_count,
-            joins=joins,
-            on_whole=on_whole,
-        )
+        frame_period_s = (1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND)
+        encoding = Encoding(*self._canvas.padded_shape, frame_period_s, thread_count)
+        self._movie = SegmentedMovie(path, encoding, joins=joins, on_whole=on_whole)
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:
@@ -129,40 +119,28 @@ class LabelledMovieSink(ResourceHolder):
 
     def write(self, batch: PoseBatch) -> None:
         """Draw and encode the batch's frames, but for those in closed segments."""
-        picture = self._last_picture
-        has_images = batch.frames.images.shape[1:] != NOT_READ_AGAIN
-        for image, status, poses in zip(
-            batch.frames.images, batch.frames.status, batch.poses, strict=True
-        ):
+        frames, picture = batch.frames, self._last_picture
+        has_images = frames.images.shape[1:] != NOT_READ_AGAIN
+        for image, status, poses in zip(frames.images, frames.status, batch.poses, strict=True):
             has_picture = status == FrameStatus.DECODED
             if has_picture and has_images and not self._keypoints_only:
                 picture = image
             if self._num_frames < self._movie.num_finished_frames:
                 self._overlay.follow(poses)
+            elif has_picture and not has_images:
+                raise ValueError(
+                    f"frame {self._num_frames} is in no closed segment: its images must have "
+                    f"shape (frames, height, width, 3), got {frames.images.shape}"
+                )
             else:
-                if has_picture:
-                    self._check_has_images(batch, has_images=has_images)
-                self._draw(picture, poses, has_picture=has_picture)
+                self._canvas.image[:] = picture
+                self._overlay.draw(self._canvas.image, poses)
+                if not has_picture:
+                    mark_missing_picture(self._canvas.image)
                 self._movie.encode(self._canvas.to_yuv420p())
             self._num_frames += 1
         # The batch's memory is used again, and the next batch may begin with a missing picture.
         self._last_picture[:] = picture
-
-    def _check_has_images(self, batch: PoseBatch, *, has_images: bool) -> None:
-        if not has_images:
-            raise ValueError(
-                f"frame {self._num_frames} is in no closed segment: its images must have shape "
-                f"(frames, height, width, 3), got {batch.frames.images.shape}"
-            )
-
-    def _draw(
-        self, picture: NDArray[np.uint8], poses: NDArray[np.float64], *, has_picture: bool
-    ) -> None:
-        image = self._canvas.image
-        image[:] = picture
-        self._overlay.draw(image, poses)
-        if not has_picture:
-            mark_missing_picture(image)
 
     def _check_finished_frames_came(self) -> None:
         if self._num_frames < self._movie.num_finished_frames:

@@ -1,12 +1,24 @@
-"""What every publisher is."""
+"""The publisher of poses, its messages in JSON, and those that wait for one subscriber."""
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from readers import FrameStatus
+from readers.growing.clock import now_s
 from sinks.base import PoseBatch, ResourceHolder
-from sinks.publishing.message import json_messages
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_STATUS_NAMES = {int(status): status.name.lower() for status in FrameStatus}
+_LONGEST_QUEUE = 64
+"""Two seconds at 30 frames/s. A subscriber that is further behind is better off with newer ones."""
 
 
 class Publisher(ResourceHolder):
@@ -56,7 +68,7 @@ class Publisher(ResourceHolder):
     @property
     @abstractmethod
     def num_unsent(self) -> int | None:
-        """Messages that slow or gone subscribers did not get, summed; None where nobody knows."""
+        """Messages that slow or gone subscribers did not get, summed; None where it is unknown."""
 
 
 class MessagePublisher(Publisher):
@@ -72,3 +84,144 @@ class MessagePublisher(Publisher):
     @abstractmethod
     def publish(self, message: bytes) -> None:
         """Publish a message, which ends with a line break."""
+
+
+def arrival_times_s(batch: PoseBatch) -> NDArray[np.float64]:
+    """Tell when the frames of a batch arrived, float64, shape (frames,).
+
+    Raises
+    ------
+    ValueError
+        If the batch is of a movie that is not being recorded.
+    """
+    if batch.frames.arrival_time_s is None:
+        raise ValueError("only frames of a movie that is being recorded can be published")
+    return batch.frames.arrival_time_s
+
+
+def json_messages(
+    batch: PoseBatch, *, movie_number: int, body_parts: Sequence[str]
+) -> Iterator[bytes]:
+    r"""Write each frame of a batch as a JSON object on a line of its own, ending with ``\n``.
+
+    The object has these members, in this order:
+
+    ``movie``, ``frame``
+        The movie's number within the run and the frame's within the movie, both from 0.
+    ``status``
+        ``"decoded"``, ``"dropped"``, ``"undecodable"`` or ``"skipped"``.
+    ``capture_time_s``
+        Seconds since the movie's first frame, as the recording tells; null where it does not.
+    ``arrival_time_s``, ``publish_time_s``
+        Seconds since 1970-01-01 UTC, by `readers.live.now_s`: when all that is needed to decode
+        the frame was there, and when its message was written.
+    ``body_parts``
+        For each name x and y in pixels, as in the batch, and the likelihood.
+
+    Numbers have the shortest digits that read back as the same float64, so that they can be
+    compared with what is in the files; those that are not finite are null. All is ASCII.
+
+    Raises
+    ------
+    ValueError
+        If the batch has no arrival times, or another number of body parts.
+    """
+    frames = batch.frames
+    poses = _numbers_or_none(batch.poses)
+    capture_times_s = _numbers_or_none(frames.time_s)
+    arrivals_s = _numbers_or_none(arrival_times_s(batch))
+    for row, status in enumerate(frames.status.tolist()):
+        message = {
+            "movie": movie_number,
+            "frame": frames.first_frame_index + row,
+            "status": _STATUS_NAMES[status],
+            "capture_time_s": capture_times_s[row],
+            "arrival_time_s": arrivals_s[row],
+            "publish_time_s": now_s(),
+            "body_parts": dict(zip(body_parts, poses[row], strict=True)),
+        }
+        yield _ENCODER.encode(message).encode() + b"\n"
+
+
+def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
+    """Make nested lists of an array, with None for what is not finite."""
+    finite = np.isfinite(values)
+    numbers = values
+    if not finite.all():
+        numbers = values.astype(object)
+        numbers[~finite] = None
+    lists: list[Any] = numbers.tolist()
+    return lists
+
+
+class Outbox:
+    """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
+
+    What cannot be sent at once is kept for the next time. When 64 messages wait, the oldest of
+    which nothing has been sent gives way to the newest. Once sending has failed, the subscriber
+    is gone, and everything is unsent.
+
+    Parameters
+    ----------
+    send
+        Sends as many first bytes as can be sent without waiting, and returns their number. Raises
+        `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
+
+    Attributes
+    ----------
+    num_unsent
+        Messages that did not arrive, or only in part.
+    is_gone
+        Whether the subscriber is.
+    """
+
+    def __init__(self, send: Callable[[memoryview], int]) -> None:
+        self._send = send
+        self._waiting: deque[memoryview] = deque()
+        self._first_is_begun = False
+        self.num_unsent = 0
+        self.is_gone = False
+
+    @property
+    def num_waiting(self) -> int:
+        """Messages that have not been sent yet, or only in part."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a message would be lost for the next one."""
+        return len(self._waiting) == _LONGEST_QUEUE
+
+    def put(self, message: bytes) -> None:
+        """Send a message after those that wait, or as soon as that is possible."""
+        self._waiting.append(memoryview(message))
+        self._send_waiting()
+        if len(self._waiting) > _LONGEST_QUEUE:
+            del self._waiting[1 if self._first_is_begun else 0]
+            self.num_unsent += 1
+
+    def close(self) -> None:
+        """Send what can be sent now; the rest is unsent."""
+        self._send_waiting()
+        self._give_up()
+
+    def _send_waiting(self) -> None:
+        try:
+            while self._waiting and not self.is_gone:
+                message = self._waiting[0]
+                num_sent = self._send(message)
+                self._first_is_begun = num_sent < len(message)
+                if self._first_is_begun:
+                    self._waiting[0] = message[num_sent:]
+                else:
+                    self._waiting.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.is_gone = True
+        if self.is_gone:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.num_unsent += len(self._waiting)
+        self._waiting.clear()

@@ -1,4 +1,4 @@
-"""Publish on TCP and unix sockets."""
+"""The publishers on TCP and unix sockets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from readers import InputError
-from sinks.publishing.outbox import Outbox
-from sinks.publishing.publisher import MessagePublisher
+from sinks.publishing.publisher import MessagePublisher, Outbox
 
+LARGEST_PORT = 65535
 _MOST_SUBSCRIBERS = 64
 _MOST_ACCEPTED = 8
 """At a time, so that a flood of connections does not hold up the poses."""
@@ -24,7 +24,7 @@ _RECEIVE_BUFFER_LENGTH = 4096
 
 
 class Subscriber:
-    """One connection."""
+    """The connection of one subscriber."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -83,10 +83,13 @@ class SocketPublisher(MessagePublisher):
         try:
             self._listener = self.listen(resources)
         except OSError as error:
-            raise InputError(f"{self.address}: cannot be listened on ({_reason(error)})") from error
+            reason: object = error.strerror or error  # names not found, and long paths
+            if error.errno is not None and error.errno > 0:
+                reason = os.strerror(error.errno)
+            raise InputError(f"{self.address}: cannot be listened on ({reason})") from error
         self._listener.setblocking(False)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_LENGTH)
-        resources.callback(self._forget_all)
+        resources.callback(lambda: self._forget(list(self._subscribers)))
 
     @property
     def num_unsent(self) -> int:
@@ -113,64 +116,42 @@ class SocketPublisher(MessagePublisher):
                 if is_full and not dispensable:
                     return
                 connection, _ = self._listener.accept()
-                for oldest in dispensable[:1]:
-                    self._forget(oldest)
+                self._forget(dispensable[:1])
                 self._subscribers.append(self.make_subscriber(connection))
 
-    def _forget(self, subscriber: Subscriber) -> None:
-        subscriber.close()
-        self._num_unsent_to_gone += subscriber.outbox.num_unsent
-        self._subscribers.remove(subscriber)
-
     def _forget_gone(self) -> None:
-        for subscriber in [one for one in self._subscribers if one.is_gone]:
-            self._forget(subscriber)
+        self._forget([subscriber for subscriber in self._subscribers if subscriber.is_gone])
 
-    def _forget_all(self) -> None:
-        for subscriber in list(self._subscribers):
-            self._forget(subscriber)
+    def _forget(self, subscribers: Sequence[Subscriber]) -> None:
+        for subscriber in subscribers:
+            subscriber.close()
+            self._num_unsent_to_gone += subscriber.outbox.num_unsent
+            self._subscribers.remove(subscriber)
 
 
 class TcpPublisher(SocketPublisher):
-    """Publishes on a TCP port.
+    """Publishes on a TCP port, 0-65535, of a host, a name or a number, v4 or v6.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    host
-        Name or number, v4 or v6, of the address to listen on.
-    port
-        0-65535; 0 is one that the system chooses.
+    Port 0 is one that the system chooses.
     """
 
     def __init__(self, body_parts: Sequence[str], *, host: str, port: int) -> None:
         super().__init__(body_parts)
-        self._host = host
-        self._port = port
-        self.address = _tcp_address(host, port)
+        self._host, self._port = host, port
+        self._named_host = f"[{host}]" if ":" in host else host
+        self.address = f"tcp:{self._named_host}:{port}"
 
     def listen(self, resources: ExitStack) -> socket.socket:
         """Listen on the port."""
         listener = tcp_listener(self._host, self._port, resources)
-        self.address = _tcp_address(self._host, listener.getsockname()[1])
+        self.address = f"tcp:{self._named_host}:{listener.getsockname()[1]}"
         return listener
 
 
-def _tcp_address(host: str, port: int) -> str:
-    return f"tcp:[{host}]:{port}" if ":" in host else f"tcp:{host}:{port}"
-
-
 class UnixPublisher(SocketPublisher):
-    """Publishes on a unix socket.
+    """Publishes on a unix socket, which is removed at the end.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    path
-        Of the socket, which is removed at the end. One that a killed run has left there is
-        replaced.
+    One that a killed run has left under its path is replaced.
 
     Raises
     ------
@@ -198,32 +179,25 @@ def tcp_listener(host: str, port: int, resources: ExitStack) -> socket.socket:
 
 
 def unix_listener(path: Path, resources: ExitStack) -> socket.socket:
-    """Listen on a path, which is removed at the end."""
-    clear_socket_path(path)
-    listener = resources.enter_context(socket.socket(socket.AF_UNIX))
-    listener.bind(str(path))
-    resources.enter_context(socket_file(path))
-    listener.listen()
-    return listener
-
-
-def _reason(error: OSError) -> object:
-    """Tell in the system's own words; names that are not found, and long paths, have none."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or error
-
-
-def clear_socket_path(path: Path) -> None:
-    """Remove a socket that nobody listens on any more.
+    """Listen on a path, which is removed at the end.
 
     Raises
     ------
     InputError
-        If there is a file that is no socket, or one that somebody listens on.
+        If there is a file that is no socket, or one that another program listens on.
     OSError
-        If the system does not let look, or remove it.
+        If the system does not let look, remove or listen.
     """
+    _clear(path)
+    listener = resources.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(str(path))
+    resources.enter_context(_removed_at_end(path))
+    listener.listen()
+    return listener
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that no program listens on any more."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -237,13 +211,13 @@ def clear_socket_path(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-        except BlockingIOError:  # somebody listens, with a long queue
+        except BlockingIOError:  # a program listens, with a long queue
             pass
     raise InputError(f"{path}: another program listens on this socket; give another path")
 
 
 @contextmanager
-def socket_file(path: Path) -> Iterator[None]:
+def _removed_at_end(path: Path) -> Iterator[None]:
     """Remove a socket at the end of the block, unless another has taken its place by then."""
     inode = path.lstat().st_ino
     try:

@@ -1,4 +1,4 @@
-"""Publish on the standard output."""
+"""The publisher on the standard output."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from readers import InputError
-from sinks.publishing.outbox import Outbox
-from sinks.publishing.publisher import MessagePublisher
+from sinks.publishing.publisher import MessagePublisher, Outbox
 
 _STANDARD_OUTPUT = 1
 _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
@@ -19,14 +18,8 @@ _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
 class StandardOutputPublisher(MessagePublisher):
     """Publishes messages in JSON, a line each, on the standard output.
 
-    The program that reads it is the one subscriber; nothing else may be written there.
-
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    descriptor
-        The open file to write to, which stays open.
+    The program that reads it is the one subscriber; nothing else may be written there. The
+    descriptor is that of an open file, which stays open.
     """
 
     address = "stdout"
@@ -37,7 +30,7 @@ class StandardOutputPublisher(MessagePublisher):
         self._outbox = Outbox(self._send)
 
     def open(self, resources: ExitStack) -> None:
-        """Look whether there is somebody to write to."""
+        """Check that it can be written to."""
         try:
             self._own_descriptor = resources.enter_context(_writable_at_will(self._descriptor))
         except OSError as error:

@@ -1,25 +1,162 @@
-"""Publish as a ZeroMQ socket does."""
+"""The publisher that does as a ZeroMQ socket does, and its protocol, ZMTP."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 from readers import InputError
-from sinks.publishing.sockets import SocketPublisher, tcp_listener, unix_listener
-from sinks.publishing.zmtp import ZmtpSubscriber, two_part_message
+from sinks.publishing.sockets import (
+    LARGEST_PORT,
+    SocketPublisher,
+    Subscriber,
+    tcp_listener,
+    unix_listener,
+)
+
+TOPIC = b"pose"
 
 _ENDPOINT = re.compile(
     r"tcp://(?P<host>\*|[^*:\[\]]+|\[[^\[\]]+\]):(?P<port>\*|[0-9]{1,5})|ipc://(?P<path>[^@*].*)",
     re.ASCII | re.DOTALL,
 )
-_LAST_PORT = 65535
 _ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 -- what the user asks for with a *
 _LISTEN_EVERY_S = 0.02
+
+_SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
+_REVISION_3 = b"\x03"
+_NULL_MECHANISM = b"NULL".ljust(20, b"\0")
+_REST_OF_GREETING = b"\0" + _NULL_MECHANISM + bytes(32)  # minor revision 0; a client; filler
+_READY = b"\x05READY\x0bSocket-Type\0\0\0\x03PUB"
+_REST_OF_GREETING_2 = b"\x01\0\0"  # socket type PUB, and an empty identity
+_MORE, _LONG, _COMMAND = 1, 2, 4
+_SUBSCRIBE, _CANCEL = b"\x01", b"\0"
+_PING, _PONG = b"\x04PING", b"\x04PONG"
+_PING_TTL_LENGTH = 2
+
+_LONGEST_FRAME = 512
+"""Bytes. What a subscriber has to say is much shorter."""
+_MOST_PIECES = 16
+"""Taken at a time: a frame has two. The rest stays with the system, and then with the sender."""
+
+_Conversation = Generator[int, bytes, None]
+"""Yields how many bytes it needs, and is sent them. It raises `ConnectionAbortedError` where the
+other side breaks the protocol."""
+
+
+class ZmtpSubscriber(Subscriber):
+    """A subscriber that is sent messages once it has subscribed to their topic.
+
+    It speaks revision 3.0 of the protocol (https://rfc.zeromq.org/spec/23), which later ones
+    fall back to, and 2.0. What others send decides neither memory nor time: a frame has at most
+    512 bytes, eight frames are taken at a time, and subscriptions to our topic alone are kept.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection)
+        self._received = b""
+        self._subscriptions: set[bytes] = set()
+        self._has_broken_off = False
+        self._conversation = self._converse()
+        self._num_needed = next(self._conversation)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it cannot be sent anything any more."""
+        return self._has_broken_off or super().is_gone
+
+    @property
+    def is_dispensable(self) -> bool:
+        """Whether it has subscribed to nothing, or is far behind."""
+        return not self._subscriptions or super().is_dispensable
+
+    def put(self, message: bytes) -> None:
+        """Send a message, if it has subscribed to it."""
+        if self._subscriptions:
+            super().put(message)
+
+    def receive(self) -> None:
+        """Take what has come from it, without waiting."""
+        if self.is_gone:
+            return
+        try:
+            for _ in range(_MOST_PIECES):
+                if self._num_needed:
+                    received = self._connection.recv(self._num_needed - len(self._received))
+                    if not received:
+                        raise ConnectionResetError
+                    self._received += received
+                if len(self._received) == self._num_needed:
+                    piece, self._received = self._received, b""
+                    self._num_needed = self._conversation.send(piece)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._has_broken_off = True
+
+    def _converse(self) -> _Conversation:
+        yield 0  # until it is listened to
+        self._say(_SIGNATURE + _REVISION_3)
+        greeting = yield len(_SIGNATURE) + 1
+        revision = greeting[-1]
+        if greeting[0] != _SIGNATURE[0] or not greeting[9] & 1 or revision == 0:
+            raise ConnectionAbortedError
+        if revision < _REVISION_3[0]:
+            self._say(_REST_OF_GREETING_2)
+            yield 1  # its socket type
+            yield from _frame()  # its identity
+        else:
+            self._say(_REST_OF_GREETING)
+            greeting = yield len(_REST_OF_GREETING)
+            if greeting[1:21] != _NULL_MECHANISM:
+                raise ConnectionAbortedError
+            self._say(_framed(_COMMAND, _READY))
+            flags, body = yield from _frame()
+            if not (flags & _COMMAND and body.startswith(_READY[:6])):
+                raise ConnectionAbortedError
+        while True:
+            flags, body = yield from _frame()
+            if not flags & _COMMAND:
+                self._subscribe(body[:1], body[1:])
+            # Messages that wait are as good an answer, and nothing may come between their parts.
+            elif body.startswith(_PING) and not self.outbox.num_waiting:
+                context = body[len(_PING) + _PING_TTL_LENGTH :]
+                self._say(_framed(_COMMAND, _PONG + context))
+
+    def _subscribe(self, verb: bytes, prefix: bytes) -> None:
+        if verb == _SUBSCRIBE and TOPIC.startswith(prefix):
+            self._subscriptions.add(prefix)
+        elif verb == _CANCEL:
+            self._subscriptions.discard(prefix)
+
+    def _say(self, data: bytes) -> None:
+        with suppress(BlockingIOError):
+            if self._connection.send(data) < len(data):
+                raise ConnectionAbortedError
+
+
+def two_part_message(body: bytes) -> bytes:
+    """Frame a message of two parts, the topic and a body."""
+    return bytes([_MORE, len(TOPIC)]) + TOPIC + _framed(0, body)
+
+
+def _framed(flags: int, body: bytes) -> bytes:
+    if len(body) < 256:
+        return bytes([flags, len(body)]) + body
+    return bytes([flags | _LONG]) + len(body).to_bytes(8, "big") + body
+
+
+def _frame() -> Generator[int, bytes, tuple[int, bytes]]:
+    flags, length = yield 2
+    if flags & _LONG:
+        length = int.from_bytes(bytes([length]) + (yield 7), "big")
+    if length > _LONGEST_FRAME:
+        raise ConnectionAbortedError
+    return flags, (yield length)
 
 
 class ZeroMqPublisher(SocketPublisher):
@@ -30,20 +167,13 @@ class ZeroMqPublisher(SocketPublisher):
     A PUB socket of ZeroMQ's own library takes whatever its subscribers send, before it sends the
     next message: many long subscriptions stop it for minutes and fill the memory, as there is no
     limit that could be set. So this one speaks the protocol itself. A thread of its own listens
-    to the subscribers, a few frames of each at a time, while the thread that publishes only
-    sends, as with other sockets.
-
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    endpoint
-        ``tcp://ADDRESS:PORT``, where each can be ``*``, or ``ipc://PATH``.
+    to the subscribers, a few frames of each at a time, and the thread that publishes only sends.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
+        ``ipc://PATH``.
     """
 
     make_subscriber = ZmtpSubscriber
@@ -51,7 +181,7 @@ class ZeroMqPublisher(SocketPublisher):
     def __init__(self, body_parts: Sequence[str], *, endpoint: str) -> None:
         super().__init__(body_parts)
         found = _ENDPOINT.fullmatch(endpoint)
-        if found is None or int((found["port"] or "0").replace("*", "0")) > _LAST_PORT:
+        if found is None or int((found["port"] or "0").replace("*", "0")) > LARGEST_PORT:
             raise InputError(
                 f"zmq:{endpoint}: the endpoint must be tcp://ADDRESS:PORT or ipc://PATH, "
                 "such as zmq:tcp://127.0.0.1:5556"
@@ -65,9 +195,8 @@ class ZeroMqPublisher(SocketPublisher):
         host, port, path = self._endpoint.groups()
         if path is not None:
             return unix_listener(Path(path), resources)
-        listener = tcp_listener(
-            host.replace("*", _ALL_ADDRESSES).strip("[]"), int(port.replace("*", "0")), resources
-        )
+        address = host.replace("*", _ALL_ADDRESSES).strip("[]")
+        listener = tcp_listener(address, int(port.replace("*", "0")), resources)
         self.address = f"zmq:tcp://{host}:{listener.getsockname()[1]}"
         return listener
 

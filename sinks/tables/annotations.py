@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,118 +14,41 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from readers import MovieInfo
-from sinks.base import PoseBatch, ResourceHolder, at_success
-from sinks.errors import closed_at_end, output_errors
-from sinks.files import whole_file
+from sinks.base import PoseBatch, ResourceHolder, RunOutput, at_success
+from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
 from sinks.tables.rows import PoseRows, RowBuffer
 
 _TEXT_MARK = "'"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a cell a formula for some spreadsheet, the last four in wide letters."""
-CHUNK_LENGTH = 8192
+_CHUNK_LENGTH = 8192
 """Rows of a row group. Of each group and column the writer keeps some 300 bytes until the end."""
+_PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)
 
 
-def annotation_schema(body_parts: Sequence[str], *, has_hardware_counter: bool) -> pa.Schema:
-    """Columns of the table, in order; only the counter can be null."""
-    fields = [
-        pa.field("Frame number", pa.int64()),
-        pa.field("Movie number", pa.int64()),
-        pa.field("Local frame number", pa.int64()),
-        pa.field("Time since start (s)", pa.float64()),
-    ]
-    if has_hardware_counter:
-        fields.append(pa.field("Hardware counter (us)", pa.int64()))
-    fields += [
-        pa.field(f"{body_part} {coordinate}", pa.float64())
-        for body_part in body_parts
-        for coordinate in ("x", "y", "likelihood")
-    ]
-    return pa.schema(fields)
-
-
-@contextmanager
-def _csv_writer(path: Path, named: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Write numbers as pandas does: the shortest digits that read back the same.
-
-    A column whose name a spreadsheet would compute has an apostrophe before it, its mark of text.
-    So has a name that begins with one: a first apostrophe is never part of the name.
-    """
-    names = [
-        _TEXT_MARK + name if name.startswith((_TEXT_MARK, *_FORMULA_STARTS)) else name
-        for name in schema.names
-    ]
-    file = path.open("w", encoding="utf-8", newline="")
-    with closed_at_end(file.close, named):
-
-        def write(table: pa.Table, header: list[str] | None = None) -> None:
-            frame = table.to_pandas(integer_object_nulls=True)
-            frame.to_csv(file, index=False, header=header or False, lineterminator="\n")
-
-        write(schema.empty_table(), names)
-        yield write
-
-
-@contextmanager
-def _parquet_writer(
-    path: Path, named: Path, schema: pa.Schema
-) -> Iterator[Callable[[pa.Table], None]]:
-    # Given a name, pyarrow would look for a file system in it ("mouse:1").
-    file = path.open("wb")
-    with closed_at_end(file.close, named):
-        writer = pq.ParquetWriter(file, schema)
-        with closed_at_end(writer.close, named):
-            yield writer.write_table
-
-
-@contextmanager
-def whole_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends to a table, which appears at the end of the block.
-
-    Parameters
-    ----------
-    path
-        The file; its suffix, .parquet or .csv, chooses the format.
-    schema
-        Columns of the table.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written; the function raises it, too.
-    """
-    writer = _parquet_writer if path.suffix == ".parquet" else _csv_writer
-    with ExitStack() as resources:
-        temporary = resources.enter_context(whole_file(path))
-        with output_errors(path):
-            write_table = resources.enter_context(writer(temporary, path, schema))
-
-        def write(table: pa.Table) -> None:
-            with output_errors(path):
-                write_table(table)
-
-        yield write
-
-
-class Annotations(ResourceHolder):
-    """Rows of a table over all movies of a run, however they are written.
+class Annotations(RunOutput):
+    """The annotations of a run, from its first movie to its last.
 
     Columns ``Frame number`` (over all movies), ``Movie number``, ``Local frame number``, ``Time
     since start (s)``, ``Hardware counter (us)`` (only for .isxb; empty for dropped frames), then
     x, y and likelihood of each body part. A movie's time starts at the previous movie's last time
     plus the previous movie's frame period.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    has_hardware_counter
-        Whether the run's movies have counters.
+    Raises
+    ------
+    OutputError
+        If something cannot be written; the sink of a movie raises it, too.
     """
 
     def __init__(self, *, body_parts: Sequence[str], has_hardware_counter: bool) -> None:
-        self._schema = annotation_schema(body_parts, has_hardware_counter=has_hardware_counter)
         self._has_hardware_counter = has_hardware_counter
+        fields = [("Frame number", pa.int64()), ("Movie number", pa.int64())]
+        fields += [("Local frame number", pa.int64()), ("Time since start (s)", pa.float64())]
+        if has_hardware_counter:
+            fields.append(("Hardware counter (us)", pa.int64()))
+        coordinates = ("x", "y", "likelihood")
+        names = [f"{part} {coordinate}" for part in body_parts for coordinate in coordinates]
+        self._schema = pa.schema(fields + [(name, pa.float64()) for name in names])
         self._num_movies = 0
         self._num_frames = 0
         self._start_s = 0.0
@@ -131,6 +56,14 @@ class Annotations(ResourceHolder):
     @abstractmethod
     def write_table(self, table: pa.Table) -> None:
         """Write rows of the schema."""
+
+    def is_due(self) -> bool:
+        """Tell whether rows that are held back, to be written with more, are to be written now."""
+        return False
+
+    def movie(self, movie: MovieInfo) -> MovieAnnotations:
+        """Make the sink of the run's next movie; enter it when the one before has ended."""
+        return MovieAnnotations(self, movie)
 
     def append(self, rows: PoseRows, movie_number: int) -> None:
         """Write rows of a movie."""
@@ -158,50 +91,13 @@ class Annotations(ResourceHolder):
         self._start_s += end_s
 
 
-class ExperimentAnnotations(Annotations):
-    """The annotations of a run in one file, open from its first movie to its last.
-
-    Parameters
-    ----------
-    path
-        The file; its suffix, .parquet or .csv, chooses the format.
-    body_parts
-        Names in the order of the poses.
-    has_hardware_counter
-        Whether the run's movies have counters.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written; a movie's part raises it, too.
-    """
-
-    def __init__(
-        self, path: Path, *, body_parts: Sequence[str], has_hardware_counter: bool
-    ) -> None:
-        super().__init__(body_parts=body_parts, has_hardware_counter=has_hardware_counter)
-        self._path = path
-
-    def open(self, resources: ExitStack) -> None:
-        """Open the file."""
-        self._append_table = resources.enter_context(whole_table(self._path, self._schema))
-
-    def movie(self, movie: MovieInfo) -> MovieAnnotations:
-        """Make the sink of the run's next movie; enter it when the one before has ended."""
-        return MovieAnnotations(self, movie)
-
-    def write_table(self, table: pa.Table) -> None:
-        """Append rows to the file."""
-        self._append_table(table)
-
-
 class MovieAnnotations(ResourceHolder):
-    """One movie's part of the annotations."""
+    """The sink of one movie's annotations."""
 
     def __init__(self, annotations: Annotations, movie: MovieInfo) -> None:
         self._annotations = annotations
         self._period_s = float(movie.frame_period_s)
-        self._rows = RowBuffer(CHUNK_LENGTH)
+        self._rows = RowBuffer(_CHUNK_LENGTH)
         self._num_frames = 0
         self._end_s = 0.0
 
@@ -214,14 +110,143 @@ class MovieAnnotations(ResourceHolder):
         """Take the next batch."""
         self._num_frames += len(batch)
         self._end_s = float(batch.frames.time_s[-1]) + self._period_s
-        for rows in self._rows.add(batch):
-            self._annotations.append(rows, self._movie_number)
-
-    def write_rest(self) -> None:
-        """Write the rows that have been held back to be written with more."""
-        for rows in self._rows.rest():
-            self._annotations.append(rows, self._movie_number)
+        self._append(self._rows.add(batch))
+        if self._annotations.is_due():
+            self._append(self._rows.rest())
 
     def _finish(self) -> None:
-        self.write_rest()
+        self._append(self._rows.rest())
         self._annotations.end_movie(self._num_frames, self._end_s)
+
+    def _append(self, chunks: Iterator[PoseRows]) -> None:
+        for rows in chunks:
+            self._annotations.append(rows, self._movie_number)
+
+
+class ExperimentAnnotations(Annotations):
+    """The annotations in one file, whose suffix, .parquet or .csv, chooses the format."""
+
+    def __init__(
+        self, path: Path, *, body_parts: Sequence[str], has_hardware_counter: bool
+    ) -> None:
+        super().__init__(body_parts=body_parts, has_hardware_counter=has_hardware_counter)
+        self._path = path
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the file."""
+        self._append_table = resources.enter_context(_whole_table(self._path, self._schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows to the file."""
+        self._append_table(table)
+
+
+class AnnotationParts(Annotations):
+    """The annotations in many files, which others can read while the run goes on.
+
+    The table of `ExperimentAnnotations`, cut into ``part-000000.parquet``, ``part-000001.parquet``
+    and so on. A part appears as a whole and never changes; the first one has no rows, so that the
+    columns are known at once. A `write` makes a new one when `every_s` have passed since the last,
+    or 8192 rows have come together, and so does the end of a movie. At any moment,
+    ``pandas.read_parquet(folder)`` gives all rows so far in order, and so do the .csv parts, each
+    with a header, in the order of their names; temporary names begin with a dot.
+
+    Parts of a run before are removed on entering: one that is resumed writes all rows again. The
+    parts stay where they are after an error.
+
+    Parameters
+    ----------
+    folder
+        Where the parts go; it is made if need be.
+    kind
+        The format, "parquet" or "csv".
+    every_s
+        Seconds that rows may be held back, by `clock_s`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kind: str,
+        *,
+        body_parts: Sequence[str],
+        has_hardware_counter: bool,
+        every_s: float = 5.0,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(body_parts=body_parts, has_hardware_counter=has_hardware_counter)
+        self._folder, self._kind = folder, kind
+        self._every_s, self._clock_s = every_s, clock_s
+        self._num_parts = 0
+
+    def open(self, resources: ExitStack) -> None:
+        """Begin with a part without rows."""
+        with output_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            flush_folder(self._folder.parent)
+            self._check_folder = resources.enter_context(held_folder(self._folder))
+            for path in self._folder.iterdir():
+                if _PART.fullmatch(path.name):
+                    path.unlink()
+        self.write_table(self._schema.empty_table())
+
+    def write_table(self, table: pa.Table) -> None:
+        """Write a part."""
+        self._check_folder()
+        path = self._folder / f"part-{self._num_parts:06d}.{self._kind}"
+        with _whole_table(path, self._schema) as append:
+            append(table)
+        self._num_parts += 1
+        self._last_part_s = self._clock_s()
+
+    def is_due(self) -> bool:
+        """Tell whether rows have been held back long enough."""
+        return self._clock_s() - self._last_part_s >= self._every_s
+
+
+@contextmanager
+def _whole_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends to a table, which appears at the end of the block."""
+    writer = _parquet_writer if path.suffix == ".parquet" else _csv_writer
+    with ExitStack() as resources:
+        temporary = resources.enter_context(whole_file(path))
+        with output_errors(path):
+            write_table = resources.enter_context(writer(temporary, path, schema))
+
+        def write(table: pa.Table) -> None:
+            with output_errors(path):
+                write_table(table)
+
+        yield write
+
+
+@contextmanager
+def _csv_writer(path: Path, named: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Write numbers as pandas does: the shortest digits that read back the same.
+
+    A column whose name a spreadsheet would compute has an apostrophe before it, its mark of text.
+    So has a name that begins with one: a first apostrophe is never part of the name.
+    """
+    marked = (_TEXT_MARK, *_FORMULA_STARTS)
+    names = [_TEXT_MARK + name if name.startswith(marked) else name for name in schema.names]
+    file = path.open("w", encoding="utf-8", newline="")
+    with closed_at_end(file.close, named):
+
+        def write(table: pa.Table, header: list[str] | None = None) -> None:
+            frame = table.to_pandas(integer_object_nulls=True)
+            frame.to_csv(file, index=False, header=header or False, lineterminator="\n")
+
+        write(schema.empty_table(), names)
+        yield write
+
+
+@contextmanager
+def _parquet_writer(
+    path: Path, named: Path, schema: pa.Schema
+) -> Iterator[Callable[[pa.Table], None]]:
+    # Given a name, pyarrow would look for a file system in it ("mouse:1").
+    file = path.open("wb")
+    with closed_at_end(file.close, named):
+        writer = pq.ParquetWriter(file, schema)
+        with closed_at_end(writer.close, named):
+            yield writer.write_table

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
-from sinks.errors import OutputError, closed_at_end, output_errors
-from sinks.files import whole_file
+from sinks.files import OutputError, closed_at_end, output_errors, whole_file
 from sinks.tables.rows import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
@@ -25,7 +24,7 @@ _COORDS = ("x", "y", "likelihood")
 _MOST_NAME_BYTES = 65_488
 """What an attribute of HDF5 holds, 64 KiB with its own description."""
 _CACHED_BYTES = 2**20
-"""Of what was written, which nobody reads again: PyTables' own cache grows to 16 MiB."""
+"""Of what was written and is not read again: PyTables' own cache grows to 16 MiB."""
 
 
 def table_holds(scorer: str, body_parts: Sequence[str]) -> bool:
@@ -41,8 +40,7 @@ class PoseEstimates(ResourceHolder):
     """Writes poses to the table that DeepLabCut's own tools read.
 
     Key ``df_with_missing``, float64, one row per frame, columns a MultiIndex named ``scorer,
-    bodyparts, coords``; in a frame without a picture x and y are NaN and
-    the likelihood is 0.
+    bodyparts, coords``; without a picture x and y are NaN and the likelihood is 0.
 
     Parameters
     ----------
@@ -53,15 +51,14 @@ class PoseEstimates(ResourceHolder):
     body_parts
         Names in the order of the poses.
     notes
-        Kept as JSON in the attribute ``posestream`` of the table, so that the file itself says
-        what its coordinates refer to.
+        Kept as JSON in the attribute ``posestream`` of the table: the file itself says what its
+        coordinates refer to.
 
     Raises
     ------
     OutputError
-        If the file cannot be written. HDF5 keeps some of what it writes back until the file is
-        closed, and PyTables does not tell that closing failed: the table is read again at the
-        end, and must be what was written.
+        If the file cannot be written. PyTables does not tell that closing failed, which writes
+        the rest: the table is read again at the end, and must be what was written.
     """
 
     def __init__(
@@ -122,9 +119,12 @@ class PoseEstimates(ResourceHolder):
         with output_errors(self._path):
             if self._reads_back():
                 return
-            # The system tells the reason again to whoever asks for the space that is missing.
+            # Asked for the space that is missing, the system tells the reason again.
             with self._temporary.open("rb+") as file:
-                _fill(file.fileno(), self._num_bytes)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, self._num_bytes)
+                else:
+                    os.ftruncate(file.fileno(), self._num_bytes)
         raise OutputError(self._path, "it does not read back as it was written")
 
     def _reads_back(self) -> bool:
@@ -169,11 +169,3 @@ def _hdf5_errors() -> Iterator[None]:
         if number is None:
             raise OSError(str(error).splitlines()[-1]) from error
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-
-
-def _fill(descriptor: int, num_bytes: int) -> None:
-    """Ask the system for all the space that a file needs."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, num_bytes)
-    else:
-        os.ftruncate(descriptor, num_bytes)

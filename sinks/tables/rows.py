@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,37 +48,29 @@ class RowBuffer:
     def __init__(self, chunk_length: int) -> None:
         self._chunk_length = chunk_length
         self._pieces: list[PoseRows] = []
-        self._num_rows = 0
 
     def add(self, batch: PoseBatch) -> Iterator[PoseRows]:
         """Add a batch; yield the chunks that are full."""
-        frames = batch.frames
-        self._pieces.append(
-            PoseRows(
-                frames.first_frame_index, frames.time_s, frames.hardware_counter_us, batch.poses
-            )
-        )
-        self._num_rows += len(batch)
-        if self._num_rows < self._chunk_length:
+        first, frames = batch.frames.first_frame_index, batch.frames
+        self._pieces.append(PoseRows(first, frames.time_s, frames.hardware_counter_us, batch.poses))
+        if sum(map(len, self._pieces)) < self._chunk_length:
             return
-        rows = _joined(self._pieces)
+        rows = self._joined()
         end = len(rows) - len(rows) % self._chunk_length
-        self._pieces = [rows.part(end, len(rows))]
-        self._num_rows -= end
+        self._pieces = [rows.part(end, len(rows))] if end < len(rows) else []
         for start in range(0, end, self._chunk_length):
             yield rows.part(start, start + self._chunk_length)
 
     def rest(self) -> Iterator[PoseRows]:
         """Yield the rows that fill no chunk, if there are any."""
-        if self._num_rows:
-            yield _joined(self._pieces)
-        self._pieces, self._num_rows = [], 0
+        if self._pieces:
+            yield self._joined()
+        self._pieces = []
 
-
-def _joined(pieces: Sequence[PoseRows]) -> PoseRows:
-    return PoseRows(
-        pieces[0].first_frame_index,
-        np.concatenate([piece.time_s for piece in pieces]),
-        np.concatenate([piece.hardware_counter_us for piece in pieces]),
-        np.concatenate([piece.poses for piece in pieces]),
-    )
+    def _joined(self) -> PoseRows:
+        return PoseRows(
+            self._pieces[0].first_frame_index,
+            np.concatenate([piece.time_s for piece in self._pieces]),
+            np.concatenate([piece.hardware_counter_us for piece in self._pieces]),
+            np.concatenate([piece.poses for piece in self._pieces]),
+        )

@@ -22,8 +22,7 @@ from benchmarks.peer import (
 from benchmarks.processes import CommandError, Measured
 from benchmarks.ratios import ratios, table
 from benchmarks.same_job import DifferentResultsError
-from engine.run_folder.output_names import OutputDirectory
-from sinks import PreviewPaths
+from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import HEIGHT, WIDTH, small_movie
 
 NUM_FRAMES, NUM_BODY_PARTS = 6, 2
@@ -57,19 +56,9 @@ def deeplabcut_outputs(directory: Path, poses: NDArray[np.float64]) -> Path:
 def posestream_outputs(directory: Path, poses: NDArray[np.float64]) -> Path:
     """What posestream leaves."""
     directory.mkdir()
-    outputs = OutputDirectory(directory)
-    previews: PreviewPaths = outputs.previews(0)
-    for path in (
-        previews.histogram,
-        previews.likelihood,
-        previews.coordinates,
-        previews.trajectory,
-        outputs.annotations("parquet"),
-        outputs.labelled_movie(0),
-        outputs.metadata,
-    ):
-        path.write_text("an output")
-    write_poses(outputs.pose_estimates(0), poses)
+    for name in OUTPUTS_OF_ONE_MOVIE - {"dlc_pose_estimates.0.h5"}:
+        (directory / name).write_text("an output")
+    write_poses(directory / "dlc_pose_estimates.0.h5", poses)
     return directory
 
 

@@ -96,6 +96,5 @@ def resume(job: Job) -> int:
 @contextlib.contextmanager
 def segments_are_short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("sinks.labelled_movie.segments", "sinks.labelled_movie.segmented_movie"):
-            patch.setattr(f"{module}.SEGMENT_LENGTH", SEGMENT_LENGTH)
+        patch.setattr("sinks.labelled_movie.segments.SEGMENT_LENGTH", SEGMENT_LENGTH)
         yield

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from sinks import PreviewPaths, PreviewSink
-from sinks.labelled_movie.colors import body_part_colors
+from sinks.plain_matplotlib import body_part_colors
 from tests.batches import pose_batches
 
 

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from sinks import OutputError
-from sinks.errors import closed_at_end, output_errors
+from sinks.files import closed_at_end, output_errors
 
 PATH = Path("out") / "movie.mp4"
 

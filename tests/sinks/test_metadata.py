@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from sinks import LabelledMovieDescription, ModelDescription, write_metadata
+from sinks import ModelDescription, describe_labelled_movie, write_metadata
 
 MODEL = ModelDescription("Task", "Ann", "Oct30", "resnet_50", ["nose", "tail"], 1000)
 
 
+def labelled_movie(frame_rate: float) -> dict[str, object]:
+    return describe_labelled_movie(width=6, height=4, frame_rate=frame_rate, num_frames=20)
+
+
 def timing(frame_rate: float) -> dict[str, object]:
-    timing_info = LabelledMovieDescription(6, 4, frame_rate, 20).as_json()["timingInfo"]
+    timing_info = labelled_movie(frame_rate)["timingInfo"]
     assert isinstance(timing_info, dict)
     return timing_info
 
@@ -20,7 +24,7 @@ def test_every_output_is_described_as_in_the_reference(tmp_path: Path) -> None:
     write_metadata(
         tmp_path / "m.json",
         model=MODEL,
-        labelled_movies=[LabelledMovieDescription(6, 4, 20.0, 7)] * 2,
+        outputs={"dlc_annotations": {}, "dlc_labeled_movie.1": labelled_movie(20.0)},
         provenance={"version": "1"},
     )
 
@@ -34,15 +38,8 @@ def test_every_output_is_described_as_in_the_reference(tmp_path: Path) -> None:
         "body_parts": "nose,tail",
         "snapshot": 1000,
     }
-    assert list(content) == [
-        "dlc_pose_estimates.0",
-        "dlc_pose_estimates.1",
-        "dlc_annotations",
-        "dlc_labeled_movie.0",
-        "dlc_labeled_movie.1",
-        "posestream",
-    ]
-    assert content["dlc_pose_estimates.1"] == content["dlc_annotations"] == {"dlc": dlc}
+    assert list(content) == ["dlc_annotations", "dlc_labeled_movie.1", "posestream"]
+    assert content["dlc_annotations"] == {"dlc": dlc}
     assert content["dlc_labeled_movie.1"]["dlc"] == dlc
     assert content["dlc_labeled_movie.1"]["spacingInfo"] == {"numPixels": {"x": 6, "y": 4}}
     assert content["posestream"] == {"version": "1"}

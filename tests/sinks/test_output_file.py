@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.output_file import OutputFile
+from sinks.files import OutputFile
 
 
 class Flaky(io.RawIOBase):

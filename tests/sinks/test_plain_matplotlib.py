@@ -10,8 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from sinks.labelled_movie.colors import body_part_colors
-from sinks.plain_matplotlib import own_settings
+from sinks.plain_matplotlib import body_part_colors, own_settings
 from tests.sinks.drawing import draw
 
 SETTINGS: dict[Any, Any] = {
@@ -84,7 +83,7 @@ def test_a_pipe_in_the_place_of_settings_keeps_no_program_waiting(tmp_path: Path
     os.mkfifo(tmp_path / "matplotlibrc")
 
     subprocess.run(
-        [sys.executable, "-c", "import sinks.labelled_movie.colors"],
+        [sys.executable, "-c", "import sinks.plain_matplotlib"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,

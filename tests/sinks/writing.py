@@ -32,7 +32,7 @@ from sinks import (
     PreviewSink,
     write_metadata,
 )
-from sinks.labelled_movie import segmented_movie, segments
+from sinks.labelled_movie import segments
 from tests.batches import frame_batch, pose_batches
 
 BODY_PARTS = ["nose", "tail base"]
@@ -110,7 +110,7 @@ def write_whole_metadata(directory: Path) -> None:
     write_metadata(
         directory / "metadata.json",
         model=ModelDescription("t", "s", "d", "n", BODY_PARTS, 1),
-        labelled_movies=[],
+        outputs={},
         provenance={"warnings": ["long"] * 10_000},
     )
 
@@ -196,8 +196,7 @@ def clean(directory: Path) -> None:
 
 def main() -> None:
     how, directory = sys.argv[1], Path(sys.argv[2])
-    for module in (segments, segmented_movie):
-        vars(module)["SEGMENT_LENGTH"] = 30
+    vars(segments)["SEGMENT_LENGTH"] = 30
     directory.mkdir()
     result = [
         asdict(one)

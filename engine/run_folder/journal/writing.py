@@ -12,7 +12,7 @@ from engine.run_folder.journal.blocks import block_bytes, start_bytes
 from engine.run_folder.journal.reading import JournalContent
 from engine.run_folder.journal.rows import JournalRows
 from sinks import PoseBatch, ResourceHolder, flush_folder, output_errors
-from sinks.errors import closed_at_end
+from sinks.files import closed_at_end
 
 
 class Journal(ResourceHolder):

@@ -17,7 +17,7 @@ from engine.watch.page.server import Response, serving
 from engine.watch.status import Status
 from readers.live import now_s
 from sinks import OverlayStyle, PoseBatch, ResourceHolder
-from sinks.labelled_movie.colors import body_part_colors
+from sinks.plain_matplotlib import body_part_colors
 
 _WAIT_FOR_PICTURE_S = 1.0
 # Data from outside, such as a movie's name, is never markup; and nothing is loaded from elsewhere.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,14 +17,13 @@ from av.video.stream import VideoStream
 
 from readers.container.feed import ContainerFeed
 from readers.container.packet_decoder import PacketDecoder
-from readers.container.reader import period_in_stream
 from readers.container.stretches import Stretches
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import first_video, no_video, other_videos
-from readers.frame_period import WITHOUT_TIMES, frame_period_s
+from readers.frame_times import WITHOUT_TIMES, frame_period_s, period_in_stream
 from readers.growing.clock import now_s
-from readers.growing.feed import ArrivedPacket, EndedBy
-from readers.growing.growing_file import GrowingFile
+from readers.growing.feed import ArrivedPacket
+from readers.growing.growing_file import EndedBy, GrowingFile
 from readers.live.streams.connections import Connection
 from readers.live.streams.recording import Recording, RecordingClock
 
@@ -50,8 +48,8 @@ class StreamFeed(ContainerFeed):
     is_recorded_here = True
 
     def __init__(self, recorded: RecordedStream) -> None:
-        super().__init__(recorded.path, end_after_s=math.inf)  # the recording tells its end
-        self._file = self._recorded = recorded
+        super().__init__(recorded)
+        self._recorded = recorded
 
     def open(self) -> None:
         """Wait for the first picture, and for what the recording tells of it."""
@@ -89,7 +87,6 @@ class RecordedStream(GrowingFile):
         super().__init__(
             path, lambda *_: False, end_after_s=end_after_s, wait=self._wait_for_picture
         )
-        self.path = path
         self.notes: tuple[str, ...] = ()
         self._name = name
         self._connection = connection
@@ -204,8 +201,8 @@ class RecordedStream(GrowingFile):
         """Record the pictures of a stream that FFmpeg has opened."""
         stream = self._checked(container)
         has_times = container.format.name not in WITHOUT_TIMES
-        with movie_errors(self._path):
-            period_s = frame_period_s(self._path, stream)
+        with movie_errors(self.path):
+            period_s = frame_period_s(self.path, stream)
         self._times = RecordingClock(has_times=has_times)
         if has_times and stream.time_base:
             self._stretches = Stretches(float(period_s / stream.time_base))
@@ -247,9 +244,9 @@ class RecordedStream(GrowingFile):
 
     def _begin(self, stream: VideoStream, rate: Fraction) -> bool:
         """Begin the recording, unless the stream was ended before."""
-        with self._lock, movie_errors(self._path):
+        with self._lock, movie_errors(self.path):
             if not self._is_complete:
-                self._recording = Recording(self._path, stream, rate)
+                self._recording = Recording(self.path, stream, rate)
         return not self._is_complete
 
     def _add(self, arrived: ArrivedPacket) -> None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from engine.bench.table import as_text
+from engine.bench.report import as_text
 from engine.machine.cost import Cost
 from tests.engine.bench.reports import INFERENCE, MOVIE, WHOLE_JOB, report, report_of_null_model
 

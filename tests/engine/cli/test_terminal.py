@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import InputError, RunError
-from engine.bench.table import as_text
+from engine.bench.report import as_text
 from engine.cli import main
 from engine.watch.progress import BarProgress, PlainProgress
 from engine.watch.status import Status

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.run_folder.journal import JournalContent, JournalCursor, JournalRows, read_journal
 from engine.run_folder.live_journal import settle, settle_movies
 from engine.run_folder.unfinished import UnfinishedRun
+from engine.runs.job_sinks import output_directory
 from readers import FrameBatch, FrameStatus, MovieInfo, inspect_movie, open_movie
 from sinks import num_finished_frames, segments_dir
 from sinks.labelled_movie.segments import seal
@@ -139,10 +140,10 @@ def test_segments_stay_whose_frames_have_kept_their_indices(
     path = tmp_path / "mouse.isxb"
     small_movie(path, num_frames=50, dropped=dropped)
     movie = inspect_movie(path)
-    run = UnfinishedRun(tmp_path)
+    run = UnfinishedRun(output_directory(tmp_path))
     with run.made(), segments_are_short():
         write_live_journal(run.live_journal(0), movie)
-        labelled = run.outputs.labelled_movie(0)
+        labelled = run.path / "dlc_labeled_movie.0.mp4"
         _write_segments(segments_dir(labelled), 50)
 
         settle_movies(run, [movie], ends_at_skipped=False)
@@ -165,7 +166,7 @@ def test_what_is_settled_is_not_settled_again(tmp_path: Path) -> None:
     path = tmp_path / "mouse.isxb"
     small_movie(path, num_frames=5)
     movie = inspect_movie(path)
-    run = UnfinishedRun(tmp_path)
+    run = UnfinishedRun(output_directory(tmp_path))
     with run.made():
         write_live_journal(run.live_journal(0), movie)
         settle_movies(run, [movie], ends_at_skipped=False)

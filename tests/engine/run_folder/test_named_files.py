@@ -11,7 +11,7 @@ import pytest
 from engine.builtin import MODEL_DIR
 from engine.cli import main
 from engine.run_folder.named_files import check_replaceable, write_marked
-from engine.run_folder.output_names import OutputDirectory
+from engine.runs.job_sinks import output_directory
 from readers import InputError
 from sinks import OutputError
 from tests.small_movies import small_movie
@@ -137,7 +137,7 @@ def test_an_input_file_is_not_overwritten_by_results(place: Path, refused: Refus
 def test_a_movie_is_not_removed_with_what_a_run_replaces(tmp_path: Path, name: str) -> None:
     (tmp_path / "dlc_labeled_movie.0.avi").mkdir()
     with pytest.raises(InputError, match="would be overwritten as a result"):
-        OutputDirectory(tmp_path).check_apart([tmp_path / name])
+        output_directory(tmp_path).check_apart([tmp_path / name])
 
 
 def test_a_movie_to_which_a_result_leads_is_not_overwritten(tmp_path: Path) -> None:
@@ -145,13 +145,13 @@ def test_a_movie_to_which_a_result_leads_is_not_overwritten(tmp_path: Path) -> N
     (tmp_path / "out").mkdir()
     (tmp_path / "out/dlc_labeled_movie.0.mp4").symlink_to(movie)
     with pytest.raises(InputError, match="would be overwritten as a result"):
-        OutputDirectory(tmp_path / "out").check_apart([movie])
+        output_directory(tmp_path / "out").check_apart([movie])
 
 
 def test_other_files_may_stand_in_the_output_directory(tmp_path: Path) -> None:
     named = [tmp_path / "status.json", tmp_path / "poses.sock"]
     movies = [tmp_path / "movie.avi", tmp_path / "recording.0.mkv", tmp_path / "rec"]
-    OutputDirectory(tmp_path).check_apart(movies, [*named, tmp_path / "rec/status.json"])
+    output_directory(tmp_path).check_apart(movies, [*named, tmp_path / "rec/status.json"])
 
 
 @pytest.mark.parametrize("left", [b"", b'{\n "made', b'{\n "made_by": "posestream live",\n "ti'])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.run_folder.output_names import OutputDirectory
+from engine.runs.job_sinks import output_directory
 from readers import InputError, MovieInfo, inspect_movie
 from tests.small_movies import small_movie
 
@@ -20,24 +21,26 @@ NAMES = [
     "plot.1.svg",
     "trajectory.1.png",
 ]
-OTHERS = ["notes.txt", "hist.svg", "hist.one.svg", "my_plot.1.svg", "dlc_annotations.parquet.bak"]
+OTHERS = [
+    "notes.txt",
+    "dlc_annotations.xlsx",
+    "dlc_annotations_parquet",
+    "hist.svg",
+    "hist.one.svg",
+    "my_plot.1.svg",
+    "dlc_annotations.parquet.bak",
+]
 
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> OutputDirectory:
-    return OutputDirectory(tmp_path / "output")
+    return output_directory(tmp_path / "output")
 
 
 def test_names_are_the_reference_tools(outputs: OutputDirectory) -> None:
-    previews = outputs.previews(1)
-    paths = [
-        *(outputs.annotations(kind) for kind in ("csv", "parquet")),
-        outputs.labelled_movie(1),
-        outputs.pose_estimates(1),
-        *(previews.histogram, outputs.metadata, previews.likelihood),
-        *(previews.coordinates, previews.trajectory),
-    ]
-    assert paths == [outputs.path / name for name in NAMES]
+    kinds = ("csv", "parquet")
+    names = {name.format(movie=1, format=kind) for name in outputs.names for kind in kinds}
+    assert sorted(names | {outputs.metadata.name}) == NAMES
 
 
 def test_results_are_told_from_other_files(outputs: OutputDirectory) -> None:
@@ -99,7 +102,7 @@ def test_a_place_where_nothing_can_be_made(tmp_path: Path, name: str) -> None:
     if name.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("needs a file system that nobody can write to")
     with pytest.raises(InputError, match="cannot be written to"):
-        OutputDirectory(tmp_path / name).check([], overwrite=False)
+        output_directory(tmp_path / name).check([], overwrite=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind the superuser")
@@ -108,12 +111,12 @@ def test_a_place_without_permission(tmp_path: Path, name: str) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
     with pytest.raises(InputError, match="cannot be written to"):
-        OutputDirectory(closed / name).check([], overwrite=False)
+        output_directory(closed / name).check([], overwrite=False)
 
 
 def test_making_tells_which_directories_are_new(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
-    outputs = OutputDirectory(tmp_path / "old" / "new" / "output")
+    outputs = output_directory(tmp_path / "old" / "new" / "output")
 
     assert outputs.make() == [outputs.path, outputs.path.parent]
     assert outputs.path.is_dir()
@@ -123,7 +126,7 @@ def test_making_tells_which_directories_are_new(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_the_users_to_change(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="cannot be written to"):
-        OutputDirectory(tmp_path / "dangling").make()
+        output_directory(tmp_path / "dangling").make()
 
 
 def test_only_results_that_were_not_written_again_are_removed(outputs: OutputDirectory) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun
 from readers import InputError
 
@@ -14,7 +15,7 @@ RECORD = RunRecord(identity={"a": [1, None]}, started="2026-11-22", overwrite=Tr
 
 @pytest.fixture
 def folder(tmp_path: Path) -> UnfinishedRun:
-    return UnfinishedRun(tmp_path)
+    return UnfinishedRun(OutputDirectory(tmp_path, ()))
 
 
 def test_a_directory_without_one_is_fine_and_stays_as_it_is(
@@ -58,7 +59,7 @@ def test_a_record_is_read_up_to_16_mib(
 
 
 def test_a_lock_keeps_others_out_and_names_who_holds_it(folder: UnfinishedRun) -> None:
-    other = UnfinishedRun(folder.path.parent)
+    other = UnfinishedRun(OutputDirectory(folder.path.parent, ()))
     message = r"another run works on it \(process \d+ on .+\);"
     with folder.made(), folder.locked(), pytest.raises(InputError, match=message):
         other.check()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readers.growing.arrivals import Arrivals
+from readers.growing.growing_file import Arrivals
 
 growths = st.lists(st.integers(1, 100), min_size=1, max_size=300)
 

@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers import inspect_movie, open_movie
-from readers.container.feed import ContainerFeed
+from readers.formats import open_feed
 from readers.frames import FrameBatch, FrameStatus
-from readers.isxb.feed import IsxbFeed
+from readers.growing.feed import Feed
 from readers.live.movie import LiveMovie
 from tests.small_movies import small_movie
 
@@ -181,9 +181,8 @@ class Recorder:
             file.write(write.data)
         self.num_made += 1
 
-    def feed(self, end_after_s: float = 0.5) -> ContainerFeed | IsxbFeed:
-        kind = IsxbFeed if self.path.suffix == ".isxb" else ContainerFeed
-        return kind(self.path, end_after_s=end_after_s, wait=self.wait, clock=self.clock)
+    def feed(self, end_after_s: float = 0.5) -> Feed:
+        return open_feed(self.path, end_after_s=end_after_s, wait=self.wait, clock=self.clock)
 
     def movie(self, *, newest_only: bool = False, end_after_s: float = 0.5) -> LiveMovie:
         return LiveMovie(self.feed(end_after_s), None, newest_only=newest_only)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.synthetic import write_isxb
 from readers import inspect_movies
-from readers.file_kind import SUFFIXES as SUFFIXES_OF_MOVIES
+from readers.formats import suffixes as suffixes_of_movies
 from readers.live.folder import Folder, natural_order
 from tests.small_movies import pictures
 
@@ -61,7 +61,7 @@ def test_a_series_may_be_of_any_kind_of_movie(tmp_path: Path) -> None:
         folder = tmp_path / kind
         folder.mkdir()
         touch(folder, f"a.{kind}", "a.csv", f"._b.{kind}")
-        assert names(Folder(folder, SUFFIXES_OF_MOVIES)) == [f"a.{kind}"]
+        assert names(Folder(folder, suffixes_of_movies())) == [f"a.{kind}"]
 
 
 def test_a_movie_that_gets_its_name_when_it_is_finished_comes_then(tmp_path: Path) -> None:

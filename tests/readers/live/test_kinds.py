@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readers import MovieError
-from readers.container.feed import check_can_be_followed
+from readers.formats import check_live
 from tests.readers.damaged import encode
 from tests.readers.live.recordings import Recorder, Write, batches_of, finished, together
 
@@ -54,7 +54,7 @@ def test_what_is_no_movie_is_not_followed(tmp_path: Path, size: int) -> None:
         recorder.movie().__enter__()
     (tmp_path / "a.mkv").write_bytes(b"12:00 recording\n" * 100)
     with pytest.raises(MovieError, match="cannot be read as a movie: it is a text"):
-        check_can_be_followed(tmp_path / "a.mkv")
+        check_live(tmp_path / "a.mkv")
 
 
 def test_a_plain_mov_cannot_be_followed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import OutputError, OverlayStyle, num_finished_frames, segments_dir
+from sinks.labelled_movie.mp4 import Encoding
 from tests.sinks.labelling import (
     DECODED,
     DROPPED,
@@ -39,7 +40,6 @@ HEIGHT, WIDTH = 31, 40
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.labelled_movie.segments.SEGMENT_LENGTH", SHORT)
-    monkeypatch.setattr("sinks.labelled_movie.segmented_movie.SEGMENT_LENGTH", SHORT)
 
 
 def pictures(num_frames: int = NUM_FRAMES) -> NDArray[np.uint8]:
@@ -142,13 +142,11 @@ def test_between_the_last_segment_and_the_join_everything_is_finished(
 ) -> None:
     path, movie = tmp_path / "movie.mp4", Movie()
     with monkeypatch.context() as patch:
-        patch.setattr("sinks.labelled_movie.segmented_movie.join", interrupt)
+        patch.setattr("sinks.labelled_movie.segments.join", interrupt)
         assert not movie.write(path)
     assert num_finished_frames(path) == NUM_FRAMES
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "sinks.labelled_movie.segmented_movie.Encoder", interrupt
-        )  # nothing is encoded again
+        patch.setattr(Encoding, "opened", interrupt)  # nothing is encoded again
         joined = movie.write(path)
     assert joined == movie.write(tmp_path / "whole.mp4")
 
@@ -192,7 +190,7 @@ def replace_by_link(segment: Path) -> None:
 def replace_by_short(segment: Path) -> None:
     """A whole segment that ends a frame early, as only a movie's last one may."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sinks.labelled_movie.segmented_movie.join", interrupt)
+        patch.setattr("sinks.labelled_movie.segments.join", interrupt)
         Movie(num_frames=SHORT - 1).write(segment.parents[1] / "short.mp4")
     folder = segments_dir(segment.parents[1] / "short.mp4")
     (folder / "000000.mp4").rename(segment)

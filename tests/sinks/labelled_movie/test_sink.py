@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import SEGMENT_LENGTH, num_finished_frames
-from sinks.labelled_movie.canvas import Canvas
-from sinks.labelled_movie.mp4 import FRAGMENTED, Encoder, open_mp4
+from sinks.labelled_movie.mp4 import FRAGMENTED, Canvas, Encoding
 from sinks.labelled_movie.overlay import Overlay, OverlayStyle
 from tests.sinks.labelling import (
     BODY_PARTS,
@@ -277,18 +276,11 @@ def test_nothing_stands_under_the_final_name_while_it_is_written(tmp_path: Path)
 def write_with_one_encoder(path: Path, images: NDArray[np.uint8], frame_rate: Fraction) -> None:
     height, width = images.shape[1:3]
     canvas = Canvas(width, height)
-    with open_mp4(path, 1 / frame_rate, FRAGMENTED) as container:
-        encoder = Encoder(
-            container,
-            height=canvas.padded_shape[0],
-            width=canvas.padded_shape[1],
-            frame_period_s=1 / frame_rate,
-            thread_count=1,
-        )
+    encoding = Encoding(*canvas.padded_shape, 1 / frame_rate, thread_count=1)
+    with encoding.opened(path, FRAGMENTED) as encode:
         for image in images:
             canvas.image[:] = image
-            encoder.encode(canvas.to_yuv420p())
-        encoder.finish()
+            encode(canvas.to_yuv420p())
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 3, 300])

@@ -17,7 +17,6 @@ SHORT = 10
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.labelled_movie.segments.SEGMENT_LENGTH", SHORT)
-    monkeypatch.setattr("sinks.labelled_movie.segmented_movie.SEGMENT_LENGTH", SHORT)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 9, 10, 11, 25])

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sinks.previews.lines import NUM_COLUMNS, LineReducer
+from sinks.previews.reductions import NUM_COLUMNS, LineReducer
 
 
 def reduced(

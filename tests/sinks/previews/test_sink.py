@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from PIL import Image
 
 from sinks import PreviewPaths, PreviewSink
-from sinks.previews import figures
+from sinks.previews.figures import Figures
 from tests.batches import pose_batches
 from tests.shared import OPENFIELD, needs_shared
 
@@ -46,13 +47,13 @@ def draw(directory: Path, poses: NDArray[np.float64], batch_size: int = 8) -> No
 @pytest.fixture
 def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
     kept: dict[str, Figure] = {}
-    save = figures._save
+    save = Figures._save
 
-    def keep(figure: Figure, path: Path, *, dpi: int) -> None:
+    def keep(figures: Figures, figure: Figure, axes: Axes, path: Path, **options: int) -> None:
         kept[path.name.removeprefix(".").split(".")[0]] = figure
-        save(figure, path, dpi=dpi)
+        save(figures, figure, axes, path, **options)
 
-    monkeypatch.setattr(figures, "_save", keep)
+    monkeypatch.setattr(Figures, "_save", keep)
     return kept
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sinks.previews.steps import NUM_EXACT_FRAMES, StepHistogram
+from sinks.previews.reductions import NUM_EXACT_FRAMES, StepHistogram
 
 
 def random_walk(num_frames: int, num_lines: int = 3) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from readers import FrameStatus
 from readers.growing.clock import now_s
 from sinks import PoseBatch
-from sinks.publishing.message import json_messages
+from sinks.publishing.publisher import json_messages
 from tests.batches import frame_batch
 from tests.sinks.publishing.live import BODY_PARTS, FIRST_ARRIVAL_S, live_batch, read_message
 

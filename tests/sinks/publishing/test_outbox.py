@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.publishing.outbox import Outbox
+from sinks.publishing.publisher import Outbox
 
 LONGEST_QUEUE = 64
 

@@ -17,8 +17,7 @@ import pytest
 import zmq
 
 from readers import InputError
-from sinks.publishing.zeromq import ZeroMqPublisher
-from sinks.publishing.zmtp import ZmtpSubscriber
+from sinks.publishing.zeromq import ZeroMqPublisher, ZmtpSubscriber
 from tests.sinks.publishing.live import BODY_PARTS, live_batch, poses_of, read_message
 from tests.sinks.publishing.receiving import ROOT, received_by
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.publishing.zmtp import TOPIC, ZmtpSubscriber, two_part_message
+from sinks.publishing.zeromq import TOPIC, ZmtpSubscriber, two_part_message
 
 # As the specifications of the protocol have them: RFC 23 (3.0), 37 (3.1) and 15 (2.0).
 SIGNATURE = bytes.fromhex("ff 00 00 00 00 00 00 00 01 7f")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from readers import MovieInfo
 from sinks import ExperimentAnnotations, OutputError, PoseBatch
-from sinks.tables.annotation_parts import AnnotationParts
+from sinks.tables.annotations import AnnotationParts
 from tests.batches import pose_batches
 
 BODY_PARTS = ["nose", "tail base"]

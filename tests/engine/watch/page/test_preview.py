@@ -24,7 +24,7 @@ from engine.watch.status import Status
 from readers import FrameStatus, InputError
 from readers.live import now_s
 from sinks import OverlayStyle, PoseBatch
-from sinks.labelled_movie.colors import body_part_colors
+from sinks.plain_matplotlib import body_part_colors
 from tests.batches import frame_batch
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
-from readers.container.file_ends import is_matroska_closed
+from readers.container.parts import is_closed
 from readers.live.streams.connections import FFmpegStream
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
@@ -525,7 +525,7 @@ def test_a_full_disk_ends_the_stream_and_keeps_what_is_there(tmp_path: Path, pip
 
     assert 5 < len(seen) < NUM_FRAMES
     with (tmp_path / "r.mkv").open("rb") as file:
-        assert is_matroska_closed(file, file.seek(0, 2))  # no piece of a picture behind its end
+        assert is_closed(file, file.seek(0, 2))  # no piece of a picture behind its end
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
 
 
