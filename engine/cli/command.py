@@ -150,17 +150,18 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.live_runs.options import LiveOptions
-    from engine.live_runs.run import follow
-    from engine.watch.status_line import live_progress_for
+    from engine.job.live_options import LiveOptions
+    from engine.runs.live import live
+    from engine.watch.progress import progress_for
 
     names = [field.name for field in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
-    options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
-    if "stdout" in options.publish and sys.stdout is None:
+    is_told_all = "stdout" in of_live.get("publish", ())
+    if is_told_all and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
-    result = follow(_job(inputs, {**given, "movies": [source]}), options, live_progress_for())
-    if "stdout" in options.publish:  # which is for poses alone
+    job = _job(inputs, {**given, "movies": [source]})
+    result = live(job, source, progress_for(), **of_live)
+    if is_told_all:  # which is for poses alone
         print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
     else:
         _tell(result.outputs)

@@ -14,7 +14,7 @@ from engine.follow.animal import LIKELY, Animal
 from engine.follow.settings import FollowSettings
 from engine.follow.window import Grid, Region, Size, Window, around
 from engine.inference import PendingPoses, PoseModel
-from engine.pipeline.prediction import KnownPoses, Prediction, naming_frame
+from engine.pipeline.prediction import KnownFrames, Prediction, naming_frame
 from engine.pipeline.views import FollowedBatch, Look, Looks, new_looks
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
@@ -40,8 +40,6 @@ class FollowingPrediction:
         The model.
     settings
         The way in which the animal is followed.
-    known
-        Poses from elsewhere; None for none.
     lag
         Number of frames between the poses that lead to a window and the first frame in it. As many
         as a batch has let the model work on one batch while the one before is verified; with 0,
@@ -52,12 +50,10 @@ class FollowingPrediction:
         self,
         model: PoseModel,
         settings: FollowSettings,
-        known: KnownPoses | None = None,
         lag: int = 0,
     ) -> None:
         self._model = model
         self._settings = settings
-        self._known = known
         self._lag = lag
         # After each of the latest frames: the newest last.
         self._animals = deque([Animal.unknown(len(model.body_parts))] * (lag + 1), lag + 1)
@@ -68,17 +64,16 @@ class FollowingPrediction:
         """Tell how many batches are held back: one, unless each leads to the next one's window."""
         return min(self._lag, 1)
 
-    def recall(self, batch: PoseBatch) -> None:
-        """Learn from the next batch, which an earlier run has done."""
-        if isinstance(batch, FollowedBatch):
-            self._learn(batch.poses, batch.looks)
-            self._note_sizes(batch.looks)
-
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
+        if isinstance(batch, KnownFrames) and batch.looks is not None and batch.is_known.all():
+            ready = self.flush()
+            self._learn(batch.poses, batch.looks)
+            self._note_sizes(batch.looks)
+            return [*ready, FollowedBatch(batch, batch.poses, batch.looks)]
         is_begun_too_long = self._begun is not None and len(self._begun.batch) > self._lag
         ready = self.flush() if is_begun_too_long else []
-        work = _Work(batch, self._model, self._known)
+        work = _Work(batch, self._model)
         if work.is_wanted.any():
             self._begin(work)
         self._note_sizes(work.looks)
@@ -92,6 +87,8 @@ class FollowingPrediction:
             return []
         work, self._begun = self._begun, None
         self._finish(work)
+        if isinstance(work.batch, KnownFrames) and work.batch.looks is not None:
+            work.looks[work.batch.is_known] = work.batch.looks[work.batch.is_known]
         return [FollowedBatch(work.batch, work.poses, work.looks)]
 
     def _begin(self, work: _Work) -> None:
@@ -164,15 +161,12 @@ class FollowingPrediction:
 
 
 def make_prediction(
-    model: PoseModel,
-    follow: FollowSettings | None,
-    known: KnownPoses | None = None,
-    lag: int = 0,
+    model: PoseModel, follow: FollowSettings | None, lag: int = 0
 ) -> Prediction | FollowingPrediction:
     """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
     if follow is None:
-        return Prediction(model, known)
-    return FollowingPrediction(model, follow, known, lag)
+        return Prediction(model)
+    return FollowingPrediction(model, follow, lag)
 
 
 def _doubt(before: Animal, after: Animal, trusted: Region) -> Look | Literal[0]:
@@ -218,7 +212,7 @@ class _Work:
         The part of the window in which poses can be believed; None where there is no window.
     """
 
-    def __init__(self, batch: FrameBatch, model: PoseModel, known: KnownPoses | None) -> None:
+    def __init__(self, batch: FrameBatch, model: PoseModel) -> None:
         self.batch = batch
         self.poses = np.full((len(batch), len(model.body_parts), 3), np.nan)
         self.poses[..., 2] = 0  # where nothing was seen, nothing is likely
@@ -228,10 +222,10 @@ class _Work:
         self._model = model
         self._begun: list[_Begun] = []
         self._check: _Begun | None = None
-        if known is not None:
-            is_known = known.fill(batch, self.poses)
-            self.looks["look"][is_known] = Look.KNOWN
-            self.is_wanted &= ~is_known
+        if isinstance(batch, KnownFrames):
+            self.poses[batch.is_known] = batch.poses[batch.is_known]
+            self.looks["look"][batch.is_known] = Look.KNOWN
+            self.is_wanted &= ~batch.is_known
 
     def begin_whole(self, chosen: NDArray[np.bool_], look: Look | NDArray[np.uint8]) -> None:
         """Begin with the whole of the chosen frames, for one reason, or each frame for its own."""

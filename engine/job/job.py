@@ -40,7 +40,7 @@ class Job:
     Attributes
     ----------
     movies
-        One or more movies that FFmpeg reads, or one or more .isxb.
+        One or more movies that FFmpeg reads, or one or more .isxb; none for a live run.
     output_dir
         Folder of the outputs; made if it does not exist.
     model
@@ -155,8 +155,6 @@ class Job:
         if isinstance(movies, str | os.PathLike) or not isinstance(movies, Iterable):
             raise InputError(f"movies {short(str(movies))}: must be a list of paths")
         self._set("movies", tuple(_path("movie", movie) for movie in movies))
-        if not self.movies:
-            raise InputError("no movie was given; at least one is needed")
         self._set("output_dir", _path("output directory", self.output_dir))
         if self.model is not None:
             self._set("model", _path("model", self.model))
