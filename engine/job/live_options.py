@@ -17,7 +17,7 @@ _LONGEST_S = 86_400
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """How a recording is read, and who is told of it.
+    """The way in which a recording is read, and the places where its poses and status go.
 
     Attributes
     ----------
@@ -29,14 +29,14 @@ class LiveOptions:
     when_behind
         ``all``: every frame in its turn; ``skip``: the newest one, where the machine is too slow.
     publish
-        Who gets each pose at once: see `sinks.publishing.check_spec`.
+        Places that get each pose at once: see `sinks.publishing.check_spec`.
     status
-        A file that tells how the run does; None for none.
+        A file that holds the status of the run; None for none.
     preview
-        Port, or host and port, of a page that shows how the run does; None for none.
+        Port, or host and port, of a page that shows the run; None for none.
     preview_token
-        What a browser must know, where the page can be reached from other machines; None for
-        what the environment's POSESTREAM_PREVIEW_TOKEN says.
+        Needed by browsers, where the page can be reached from other machines; None for the text in
+        the environment's POSESTREAM_PREVIEW_TOKEN.
     preview_token_file
         A file with the token, for its owner alone; None for none.
 

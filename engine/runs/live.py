@@ -11,15 +11,14 @@ from typing import Any
 
 from engine.builtin import MODEL_DIR
 from engine.errors import RunError
-from engine.follow.loading import load_for
-from engine.follow.settings import follow_settings
+from engine.follow.settings import follow_settings, load_for
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.alignment import alignment_warning
 from engine.job.job import Job
 from engine.job.live_options import LiveOptions
 from engine.job.overlay_style import overlay_style
-from engine.machine.interrupts import undisturbed
 from engine.machine.memory import naming_lack_of_memory
+from engine.machine.threads import undisturbed
 from engine.pipeline.pipeline import Lane
 from engine.pipeline.prediction import KnownFrames
 from engine.run_folder.identity import first_picture, identify, picture_digest
