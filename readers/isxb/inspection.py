@@ -12,11 +12,7 @@ from readers.frame_times import UNKNOWN_S, check_frame_period
 from readers.frames import MovieInfo
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import find_lost_pictures
-from readers.isxb.metadata import (
-    dropped_frame_indices,
-    frame_samples,
-    read_session,
-)
+from readers.isxb.metadata import dropped_frame_indices, read_samples, read_session
 from readers.isxb.pictures import decode_picture, open_pictures
 
 _MOST_COUNTED_BYTES = 2**30
@@ -38,11 +34,7 @@ def inspect_isxb(path: Path) -> MovieInfo:
         layout = read_layout(path, file)
         header = layout.header
         width, height, period_s = _session(path, file, layout)
-        first = last = None
-        num_samples = 0
-        for last in frame_samples(path, layout):
-            first = first or last
-            num_samples += 1
+        num_samples, first, last = read_samples(path, layout)
         damage = _damage(path, layout, num_samples, (width, height))
     counters_us = None
     if first is not None and last is not None:

@@ -140,6 +140,17 @@ def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
             yield FrameSample(_whole(sample["fc"]), _whole(sample["tsc"]), _box(sample))
 
 
+def read_samples(
+    path: Path, layout: IsxbLayout
+) -> tuple[int, FrameSample | None, FrameSample | None]:
+    """Count the samples of a file; give the first and the last one, None where there are none."""
+    count, first, last = 0, None, None
+    for last in frame_samples(path, layout):
+        first = first or last
+        count += 1
+    return count, first, last
+
+
 def dropped_frame_indices(path: Path, layout: IsxbLayout) -> Iterator[int]:
     """Yield the indices of the frames that were lost, ascending, parsed as a stream.
 

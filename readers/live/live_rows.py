@@ -39,11 +39,6 @@ class PacketQueue:
         self._has_ended = False
         self._is_cancelled = False
 
-    @property
-    def num_bytes_in_memory(self) -> int:
-        """Bytes of the packets that wait in memory."""
-        return self._num_bytes
-
     def __len__(self) -> int:
         return len(self._packets)
 
@@ -148,12 +143,9 @@ class LiveRows:
         arrival_s = self._last_arrival_s
         if time is not None:
             arrival_s = self._arrivals_s.pop(time, arrival_s)
-        time_s = self._time_s(time, arrival_s)
-        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)
-
-    def _time_s(self, time: int | None, arrival_s: float) -> float:
-        if self._clock is not None:
-            return self._clock.time_s(time)
         if self._first_arrival_s is None:
             self._first_arrival_s = arrival_s
-        return arrival_s - self._first_arrival_s
+        time_s = arrival_s - self._first_arrival_s
+        if self._clock is not None:
+            time_s = self._clock.time_s(time)
+        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)

@@ -13,7 +13,6 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, cast
 
-import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
@@ -163,16 +162,18 @@ class LiveMovie:
         -------
         FrameBatch or None
             At least one frame, at most as many as there is room for; its images are a view of
-            `images`, of shape (frames, 0, 0, 3) where nobody is to look at any of them. None at
-            the end.
+            `images`, of shape (frames, 0, 0, 3) where all of them are skipped. None at the end.
         """
         rows = self._next_rows(len(images), look=True)
         if not rows:
             return None
         first_frame_index = self._next_frame_index
         self._next_frame_index += len(rows)
-        status = self._fill(images, rows)
+        status = np.array([row.status for row in rows], np.uint8)
         are_skipped = bool((status == FrameStatus.SKIPPED).all())
+        if not are_skipped:
+            for index, row in enumerate(rows):
+                status[index] = fill_image(images[index], row, self._converter, self.info)
         return FrameBatch(
             first_frame_index,
             images[: len(rows), :0, :0] if are_skipped else images[: len(rows)],
@@ -218,16 +219,14 @@ class LiveMovie:
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
         self._rows = LiveRows(feed, period_s)
-        picture = None
         self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
         for arrived in self._received(self._packets):
             self._add(self._rows.put(arrived))
-            picture = self._first_picture()
-            if picture is not None:
+            if any(row.picture is not None for row in self._ready):
                 break
         else:
             self._end()
-            picture = self._first_picture()
+        picture = next((row.picture for row in self._ready if row.picture is not None), None)
         if picture is None:
             raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
         orientation = orientation_of(picture)
@@ -245,9 +244,6 @@ class LiveMovie:
         if self._crop is not None:
             self._crop.check_inside(self.info)
         self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
-
-    def _first_picture(self) -> av.VideoFrame | None:
-        return next((row.picture for row in self._ready if row.picture is not None), None)
 
     def _tried_packets(self) -> list[ArrivedPacket]:
         """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
@@ -282,17 +278,15 @@ class LiveMovie:
             if arrived is None:
                 self._end()
                 break
-            self._add(self._decoded(arrived, look=look))
+            if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
+                self._add(self._rows.pass_over(arrived))
+            else:
+                self._add(self._rows.put(arrived))
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
             self._let_go(keep_newest=look and not self._is_behind())
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
-
-    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[DecodedFrame]:
-        if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
-            return self._rows.pass_over(arrived)
-        return self._rows.put(arrived)
 
     def _is_behind(self) -> bool:
         """Tell whether another frame waits already; bytes may be a part of one only."""
@@ -313,26 +307,15 @@ class LiveMovie:
 
     def _end(self) -> None:
         """Take what is inside the decoder, once."""
-        if not self._is_over:
-            self._is_over = True
-            self._add(self._rows.rest(is_cut_off=self._is_cut_off()))
-
-    def _is_cut_off(self) -> bool:
-        """Tell whether a reader of the file will find that its end is missing."""
-        if self._feed.is_recorded_here:
-            return False
-        if self.ended_by == "silent" and self.path.exists():
+        if self._is_over:
+            return
+        self._is_over = True
+        # A reader of the file will find that its end is missing.
+        is_cut_off = not self._feed.is_recorded_here and self.ended_by != "closed"
+        if is_cut_off and self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
-                return cut_off(self.path) is not None
-        return self.ended_by != "closed"
-
-    def _fill(self, images: NDArray[np.uint8], rows: list[DecodedFrame]) -> NDArray[np.uint8]:
-        status = np.array([row.status for row in rows], np.uint8)
-        if (status == FrameStatus.SKIPPED).all():
-            return status
-        for index, row in enumerate(rows):
-            status[index] = fill_image(images[index], row, self._converter, self.info)
-        return status
+                is_cut_off = cut_off(self.path) is not None
+        self._add(self._rows.rest(is_cut_off=is_cut_off))
 
 
 def _kept(packets: Iterator[ArrivedPacket], kept: list[ArrivedPacket]) -> Iterator[ArrivedPacket]:

@@ -1,4 +1,4 @@
-"""What can be followed while it is recorded: a file, a folder of files, or a stream."""
+"""The sources of a recording that can be followed: a file, a folder of files, or a stream."""
 
 from __future__ import annotations
 
@@ -144,18 +144,14 @@ class _Files:
         while ended_by != "stopped":
             # A movie that ended by its silence was waited for long enough.
             patience_s = 0.0 if ended_by == "silent" else self.end_after_s
-            path = self._next(patience_s)
+            give_up_s = self.clock() + patience_s
+            while (path := self.folder.next()) is None and self.clock() < give_up_s:
+                self.wait(_POLL_S)
             if path is None:
                 return
             movie = self.make_movie(open_feed(path, end_after_s=self._silence_s))
             yield movie
             ended_by = movie.ended_by
-
-    def _next(self, patience_s: float) -> Path | None:
-        give_up_s = self.clock() + patience_s
-        while (path := self.folder.next()) is None and self.clock() < give_up_s:
-            self.wait(_POLL_S)
-        return path
 
     def _silence_s(self) -> float:
         """Silence that is taken for the end of the movie that is followed."""

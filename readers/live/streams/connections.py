@@ -231,7 +231,7 @@ class PolledStream(ByteStream):
             self._caller.send(b"\x00")
 
     def close(self) -> None:
-        """Close the pipe or socket, and both ends of the wire to whoever stops."""
+        """Close the pipe or socket, and both ends of the wire that `stop` uses."""
         source, self._source = self._source, None
         if source is not None:
             os.close(source)

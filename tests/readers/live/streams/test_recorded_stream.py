@@ -635,7 +635,7 @@ def test_what_is_not_read_waits_in_the_recording(
         receiver.start()
         sender.join(GUARD_S)
         assert not sender.is_alive()  # a stream never waits to be read
-        assert movie._queue.num_bytes_in_memory <= most_bytes
+        assert movie._queue._num_bytes <= most_bytes
         seen = follow_on(movie)
         receiver.join(GUARD_S)
 
