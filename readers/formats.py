@@ -25,9 +25,8 @@ from readers.file_kind import (
     what_is_no_movie,
 )
 from readers.frames import MovieInfo
-from readers.growing.clock import now_s
 from readers.growing.feed import Feed
-from readers.growing.growing_file import GrowingFile
+from readers.growing.growing_file import GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed
 from readers.isxb.inspection import inspect_isxb
 from readers.isxb.layout import is_closed as is_isxb_closed

@@ -13,10 +13,9 @@ from readers.base import DecodedFrame
 from readers.container.avi_index import AviIndex
 from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.parts import empty_chunks_behind
-from readers.container.stretches import Stretches
 from readers.errors import joined
 from readers.ffmpeg import Demuxer
-from readers.frame_times import FrameClock, period_in_stream
+from readers.frame_times import FrameClock, Stretches, period_in_stream
 from readers.frames import FrameStatus
 
 _Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]

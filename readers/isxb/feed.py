@@ -10,9 +10,8 @@ import av
 from av.video.stream import VideoStream
 
 from readers.growing.feed import ArrivedPacket, Feed
-from readers.isxb.jpegs import PictureScanner
 from readers.isxb.layout import HEADER, START_OF_PICTURE, Part, read_layout
-from readers.isxb.pictures import open_picture_stream
+from readers.isxb.pictures import PictureScanner, open_picture_stream
 
 _READ_BYTES = 2**18
 

@@ -9,8 +9,8 @@ from math import ceil, inf
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.isxb.jpegs import Extent, extents
 from readers.isxb.layout import IsxbLayout
+from readers.isxb.pictures import Extent, extents
 
 _NUM_NEIGHBOURS = 16
 """Intact pictures before and behind a flaw that its size is compared with."""

@@ -18,11 +18,10 @@ from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 from readers.frames import FrameStatus, MovieInfo
 from readers.isxb.inspection import are_counted
-from readers.isxb.jpegs import extent_data
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
 from readers.isxb.metadata import dropped_frame_indices, frame_samples
-from readers.isxb.pictures import decode_picture, looks_damaged, open_pictures
+from readers.isxb.pictures import decode_picture, extent_data, looks_damaged, open_pictures
 from readers.pixels import Converter, GreyConverter
 
 

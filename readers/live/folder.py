@@ -10,7 +10,7 @@ from pathlib import Path
 
 from readers.errors import MovieError
 from readers.formats import FORMATS, inspect_movie
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 
 _LOOK_AGAIN_S = 0.1
 """A file that came within a tick of the file system's clock changes the folder's time no more."""

@@ -14,8 +14,7 @@ from av.video.stream import VideoStream
 from readers.base import DecodedFrame
 from readers.container.frames import frame_of
 from readers.container.packet_decoder import PacketDecoder, Row, contiguous
-from readers.container.stretches import Stretches
-from readers.frame_times import FrameClock, period_in_stream
+from readers.frame_times import FrameClock, Stretches, period_in_stream
 from readers.frames import FrameStatus
 from readers.growing.feed import ArrivedPacket, Feed
 

@@ -13,8 +13,8 @@ from typing import Protocol
 from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
 from readers.formats import check_live, open_feed, suffixes
-from readers.growing.clock import now_s
 from readers.growing.feed import Feed
+from readers.growing.growing_file import now_s
 from readers.live.folder import Folder
 from readers.live.movie import LiveMovie
 from readers.live.streams.addresses import StreamAddress, stream_address

@@ -19,7 +19,7 @@ import av.error
 from av.container import InputContainer
 
 from readers.ffmpeg import MOST_PIXELS, MOVIE_FORMATS
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 
 _FORMATS = f"{MOVIE_FORMATS},mpjpeg,jpeg_pipe"
 """In which video comes over a pipe or a network."""

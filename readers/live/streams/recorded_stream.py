@@ -17,13 +17,11 @@ from av.video.stream import VideoStream
 
 from readers.container.feed import ContainerFeed
 from readers.container.packet_decoder import PacketDecoder, Row
-from readers.container.stretches import Stretches
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import first_video, no_video, other_videos
-from readers.frame_times import WITHOUT_TIMES, frame_period_s, period_in_stream
-from readers.growing.clock import now_s
+from readers.frame_times import WITHOUT_TIMES, Stretches, frame_period_s, period_in_stream
 from readers.growing.feed import ArrivedPacket
-from readers.growing.growing_file import EndedBy, GrowingFile
+from readers.growing.growing_file import EndedBy, GrowingFile, now_s
 from readers.live.streams.connections import Connection
 from readers.live.streams.recording import Recording, RecordingClock
 

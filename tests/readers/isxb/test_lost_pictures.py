@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic import write_isxb
 from readers import FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
-from readers.isxb.jpegs import extents
 from readers.isxb.layout import HEADER, Part
+from readers.isxb.pictures import extents
 from tests.readers.damaged import isxb_header, read_all
 
 WIDTH, HEIGHT, NUM_PICTURES = 96, 64, 24
@@ -284,7 +284,7 @@ def test_where_pictures_begin_does_not_depend_on_how_much_is_read_at_once(
     assert [extent.offset for extent in whole] == [place.start for place in movie.places]
 
     for size in (1, 7, 300, 2000):
-        monkeypatch.setattr("readers.isxb.jpegs._CHUNK_BYTES", size)
+        monkeypatch.setattr("readers.isxb.pictures._CHUNK_BYTES", size)
         assert list(extents(movie.path, video, WIDTH, HEIGHT)) == whole
 
 
