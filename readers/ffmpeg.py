@@ -149,6 +149,13 @@ class Demuxer:
                     yield from Demuxer(file, container, stream).packets()
 
 
+def packet_of(data: bytes, time: int | None = None) -> av.Packet[VideoStream]:
+    """Make a packet of video, shown and decoded at the same time."""
+    packet = cast("av.Packet[VideoStream]", av.Packet(data))
+    packet.pts = packet.dts = time
+    return packet
+
+
 def open_regular_file(path: Path) -> IO[bytes]:
     """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
     # Without waiting: a pipe would wait for a writer.

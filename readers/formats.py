@@ -20,9 +20,9 @@ from readers.ffmpeg import open_regular_file
 from readers.file_kind import (
     TELLING_BYTES,
     check_is_movie,
-    container_format,
+    is_avi,
+    is_container,
     read_head,
-    what_is_no_movie,
 )
 from readers.frames import MovieInfo
 from readers.growing.feed import Feed
@@ -76,14 +76,6 @@ class Format:
     tells_dropped: bool = False
 
 
-def _is_container(head: bytes) -> bool:
-    return container_format(head) is not None and what_is_no_movie(head) is None
-
-
-def _is_avi(head: bytes) -> bool:
-    return container_format(head) == "avi" and what_is_no_movie(head) is None
-
-
 _CAMERA = (inspect_container, ContainerReader, ContainerFeed, is_closed)
 FORMATS = [
     Format(
@@ -98,7 +90,7 @@ FORMATS = [
         is_checked=True,
         tells_dropped=True,
     ),
-    Format("avi", (".avi",), _is_avi, *_CAMERA, tells_dropped=True),
+    Format("avi", (".avi",), is_avi, *_CAMERA, tells_dropped=True),
     Format(
         "movie",
         (
@@ -107,7 +99,7 @@ FORMATS = [
             *(".ogv", ".mxf", ".dv", ".nut", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf"),
             ".y4m",
         ),
-        _is_container,
+        is_container,
         *_CAMERA,
     ),
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 from av.video.stream import VideoStream
 
 from readers.container.avi_index import chunks_per_frame
 from readers.errors import MovieError
+from readers.ffmpeg import packet_of
 
 _SHORTEST_S = Fraction(1, 1_000_000)
 _LONGEST_S = Fraction(86_400)
@@ -149,12 +149,16 @@ class Stretches:
         if self._latest is not None:
             step_back = self._latest - self._offset - shown
             num_periods = 0.5 if packet.is_keyframe else _LARGEST_REORDERING
-            self.begins = step_back > num_periods * self._frame_period and not self._rises(packet)
+            last = self._last_decoding_time
+            rises = packet.dts is not None and last is not None and packet.dts > last
+            self.begins = step_back > num_periods * self._frame_period and not rises
             if self.begins:
                 self._offset = self._latest + round(self._frame_period) - shown
         self._is_discard_wrong = packet.is_discard and (self.begins or self._is_discard_wrong)
         if self._is_discard_wrong:
-            packet = _kept(packet)
+            marked, packet = packet, packet_of(bytes(packet))
+            packet.pts, packet.dts, packet.time_base = marked.pts, marked.dts, marked.time_base
+            packet.is_keyframe = marked.is_keyframe
         if not packet.is_discard:
             placed = shown + self._offset
             self._latest = placed if self._latest is None else max(placed, self._latest)
@@ -164,14 +168,3 @@ class Stretches:
         if packet.dts is not None:
             packet.dts += self._offset
         return packet
-
-    def _rises(self, packet: av.Packet[VideoStream]) -> bool:
-        last = self._last_decoding_time
-        return packet.dts is not None and last is not None and packet.dts > last
-
-
-def _kept(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
-    kept = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
-    kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
-    kept.is_keyframe = packet.is_keyframe
-    return kept

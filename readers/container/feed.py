@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO
 
 import av
 import av.error
@@ -13,7 +13,7 @@ from readers.container.avi_index import AviIndex
 from readers.container.mp4_tables import check_tables
 from readers.container.parts import is_closed, mp4_kind
 from readers.errors import MovieError
-from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos
+from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos, packet_of
 from readers.file_kind import (
     TELLING_BYTES,
     check_is_movie,
@@ -111,9 +111,7 @@ class ContainerFeed(Feed):
         """Yield an empty packet for each frame of an .avi of which only the beginning is there."""
         first = index.next_number
         for number in range(first, first + index.num_behind(self._file.size)):
-            packet = cast("av.Packet[VideoStream]", av.Packet())
-            packet.pts = packet.dts = number
-            yield ArrivedPacket(packet, self._file.arrival_time_s(self._file.size))
+            yield ArrivedPacket(packet_of(b"", number), self._file.arrival_time_s(self._file.size))
 
     @property
     def num_waiting_bytes(self) -> int:

@@ -129,8 +129,11 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
     try:
         with demuxer(path, name, most_pixels=most_pixels) as source:
             context = source.stream.codec_context
-            if context.name == "mjpeg" and _is_strict_jpeg(path, name):
-                context.options = {**context.options, "err_detect": "explode"}
+            if context.name == "mjpeg":
+                with demuxer(path, name) as tried:
+                    is_strict = stands_strict_decoding(tried.stream.codec_context, tried.packets())
+                if is_strict:
+                    context.options = {**context.options, "err_detect": "explode"}
             yield source
     except (av.error.FFmpegError, MovieError) as error:
         if lacks_index(path):
@@ -140,22 +143,14 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
         raise
 
 
-def _is_strict_jpeg(path: Path, container_format: str | None) -> bool:
-    """Tell whether one of a movie's first pictures stands up to a strict decoder.
-
-    That one finds damaged pictures which FFmpeg would pass with a part of them wrong. There may be
-    cameras whose every picture it finds fault with: theirs are decoded as they are.
-    """
-    with demuxer(path, container_format) as source:
-        return stands_strict_decoding(source.stream.codec_context, source.packets())
-
-
 def stands_strict_decoding(
     context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]]
 ) -> bool:
     """Tell whether a decoder that is made strict, not used before, finds no fault with a packet.
 
-    One of the first eight is enough. The decoder is not to be used for anything else.
+    One of the first eight is enough. A strict decoder finds damaged pictures which FFmpeg would
+    pass with a part of them wrong. There may be cameras whose every picture it finds fault with:
+    theirs are decoded as they are. The decoder is not to be used for anything else.
     """
     context.options = {**context.options, "err_detect": "explode"}
     for packet in islice(packets, _NUM_TRIED_PACKETS):

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 import av
 from av.video.stream import VideoStream
@@ -15,7 +14,7 @@ from av.video.stream import VideoStream
 from readers.base import DecodedFrame, MovieReader
 from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import open_regular_file
+from readers.ffmpeg import open_regular_file, packet_of
 from readers.frames import FrameStatus, MovieInfo
 from readers.isxb.inspection import are_counted
 from readers.isxb.layout import IsxbLayout, read_layout
@@ -72,14 +71,14 @@ class IsxbReader(MovieReader):
             index += 1
             next_dropped = next(dropped, None)
         for num_before_first in range(index, 0, -1):
-            yield _dropped(-num_before_first * period_s)
+            yield DecodedFrame(None, -num_before_first * period_s, status=FrameStatus.DROPPED)
         for frame in recorded:
             yield frame
             index += 1
             time_s = frame.time_s
             while next_dropped == index:
                 time_s += period_s
-                yield _dropped(time_s)
+                yield DecodedFrame(None, time_s, status=FrameStatus.DROPPED)
                 index += 1
                 next_dropped = next(dropped, None)
 
@@ -144,7 +143,7 @@ class IsxbReader(MovieReader):
                 if extent is None:
                     yield None
                 else:
-                    yield cast("av.Packet[VideoStream]", av.Packet(extent_data(file, extent)))
+                    yield packet_of(extent_data(file, extent))
 
 
 def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
@@ -156,10 +155,6 @@ def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
         yield DecodedFrame(
             None, (counter_us - first_us) / 1e6, float(counter_us), tracker_box=sample.tracker_box
         )
-
-
-def _dropped(time_s: float) -> DecodedFrame:
-    return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)
 
 
 def _layout(path: Path) -> IsxbLayout:

@@ -167,22 +167,19 @@ class ByteStream(Connection):
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end."""
         if not self._rest and not self.is_over:
-            self._receive()
+            data, error, is_silent = b"", None, False
+            try:
+                data = self._next()
+            except TimeoutError:
+                is_silent = True
+            except (OSError, HTTPException) as problem:
+                error = problem if isinstance(problem, OSError) else OSError(str(problem))
+            if not self.is_over:  # else it was stopped meanwhile
+                self._rest, self.error, self._is_silent = data, error, is_silent
+                self.is_over = not data
         piece, self._rest = self._rest[:size], self._rest[size:]
         self._position += len(piece)
         return piece
-
-    def _receive(self) -> None:
-        data, error, is_silent = b"", None, False
-        try:
-            data = self._next()
-        except TimeoutError:
-            is_silent = True
-        except (OSError, HTTPException) as problem:
-            error = problem if isinstance(problem, OSError) else OSError(str(problem))
-        if not self.is_over:  # else it was stopped meanwhile
-            self._rest, self.error, self._is_silent = data, error, is_silent
-            self.is_over = not data
 
 
 class PolledStream(ByteStream):
@@ -267,7 +264,10 @@ class HttpStream(ByteStream):
                 if response.status not in _REDIRECTIONS or not location:
                     break
                 self.close()
-                url = _redirected(url, location)
+                url = urlsplit(urljoin(url.geturl(), location))  # without the first one's password
+                if url.scheme not in ("http", "https"):
+                    kind = f"another kind of address ({url.scheme})"
+                    raise OSError(f"the server sends one on to {kind}")
             if response.status != HTTPStatus.OK:
                 raise OSError(f"the server answered {response.status} {response.reason}")
         except HTTPException as error:
@@ -280,7 +280,11 @@ class HttpStream(ByteStream):
         connection.connect()
         self._socket = connection.sock
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection.request("GET", target, headers=_credentials(url))
+        headers = {}
+        if url.username is not None:
+            pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+            headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
+        connection.request("GET", target, headers=headers)
         return connection.getresponse()
 
     def _next(self) -> bytes:
@@ -299,18 +303,3 @@ class HttpStream(ByteStream):
             self._response.close()
         if self._connection is not None:
             self._connection.close()
-
-
-def _redirected(url: SplitResult, location: str) -> SplitResult:
-    """Tell where to go on; other servers than the first are not told its password."""
-    target = urlsplit(urljoin(url.geturl(), location))
-    if target.scheme not in ("http", "https"):
-        raise OSError(f"the server sends one on to another kind of address ({target.scheme})")
-    return target
-
-
-def _credentials(url: SplitResult) -> dict[str, str]:
-    if url.username is None:
-        return {}
-    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-    return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}

@@ -8,9 +8,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import cast
 
-import av
 import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -18,7 +16,7 @@ from av.video.stream import VideoStream
 from readers.container.feed import ContainerFeed
 from readers.container.packet_decoder import PacketDecoder, Row
 from readers.errors import MovieError, joined, movie_errors
-from readers.ffmpeg import first_video, no_video, other_videos
+from readers.ffmpeg import first_video, no_video, other_videos, packet_of
 from readers.frame_times import WITHOUT_TIMES, Stretches, frame_period_s, period_in_stream
 from readers.growing.feed import ArrivedPacket
 from readers.growing.growing_file import EndedBy, GrowingFile, now_s
@@ -294,8 +292,7 @@ def _with_shown_times(
         packet = arrived.packet
         packet.pts, packet.dts = packet.dts, None
         waiting.append(arrived)
-        copy = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
-        copy.pts = copy.dts = packet.pts
+        copy = packet_of(bytes(packet), packet.pts)
         copy.is_keyframe = packet.is_keyframe
         yield from known(decoder.put(copy), _MOST_WAITING)
     yield from known(decoder.rest(), 0)
