@@ -213,7 +213,7 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
     in the first file.
     """
     if container_format == "matroska":
-        starts = (start for start, _ in ebml.recordings(reader_of(file), end))
+        starts = (box.start for box in ebml.recordings(reader_of(file), end))
         return list(islice(starts, _MOST_READ, None))
     if container_format == "mov":
         heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")

@@ -61,14 +61,6 @@ class _ShallowJson:
     def read(self, size: int) -> bytes:
         data = read_part(self._file, self._position, min(size, self._end - self._position))
         self._position += len(data)
-        self._check_depth(data)
-        last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
-        self._num_without_end = len(data) - last + (self._num_without_end if last < 0 else 0)
-        if self._num_without_end > _LONGEST_BYTES:
-            raise ValueError(f"it has a number or text of more than {_LONGEST_BYTES} bytes")
-        return data
-
-    def _check_depth(self, data: bytes) -> None:
         brackets = data.translate(None, _NOT_BRACKETS)
         for _ in range(_DEEPEST):
             shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
@@ -79,6 +71,11 @@ class _ShallowJson:
         if self._depth + num_opened > _DEEPEST:
             raise ValueError(f"it is nested more than {_DEEPEST} deep")
         self._depth = max(0, self._depth + 2 * num_opened - len(brackets))
+        last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
+        self._num_without_end = len(data) - last + (self._num_without_end if last < 0 else 0)
+        if self._num_without_end > _LONGEST_BYTES:
+            raise ValueError(f"it has a number or text of more than {_LONGEST_BYTES} bytes")
+        return data
 
 
 @contextmanager

@@ -109,9 +109,8 @@ class LiveMovie:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images that `read` fills."""
-        if self._crop is None:
-            return self.info.height, self.info.width, 3
-        return self._crop.height, self._crop.width, 3
+        area = self._crop or self.info
+        return area.height, area.width, 3
 
     @property
     def ended_by(self) -> EndedBy | None:
@@ -142,7 +141,7 @@ class LiveMovie:
         """Take in what arrives, until the source ends or `stop`; for a thread of its own."""
         try:
             with self._receiving:
-                for arrived in self._received(self._packets):
+                for arrived in self._packets:
                     self._queue.put(arrived, self._feed.watch)
                     if self._is_cancelled:
                         break
@@ -219,8 +218,8 @@ class LiveMovie:
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
         self._rows = LiveRows(feed, period_s)
-        self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
-        for arrived in self._received(self._packets):
+        self._packets = self._received(chain(self._tried_packets(), self._packets))
+        for arrived in self._packets:  # not all are used up here
             self._add(self._rows.put(arrived))
             if any(row.picture is not None for row in self._ready):
                 break

@@ -62,7 +62,9 @@ class Recording:
 
     def __init__(self, path: Path, stream: VideoStream, rate: Fraction) -> None:
         context = stream.codec_context
-        self._is_broadcast = context.name in ("h264", "hevc") and _is_broadcast(context.extradata)
+        # Pictures are then marked by start codes (ISO/IEC 14496-10, annex B).
+        is_marked = (context.extradata or b"").startswith((_START_CODE, b"\x00" + _START_CODE))
+        self._is_broadcast = context.name in ("h264", "hevc") and is_marked
         self._frame_ms = float(1000 / rate)
         tracks = _tracks(path, stream, rate)
         ebml_header = ebml.element(
@@ -212,11 +214,6 @@ def _elements(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, place = ebml.read_size(data, place + len(identifier)) or (0, len(data))
         yield identifier, data[place : place + (size or 0)]
         place += size or 0
-
-
-def _is_broadcast(extradata: bytes | None) -> bool:
-    """Tell whether pictures are marked by start codes (ISO/IEC 14496-10, annex B)."""
-    return extradata is not None and extradata.startswith((_START_CODE, b"\x00" + _START_CODE))
 
 
 def _length_prefixed(data: bytes) -> bytes:
