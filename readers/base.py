@@ -51,7 +51,7 @@ class MovieReader(ABC):
     crop
         The part of each frame that is read; None for all of it.
     most_frames
-        The movie is taken to end after as many frames; None for where it ends.
+        Frames after which the reader ends; None to read the whole movie.
     """
 
     info: MovieInfo
@@ -72,7 +72,7 @@ class MovieReader(ABC):
 
     @staticmethod
     def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:
-        """Make what turns pictures of this format into RGB pixels."""
+        """Make the converter of this format's pictures to RGB pixels."""
         return RgbConverter(movie, crop)
 
     @property
@@ -191,7 +191,7 @@ def fill_image(
         try:
             converter.convert(picture, image)
         except av.error.FFmpegError:
-            pass  # a picture that cannot be converted is as good as none
+            pass  # a picture that cannot be converted cannot be used
         else:
             return frame.status
     image[...] = 0

@@ -1,4 +1,4 @@
-"""A file that is opened for FFmpeg, which reads nothing else, and no huge pictures of it."""
+"""The opening of a file for FFmpeg, which reads nothing but this file, and no huge pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_READ = 2
 """Recordings that FFmpeg reads of one Matroska file."""
 _MOST_JOINED = 10_000
 MOST_PIXELS = 2**25
-"""Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
+"""Of a picture: 8K UHD has as many. A file that claims more is a mistake or a trap."""
 
 
 MOVIE_FORMATS = (
@@ -39,7 +39,7 @@ MOVIE_FORMATS = (
 
 
 class SourceFile(Protocol):
-    """What FFmpeg reads a movie through; it takes an error for the end."""
+    """The file that FFmpeg reads a movie from; it takes an error for the end."""
 
     error: OSError | None
 
@@ -157,7 +157,7 @@ def packet_of(data: bytes, time: int | None = None) -> av.Packet[VideoStream]:
 
 
 def open_regular_file(path: Path) -> IO[bytes]:
-    """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
+    """Open a regular file to read; raise `MovieError` for a pipe, a device or a folder."""
     # Without waiting: a pipe would wait for a writer.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -273,7 +273,7 @@ def _opened(
 
 
 def first_video(container: InputContainer) -> VideoStream | None:
-    """Give the first video stream that is no cover picture, as OpenCV takes it; None for none."""
+    """Give the first video stream that is no cover picture, as OpenCV does; None without one."""
     return next(iter(_videos(container)), None)
 
 

@@ -15,11 +15,11 @@ from readers.ffmpeg import packet_of
 _SHORTEST_S = Fraction(1, 1_000_000)
 _LONGEST_S = Fraction(86_400)
 UNKNOWN_S = Fraction(1, 25)
-"""Where nothing tells it: what a movie is then shown at."""
+"""The period of a movie that does not tell it, as players take it."""
 WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe", "vc1", "vvc")
 """Formats whose times, and mean rate, FFmpeg makes up."""
 _HIGHEST_RATE = 1000
-"""What tells more, without telling how many frames there are, tells the unit of its times."""
+"""A higher rate, without a number of frames, is the unit of the movie's times."""
 _LARGEST_REORDERING = 17
 """Frames by which a picture may be shown before one that is decoded before it."""
 
@@ -95,10 +95,10 @@ class Stretches:
     """The times of a movie's packets, each stretch of them put behind those before.
 
     Times step back where files were joined, or where a camera or its clock was started again. The
-    first picture is then shown one frame period after the latest one before. A step of less than
-    half a period is none, since times may not be exact; nor is one of 17 periods or less where no
-    recording can begin, since pictures are not decoded in the order in which they are shown; nor is
-    one while decoding times rise.
+    first picture is then shown one frame period after the latest one before. Steps of less
+    than half a period do not count, since times may not be exact. Before a packet with which no
+    recording can begin, steps of up to 17 periods do not count either, since pictures are not
+    decoded in the order in which they are shown; nor does any step while decoding times rise.
 
     Parameters
     ----------

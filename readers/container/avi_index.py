@@ -1,4 +1,4 @@
-"""The index of an .avi: it tells which frame a packet is."""
+"""The index of an .avi, which numbers the frames of its packets."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ _CANNOT_BE_FOLLOWED = (
 class ContainerFeed(Feed):
     """Packets of an .avi, a fragmented .mp4, an .mkv, a .ts, or what else FFmpeg streams.
 
-    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. One
-    of a .ts comes when two more have: what takes the stream apart and what finds its pictures each
-    see the end of one in the beginning of the next. So does, by one, H.264 in an .avi. Before the
-    first frame FFmpeg waits until it knows the frame rate: in a .mp4 and a .ts, which do not tell
-    it, that takes 20 frames, and 40 of H.264 in an .avi.
+    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. A
+    frame of a .ts comes two frames later: FFmpeg's demuxer and its parser each see the end of a
+    frame only when the next one begins. A frame of H.264 in an .avi comes one frame later. Before
+    the first frame FFmpeg waits until it knows the frame rate: 20 frames of a .mp4 or a .ts, which
+    do not tell it, and 40 of H.264 in an .avi.
     """
 
     _source: Demuxer
@@ -84,7 +84,7 @@ class ContainerFeed(Feed):
         try:
             for packet in self._source.packets():
                 if packet.is_corrupt and self.ended_by in ("stopped", "damaged"):
-                    continue  # cut off by us, or by what befell the file: it is none of our frames
+                    continue  # cut off by us, or by damage to the file: the movie has no such frame
                 if self._avi_index is not None:
                     self._avi_index.number(packet)
                 end = self._source.file.tell()
@@ -125,7 +125,7 @@ class ContainerFeed(Feed):
 
     @property
     def damage(self) -> str | None:
-        """What has happened to the file while it was followed, or is wrong with its data."""
+        """What is wrong with the file or its data, in one line; None for nothing."""
         return self._damage or self._file.damage
 
     def _wait_for_head(self) -> bytes:

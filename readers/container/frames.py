@@ -130,7 +130,7 @@ class ContainerFrames:
 
 
 def frame_of(row: Row) -> _Frame:
-    """Tell the status of a row: a picture that the decoder flags as damaged is none."""
+    """Tell the status of a row; a picture that the decoder flags as damaged is left out."""
     picture, time = row
     if picture is None or picture.is_corrupt:
         return None, time, FrameStatus.UNDECODABLE

@@ -1,4 +1,4 @@
-"""The parts at the top of a movie file: they tell whether it is whole, cut off, or still written.
+"""The parts of a movie file that tell whether it is whole, cut off, or still being written.
 
 An .avi, a .mp4 and an .mkv are rows of parts that begin with their size: where a part reaches
 beyond the end of the file, the recording, or a copy of it, was cut off. A .ts tells nothing of

@@ -80,7 +80,7 @@ class ContainerReader(MovieReader):
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         sizes = PictureSizes()
-        # A picture of another size is none of this movie's: make no room for a huge one.
+        # A picture of another size does not belong to the movie: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         is_cut_off = self.info.damage is not None
         with _opened(self.info.path, most_pixels) as source:

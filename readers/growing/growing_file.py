@@ -84,7 +84,7 @@ class Arrivals:
 class GrowingFile:
     """The bytes of a file as they come, up to where no more will.
 
-    For FFmpeg it is a file that cannot be moved about in. One thread reads; the others may look.
+    FFmpeg reads it as a file without seeking. One thread reads; the others may look.
 
     Parameters
     ----------

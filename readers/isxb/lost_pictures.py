@@ -1,4 +1,4 @@
-"""The pictures that a damaged .isxb has lost: those whose start is gone cannot be found."""
+"""The search for the pictures that a damaged .isxb has lost."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ _LARGEST_SESSION_BYTES = 8 * 2**20
 _LONGEST_REASON = 200
 _INT64 = range(-(2**63), 2**63)
 _DEEPEST = 32
-"""What recorders write is nested five deep; the parser's memory grows with the square of it."""
+"""Recorders nest five deep; the parser's memory grows with the square of the depth."""
 _LONGEST_BYTES = 2**20
-"""Without a bracket or a comma: a number or a text of such a length is none."""
+"""Without a bracket or a comma: no number or text is so long."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 

@@ -29,11 +29,11 @@ _MOST_PADDING_BYTES = 64
 END_OF_PICTURE = b"\xff\xd9"
 LARGEST_PICTURE_BYTES = 2**25
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""What ends entropy-coded data: FF within them is followed by 0 or is a restart marker."""
+"""The end of entropy-coded data: FF within them is followed by 0 or is a restart marker."""
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})
 _PARSED_START = re.compile(rb"\xff\xd8\xff[\xc0-\xff]")
-"""What FFmpeg's parser takes for a start."""
+"""The start of a picture, as FFmpeg's parser sees it."""
 _PARSED_START_BYTES = 4
 _NO_SEGMENT = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})
 _CHUNK_BYTES = 2**22
@@ -278,8 +278,8 @@ def _extent(file: IO[bytes], offset: int, size: int, header_size: int) -> Extent
 def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
     """Where a picture ends, and whether the data are flawed.
 
-    As much padding as the header has bytes is none: no picture has room in it. A run of zeros
-    half as long as the header is: nothing but a sector that was lost can hide a whole header.
+    Padding that is shorter than the header is no flaw: no picture has room in it. A run of zeros
+    half as long as the header is one: only a sector that was lost can hide a whole header.
     """
     marker = _MARKER.search(data, header_size)
     if marker is None or marker[0] != END_OF_PICTURE:

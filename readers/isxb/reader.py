@@ -38,7 +38,7 @@ class IsxbReader(MovieReader):
 
     @staticmethod
     def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:  # noqa: ARG004
-        """Make what takes the luma of pictures, as Inscopix's own reader does."""
+        """Make the converter that takes the luma, as Inscopix's own reader does."""
         return GreyConverter(crop)
 
     def skip(self, num_frames: int) -> int:

@@ -24,8 +24,8 @@ class Folder:
 
     Those that are there at the start come first, in the natural order of their names:
     ``chunk-10`` comes behind ``chunk-9``. Finished .isxb come in order of their start times, as in
-    a run of them. All have the suffix of the first one. Hidden files are none, nor are temporary
-    ones: they have another suffix.
+    a run of them. All have the suffix of the first one. Hidden files do not count, nor do
+    temporary ones, which have another suffix.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ def open_live(
     wait: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = now_s,
 ) -> LiveSource:
-    """Tell by what it is how a source is followed.
+    """Make the source of a recording, by the kind of what is given.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Connection(ABC):
 
     @abstractmethod
     def open(self) -> InputContainer:
-        """Wait until FFmpeg knows what comes; raise its errors, or `OSError`."""
+        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
 
     @abstractmethod
     def is_silent(self) -> bool:
@@ -255,7 +255,7 @@ class HttpStream(ByteStream):
         self._response: HTTPResponse | None = None
 
     def _connect(self) -> None:
-        """Ask; raise `OSError` for an answer that is none."""
+        """Ask the server; raise `OSError` unless it sends a movie."""
         try:
             url = self._url
             for _ in range(_MOST_REDIRECTIONS):
