@@ -13,8 +13,10 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, cast
 
+import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
@@ -251,9 +253,19 @@ class LiveMovie:
         """
         context = self._feed.stream.codec_context
         tried: list[ArrivedPacket] = []
+
+        def packets() -> Iterator[av.Packet[VideoStream]]:
+            for arrived in self._packets:
+                tried.append(arrived)
+                yield arrived.packet
+
         if context.name == "mjpeg" and "err_detect" not in context.options:
-            packets = (arrived.packet for arrived in _kept(self._packets, tried))
-            if stands_strict_decoding(_another_decoder(context), packets):
+            decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
+            if context.extradata:
+                decoder.extradata = context.extradata
+            decoder.codec_tag = context.codec_tag
+            decoder.options = dict(context.options)
+            if stands_strict_decoding(decoder, packets()):
                 context.options = {**context.options, "err_detect": "explode"}
         return tried
 
@@ -315,19 +327,3 @@ class LiveMovie:
             with movie_errors(self.path):
                 is_cut_off = cut_off(self.path) is not None
         self._add(self._rows.rest(is_cut_off=is_cut_off))
-
-
-def _kept(packets: Iterator[ArrivedPacket], kept: list[ArrivedPacket]) -> Iterator[ArrivedPacket]:
-    for arrived in packets:
-        kept.append(arrived)
-        yield arrived
-
-
-def _another_decoder(context: VideoCodecContext) -> VideoCodecContext:
-    """Make a decoder for the same stream."""
-    other = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
-    if context.extradata:
-        other.extradata = context.extradata
-    other.codec_tag = context.codec_tag
-    other.options = dict(context.options)
-    return other

@@ -29,6 +29,8 @@ _NUM_PACKETS_FOR_RATE = 3
 _LONGEST_LOOK_S = 1.0
 """Time between two looks that counts as silence: more passes only while the process is stopped."""
 _PIECE_BYTES = 2**16
+_WISHED_BUFFER_BYTES = 2**22
+"""For what comes while nothing is received; the system may give less."""
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTIONS = 5
 
@@ -112,16 +114,6 @@ class FFmpegStream(Connection):
         return self._silence_s >= self._end_after_s
 
 
-def options(protocols: str) -> dict[str, str]:
-    """Give what FFmpeg opens any stream with: it reaches no more than these protocols allow."""
-    return {
-        "protocol_whitelist": protocols,
-        "max_pixels": str(MOST_PIXELS),
-        "analyzeduration": str(_LONGEST_ANALYSIS_S * 1_000_000),
-        "fpsprobesize": str(_NUM_PACKETS_FOR_RATE),
-    }
-
-
 class ByteStream(Connection):
     """A stream of bytes: for FFmpeg a file that cannot be moved about in."""
 
@@ -148,7 +140,7 @@ class ByteStream(Connection):
         return av.open(
             cast(IO[bytes], self),  # PyAV needs no more of it
             "r",
-            options=options("none") | {"format_whitelist": _FORMATS},
+            options=_options("none") | {"format_whitelist": _FORMATS},
             metadata_errors="replace",
         )
 
@@ -303,3 +295,62 @@ class HttpStream(ByteStream):
             self._response.close()
         if self._connection is not None:
             self._connection.close()
+
+
+def _options(protocols: str) -> dict[str, str]:
+    """Give what FFmpeg opens any stream with: it reaches no more than these protocols allow."""
+    return {
+        "protocol_whitelist": protocols,
+        "max_pixels": str(MOST_PIXELS),
+        "analyzeduration": str(_LONGEST_ANALYSIS_S * 1_000_000),
+        "fpsprobesize": str(_NUM_PACKETS_FOR_RATE),
+    }
+
+
+def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
+    """Let FFmpeg open a URL, and nothing else than that; every wait of it ends."""
+    longest_wait_s = 2 * end_after_s  # ours ends first: FFmpeg tells its own in many ways
+    prefer_tcp = {"rtsp_flags": "prefer_tcp"}  # which loses nothing
+    return av.open(
+        url,
+        "r",
+        options=_options(protocols) | (prefer_tcp if url.startswith("rtsp") else {}),
+        metadata_errors="replace",
+        timeout=(longest_wait_s, longest_wait_s),
+    )
+
+
+def open_device(path: str, _: float) -> InputContainer:
+    """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
+    try:
+        return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
+    except av.error.FFmpegError:
+        return av.open(path, "r", format="v4l2")
+
+
+def tcp_client(url: SplitResult, timeout_s: float) -> int:
+    """Connect to a server; give the socket's number."""
+    client = socket.create_connection((url.hostname or "", url.port or 0), timeout=timeout_s)
+    client.setblocking(False)
+    return client.detach()
+
+
+def udp_receiver(url: SplitResult, _: float) -> int:
+    """Bind a port; give the socket's number.
+
+    The host is an address of this machine, a multicast group, or none for any.
+    """
+    host = (url.hostname or "").lstrip("@")
+    family, kind, protocol, _canonical_name, address = socket.getaddrinfo(
+        host or None, url.port or 0, family=0 if host else socket.AF_INET, type=socket.SOCK_DGRAM,
+        flags=socket.AI_PASSIVE,
+    )[0]  # fmt: skip
+    with socket.socket(family, kind, protocol) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WISHED_BUFFER_BYTES)
+        if family == socket.AF_INET and 224 <= int(str(address[0]).split(".")[0]) <= 239:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            group = socket.inet_aton(str(address[0])) + socket.inet_aton("0.0.0.0")  # noqa: S104 (any interface)
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        receiver.bind(address)
+        receiver.setblocking(False)
+        return receiver.detach()
