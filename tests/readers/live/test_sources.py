@@ -19,7 +19,7 @@ from tests.small_movies import pictures
 
 
 class Clock:
-    """Time that goes by only while somebody waits; `events` happen at each wait, in order."""
+    """Time that goes by only in a wait; `events` happen at each wait, in order."""
 
     def __init__(self, *events: Callable[[], object]) -> None:
         self.time_s = 1000.0
