@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
 import av
 from av.video.stream import VideoStream
@@ -52,17 +51,16 @@ class IsxbReader(MovieReader):
     def times(self) -> Iterator[DecodedFrame]:
         """Yield all frames without their pictures, from the metadata alone."""
         with movie_errors(self.info.path):
-            layout = _layout(self.info.path)
-            frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
-            yield from islice(frames, self.most_frames)
+            yield from islice(self._with_dropped(self._sampled_frames), self.most_frames)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        layout = _layout(self.info.path)
-        yield from self._with_dropped(self._recorded_frames(layout), layout)
+        return self._with_dropped(self._recorded_frames)
 
     def _with_dropped(
-        self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
-    ) -> Iterator[DecodedFrame]:
+        self, recorded: Callable[[IsxbLayout], Iterator[DecodedFrame]]
+    ) -> Generator[DecodedFrame, None, None]:
+        with open_regular_file(self.info.path) as file:
+            layout = read_layout(self.info.path, file)
         dropped = dropped_frame_indices(self.info.path, layout)
         period_s = float(self.info.frame_period_s)
         next_dropped = next(dropped, None)
@@ -72,7 +70,7 @@ class IsxbReader(MovieReader):
             next_dropped = next(dropped, None)
         for num_before_first in range(index, 0, -1):
             yield DecodedFrame(None, -num_before_first * period_s, status=FrameStatus.DROPPED)
-        for frame in recorded:
+        for frame in recorded(layout):
             yield frame
             index += 1
             time_s = frame.time_s
@@ -89,7 +87,7 @@ class IsxbReader(MovieReader):
         missing; an error where it cannot be told which is missing.
         """
         path = self.info.path
-        samples = _sampled_frames(path, layout)
+        samples = self._sampled_frames(layout)
         with open_pictures(path, layout) as (context, packets):
             pictures = self._whole_packets(layout, packets) if layout.is_whole else packets
             for packet in pictures:
@@ -106,6 +104,15 @@ class IsxbReader(MovieReader):
                     yield replace(sample, picture=picture, status=status)
         if layout.is_whole and next(samples, None) is not None:
             raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
+
+    def _sampled_frames(self, layout: IsxbLayout) -> Iterator[DecodedFrame]:
+        """Yield the recorded frames that have samples, without their pictures."""
+        first_us: int | None = None
+        for sample in frame_samples(self.info.path, layout):
+            counter_us = sample.hardware_counter_us
+            first_us = counter_us if first_us is None else first_us
+            time_s = (counter_us - first_us) / 1e6
+            yield DecodedFrame(None, time_s, float(counter_us), tracker_box=sample.tracker_box)
 
     def _whole_packets(
         self, layout: IsxbLayout, packets: Iterator[av.Packet[VideoStream]]
@@ -144,19 +151,3 @@ class IsxbReader(MovieReader):
                     yield None
                 else:
                     yield packet_of(extent_data(file, extent))
-
-
-def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
-    """Yield the recorded frames that have samples, without their pictures."""
-    first_us: int | None = None
-    for sample in frame_samples(path, layout):
-        counter_us = sample.hardware_counter_us
-        first_us = counter_us if first_us is None else first_us
-        yield DecodedFrame(
-            None, (counter_us - first_us) / 1e6, float(counter_us), tracker_box=sample.tracker_box
-        )
-
-
-def _layout(path: Path) -> IsxbLayout:
-    with open_regular_file(path) as file:
-        return read_layout(path, file)
