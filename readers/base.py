@@ -15,9 +15,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from readers.crop import CropRectangle
 from readers.errors import joined, movie_errors
-from readers.frames import FrameBatch, FrameStatus, MovieInfo, TrackerBox
+from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo, TrackerBox
 from readers.pixels import Converter, RgbConverter
 
 

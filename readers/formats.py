@@ -14,7 +14,6 @@ from readers.base import MovieReader
 from readers.container.feed import ContainerFeed
 from readers.container.parts import is_closed
 from readers.container.reader import ContainerReader, inspect_container
-from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 from readers.file_kind import (
@@ -24,14 +23,13 @@ from readers.file_kind import (
     is_container,
     read_head,
 )
-from readers.frames import MovieInfo
+from readers.frames import CropRectangle, MovieInfo
 from readers.growing.feed import Feed
 from readers.growing.growing_file import GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed
-from readers.isxb.inspection import inspect_isxb
 from readers.isxb.layout import is_closed as is_isxb_closed
 from readers.isxb.layout import is_isxb
-from readers.isxb.reader import IsxbReader
+from readers.isxb.reader import IsxbReader, inspect_isxb
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import av
 from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame
-from readers.container.frames import frame_of
 from readers.container.packet_decoder import PacketDecoder, Row, contiguous
+from readers.container.reader import frame_of
 from readers.frame_times import FrameClock, Stretches, period_in_stream
 from readers.frames import FrameStatus
 from readers.growing.feed import ArrivedPacket, Feed

@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 from readers.base import DecodedFrame, PictureSizes, fill_image
 from readers.container.parts import cut_off
 from readers.container.reader import stands_strict_decoding
-from readers.crop import CropRectangle
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import frame_period_s
-from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
 from readers.live.live_rows import LiveRows, PacketQueue
-from readers.orientation import orientation_of
+from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25
 

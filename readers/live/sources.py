@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
 from readers.formats import check_live, open_feed, suffixes
+from readers.frames import CropRectangle
 from readers.growing.feed import Feed
 from readers.growing.growing_file import now_s
 from readers.live.folder import Folder
