@@ -18,7 +18,7 @@ TrackerBox = tuple[float, float, float, float]
 
 
 class FrameStatus(IntEnum):
-    """Whether a frame has a picture, and why not."""
+    """The state of a frame: with a picture, or the reason why there is none."""
 
     DECODED = 0
     DROPPED = 1
@@ -31,7 +31,7 @@ class FrameStatus(IntEnum):
 
 @dataclass(frozen=True)
 class Orientation:
-    """What makes a stored picture upright: it is transposed, then mirrored.
+    """The steps that make a stored picture upright: it is transposed, then mirrored.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class MovieInfo:
-    """What a movie says about itself before any frame is decoded.
+    """The description of a movie, as it says of itself before any frame is decoded.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ def check_tables(path: Path) -> None:
 
 @dataclass
 class _Track:
-    """What the tables of one track claim."""
+    """The claims of one track's tables."""
 
     num_samples: int = 0
     num_chunks: int = 0

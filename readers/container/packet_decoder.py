@@ -217,7 +217,7 @@ def contiguous(rows: Iterator[Row], last_time: int | None, frame_period: int) ->
 
 
 class _Silence(Enum):
-    """What it means that no picture comes of a packet."""
+    """The meaning of a packet of which no picture comes."""
 
     LOST = auto()
     """The picture is lost: its row has none."""

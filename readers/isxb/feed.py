@@ -71,7 +71,7 @@ class IsxbFeed(Feed):
 
     @property
     def _end(self) -> int:
-        """Where the pictures end that are there by now."""
+        """The end of the pictures that are there by now."""
         size = self._file.size
         return size if self._video_end is None else min(size, self._video_end)
 

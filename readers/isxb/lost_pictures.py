@@ -22,7 +22,7 @@ _MOST_FLAWS = 10_000
 
 @dataclass(frozen=True)
 class LostPictures:
-    """Where pictures are missing.
+    """The places where pictures are missing.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """What the recorder noted about one recorded frame.
+    """The recorder's note about one recorded frame.
 
     Attributes
     ----------

@@ -276,7 +276,7 @@ def _extent(file: IO[bytes], offset: int, size: int, header_size: int) -> Extent
 
 
 def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
-    """Where a picture ends, and whether the data are flawed.
+    """Find the end of a picture; tell, too, whether the data are flawed.
 
     Padding that is shorter than the header is no flaw: no picture has room in it. A run of zeros
     half as long as the header is one: only a sector that was lost can hide a whole header.

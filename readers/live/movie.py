@@ -73,7 +73,7 @@ class LiveMovie:
         self._sizes = PictureSizes()
 
     info: MovieInfo
-    """What is known of the movie since its first picture."""
+    """The description of the movie, as its first picture tells it."""
 
     def __enter__(self) -> Self:
         """Wait for the first picture.

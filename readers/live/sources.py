@@ -26,7 +26,7 @@ _SETTLED_S = 1.0
 
 
 class LiveSource(Protocol):
-    """Where the movies of a recording come from, one after the other.
+    """The source of a recording's movies, one after the other.
 
     Attributes
     ----------

@@ -175,7 +175,7 @@ class ByteStream(Connection):
 
 
 class PolledStream(ByteStream):
-    """What comes through a pipe or a socket, and can be waited for no longer at once.
+    """Bytes from a pipe or a socket; `stop` ends the waiting for them at once.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ class PolledStream(ByteStream):
 
 
 class HttpStream(ByteStream):
-    """What a server answers to one HTTP request, for as long as it answers.
+    """A server's answer to one HTTP request, for as long as it lasts.
 
     Parameters
     ----------

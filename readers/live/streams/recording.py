@@ -75,7 +75,14 @@ class Recording:
         )
         segment = ebml_header + ebml.SEGMENT
         self._size_place = len(segment)
-        head = segment + ebml.UNKNOWN_SIZE + _info() + tracks
+        info = ebml.element(
+            _INFO,
+            ebml.element(_TIMESTAMP_SCALE, ebml.number(1_000_000))
+            + ebml.element(_MUXING_APP, _NAME)
+            + ebml.element(_WRITING_APP, _NAME)
+            + ebml.element(_DURATION, struct.pack(">d", 0.0)),
+        )
+        head = segment + ebml.UNKNOWN_SIZE + info + tracks
         self._duration_place = head.index(_DURATION) + len(_DURATION) + 8
         self._end_ms = 0.0
         self.size = 0
@@ -167,16 +174,6 @@ def _in_ms(time: int | None, time_base: Fraction | None) -> int | None:
     if time is None or not time_base:
         return None
     return math.floor(1000 * time * time_base + Fraction(1, 2))
-
-
-def _info() -> bytes:
-    return ebml.element(
-        _INFO,
-        ebml.element(_TIMESTAMP_SCALE, ebml.number(1_000_000))
-        + ebml.element(_MUXING_APP, _NAME)
-        + ebml.element(_WRITING_APP, _NAME)
-        + ebml.element(_DURATION, struct.pack(">d", 0.0)),
-    )
 
 
 def _tracks(path: Path, stream: VideoStream, rate: Fraction) -> bytes:

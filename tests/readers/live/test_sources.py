@@ -1,4 +1,4 @@
-"""What is followed is found by what it is; what cannot be is refused before any work."""
+"""Sources are told by their kind; one that cannot be followed is refused before any work."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What is seen of a stream while it comes is what its recording holds afterwards."""
+"""The frames of a stream, seen as it comes, are those that its recording holds afterwards."""
 
 import os
 import signal
