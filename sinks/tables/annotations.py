@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from readers import MovieInfo
 from sinks.base import PoseBatch, ResourceHolder, RunOutput, at_success
 from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
-from sinks.tables.rows import PoseRows, RowBuffer
+from sinks.tables import PoseRows, RowBuffer
 
 _TEXT_MARK = "'"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")

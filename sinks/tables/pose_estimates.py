@@ -16,7 +16,7 @@ import pandas as pd
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.files import OutputError, closed_at_end, output_errors, whole_file
-from sinks.tables.rows import PoseRows, RowBuffer
+from sinks.tables import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
 _CHUNK_LENGTH = 2048
