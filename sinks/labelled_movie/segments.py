@@ -24,11 +24,11 @@ SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
 
 _SEAL_HEADER = b"\0\0\0\x28free"
-"""Of the last box (ISO/IEC 14496-12): its length, 40 bytes, and its kind, which players skip."""
+"""Length (40 bytes) and kind of the last box, which players skip (ISO/IEC 14496-12)."""
 _SEAL_LENGTH = 40
 _CHUNK_BYTES = 2**20
 _NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.mp4")
-"""Of a segment."""
+"""Name of a segment."""
 
 
 def segments_dir(path: Path) -> Path:
@@ -89,7 +89,7 @@ class SegmentedMovie(ResourceHolder):
     path
         The mp4 to write.
     encoding
-        Of each segment.
+        The encoding of each segment.
     joins, on_whole
         As in `LabelledMovieSink`.
 
@@ -101,7 +101,7 @@ class SegmentedMovie(ResourceHolder):
     Raises
     ------
     OutputError
-        Of `path`, if anything cannot be written.
+        If anything cannot be written; it names `path`.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class SegmentedMovie(ResourceHolder):
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:
-        """Look for closed segments, and remove what is no good."""
+        """Look for closed segments, and remove other files."""
         with output_errors(self._path):
             lengths = list(finished_lengths(self._folder))
             if self._folder.is_symlink() or not self._folder.is_dir():
@@ -259,7 +259,7 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
 def _packets_of(segment: Path) -> Iterator[tuple[av.Packet[VideoStream], int, int]]:
     """Yield packets, how many frames are shown before, and how many between decoding and showing.
 
-    Of a segment's frames, each is shown for as long as the first.
+    All frames of a segment are shown for as long as the first.
     """
     # Times as they are stored: the edit list, which moves them to 0, can also hide frames.
     options = {"ignore_editlist": "1"}

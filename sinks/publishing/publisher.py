@@ -36,8 +36,8 @@ class Publisher(ResourceHolder):
     Attributes
     ----------
     address
-        Where subscribers find it, as one writes it in a specification; once it is open, with
-        the port that the system has chosen where port 0 was asked for.
+        The address for subscribers, written as in a specification. Once it is open, it has the port
+        that the system has chosen where port 0 was asked for.
 
     Raises
     ------
@@ -157,9 +157,9 @@ def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
 class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
-    What cannot be sent at once is kept for the next time. When 64 messages wait, the oldest of
-    which nothing has been sent gives way to the newest. Once sending has failed, the subscriber
-    is gone, and everything is unsent.
+    What cannot be sent at once is kept for the next time. When 64 messages wait, a new one replaces
+    the oldest that has not been sent in part. Once sending has failed, the subscriber is gone, and
+    everything is unsent.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether a message would be lost for the next one."""
+        """True where a message would be lost for the next one."""
         return len(self._waiting) == _LONGEST_QUEUE
 
     def put(self, message: bytes) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from readers import InputError
 from sinks.publishing.publisher import MessagePublisher, Outbox
@@ -32,7 +32,15 @@ class StandardOutputPublisher(MessagePublisher):
     def open(self, resources: ExitStack) -> None:
         """Check that it can be written to."""
         try:
-            self._own_descriptor = resources.enter_context(_writable_at_will(self._descriptor))
+            select.select([], [self._descriptor], [], 0)  # fails where it is closed
+            self._own_descriptor = self._descriptor
+            if os.isatty(self._descriptor):
+                # `select` tells of pipes, sockets and files whether a piece can be written without
+                # waiting, but not of terminals. They are opened a second time: others that share
+                # the standard output would not expect that it is made non-blocking.
+                flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+                self._own_descriptor = os.open(os.ttyname(self._descriptor), flags)
+                resources.callback(os.close, self._own_descriptor)
         except OSError as error:
             raise InputError(f"stdout: cannot be written to ({error.strerror})") from error
         resources.callback(self._outbox.close)
@@ -51,22 +59,3 @@ class StandardOutputPublisher(MessagePublisher):
         if not writable:
             raise BlockingIOError
         return os.write(self._own_descriptor, data[:_PIECE_LENGTH])
-
-
-@contextmanager
-def _writable_at_will(descriptor: int) -> Iterator[int]:
-    """Give a descriptor to which a piece can be written without waiting if `select` says so.
-
-    This holds for pipes, sockets and files, but not for terminals: they are opened a second time,
-    since others that share the standard output would not expect that it is made non-blocking.
-    """
-    select.select([], [descriptor], [], 0)  # fails where it is closed, or cannot be asked
-    if not os.isatty(descriptor):
-        yield descriptor
-        return
-    flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
-    terminal = os.open(os.ttyname(descriptor), flags)
-    try:
-        yield terminal
-    finally:
-        os.close(terminal)
