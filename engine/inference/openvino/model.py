@@ -22,7 +22,7 @@ from engine.inference.openvino.heads import merge_heads
 from engine.inference.openvino.indices import limit_indices
 from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
 from engine.inference.workload import images_at_a_time
-from engine.machine.priority import patiently
+from engine.machine.threads import patiently
 
 _ALONE = Loading("openvino")
 
