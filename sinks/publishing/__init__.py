@@ -8,9 +8,8 @@ from pathlib import Path
 
 from readers import InputError
 from sinks.publishing.lsl import LslPublisher
-from sinks.publishing.publisher import Publisher
+from sinks.publishing.publisher import Publisher, StandardOutputPublisher
 from sinks.publishing.sockets import LARGEST_PORT, TcpPublisher, UnixPublisher
-from sinks.publishing.standard_output import StandardOutputPublisher
 from sinks.publishing.zeromq import ZeroMqPublisher
 
 __all__ = ["Publisher", "check_spec", "make_publisher", "socket_path"]
