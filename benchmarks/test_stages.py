@@ -1,4 +1,4 @@
-"""How fast each stage is alone, on the built-in movie: ``make bench``."""
+"""The speed of each stage alone, on the built-in movie: ``make bench``."""
 
 import sys
 from collections.abc import Callable

@@ -17,7 +17,7 @@ _LONGEST_BATCH_S = 5.0
 
 @dataclass(frozen=True)
 class InferenceCost:
-    """What one batch size costs on one runtime; peak memory is that of a process that does it."""
+    """The cost of one batch size on one runtime, and the peak memory of a process that runs it."""
 
     runtime: str
     batch_size: int

@@ -11,23 +11,15 @@ from engine.inference import ModelExport, PoseModel
 class NullModel(PoseModel):
     """Gives every image the same pose: body parts on its diagonal, all of them certain."""
 
+    runtime = "none"
+
     def __init__(self, body_parts: tuple[str, ...]) -> None:
-        self._body_parts = body_parts
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Say that no runtime runs it."""
-        return "none"
+        self.body_parts = body_parts
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Give the constant pose; see `PoseModel.predict`."""
         height, width = images.shape[1:3]
-        number = len(self._body_parts)
+        number = len(self.body_parts)
         place = np.arange(1, number + 1)[:, np.newaxis] / (number + 1)
         pose = np.concatenate([place * [width, height], np.ones((number, 1))], axis=1)
         return np.repeat(pose[np.newaxis], len(images), axis=0)

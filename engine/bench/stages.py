@@ -37,7 +37,7 @@ def data_stages() -> list[str]:
 
 @dataclass(frozen=True)
 class StageCosts:
-    """What the stages around the model cost.
+    """The costs of the stages around the model.
 
     Attributes
     ----------

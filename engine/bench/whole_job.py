@@ -16,7 +16,7 @@ from engine.watch.progress import SilentProgress
 
 @dataclass(frozen=True)
 class WholeJob:
-    """What a run has cost.
+    """The costs of a run.
 
     Attributes
     ----------

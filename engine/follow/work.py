@@ -87,7 +87,7 @@ class Work:
         """
         self.trusted = trusted
         images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), self.is_wanted))
-        pending = model.start_windows(images, cut)
+        pending = model.start(images, cut)
         self._begun.append(_Begun(self.is_wanted, pending, window.left, window.top))
         of_frames = self.looks
         of_frames["look"][self.is_wanted] = Look.WINDOW

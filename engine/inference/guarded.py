@@ -93,24 +93,15 @@ class GuardedModel(PoseModel):
         export: ModelExport,
         check_shape: Callable[[tuple[int, ...]], None] = lambda _: None,
     ) -> None:
+        self.body_parts, self.runtime = model.body_parts, model.runtime
         self._model, self._export, self._check_shape = model, export, check_shape
         self._shapes: set[tuple[int, ...]] = set()
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._model.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return self._model.runtime
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`, and `start` for further errors."""
         return self.start(images).result()
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:
         """Begin with images; see `PoseModel.start`.
 
         Raises
@@ -123,12 +114,7 @@ class GuardedModel(PoseModel):
             From `PendingPoses.result`.
         """
         with self.guarded(images.shape):
-            return _GuardedPoses(self, self._model.start(images), images.shape)
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
-        """Begin with windows; see `PoseModel.start_windows` and `start`."""
-        with self.guarded(images.shape):
-            return _GuardedPoses(self, self._model.start_windows(images, cut), images.shape)
+            return _GuardedPoses(self, self._model.start(images, cut), images.shape)
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """Tell how many images must be begun behind one; see `PoseModel.images_ahead`."""

@@ -78,17 +78,18 @@ class Loading:
 
 
 class PoseModel(ABC):
-    """A loaded model, on any runtime."""
+    """A loaded model, on any runtime.
 
-    @property
-    @abstractmethod
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
+    Attributes
+    ----------
+    body_parts
+        Names of the body parts, in the order of the poses.
+    runtime
+        Name and version of the runtime, for the record.
+    """
 
-    @property
-    @abstractmethod
-    def runtime(self) -> str:
-        """Name and version of what runs the model, for the record."""
+    body_parts: tuple[str, ...]
+    runtime: str
 
     @abstractmethod
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -114,27 +115,19 @@ class PoseModel(ABC):
             If the runtime finds no memory for so many images at a time.
         """
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
-        """Begin with images, which must stay as they are until the result is there.
-
-        A model that cannot work on its own makes its caller wait here.
-        """
-        return ReadyPoses(self.predict(images))
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:  # noqa: ARG002 -- for overriding
-        """Begin with windows that were cut out of pictures; see `start`.
-
-        A model that can makes up for what they do not show, so that poses come nearer to those of
-        the pictures.
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:  # noqa: ARG002 -- for overriding
+        """Begin with images; a model that cannot work on its own makes its caller wait here.
 
         Parameters
         ----------
         images
-            As of `predict`; poses are relative to the windows.
+            As of `predict`; they must stay as they are until the result is there.
         cut
-            Which of their sides are not the pictures' own.
+            The sides of windows that are not the pictures' own; None for whole pictures. A model
+            that can makes up for what windows do not show, so that poses come nearer to those of
+            the pictures. Poses are relative to the windows.
         """
-        return self.start(images)
+        return ReadyPoses(self.predict(images))
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- for overriding
         """Tell how many images must be begun behind one before waiting for it, or cores idle."""

@@ -1,4 +1,4 @@
-"""What was found out once, remembered in the user's cache folder."""
+"""Results that are remembered in the user's cache folder."""
 
 from __future__ import annotations
 

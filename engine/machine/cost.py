@@ -1,4 +1,4 @@
-"""What work on frames costs."""
+"""The cost of work on frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What work on some frames has cost.
+    """The cost of work on some frames.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How much memory this process uses and has used, and how much is left."""
+"""The memory that this process uses and has used, and the memory that is left."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def peak_mib() -> float:
 
 
 def resident_mib() -> float:
-    """Tell the memory that the process holds at the moment, in MiB; NaN where nobody tells.
+    """Tell the memory that the process holds at the moment, in MiB; NaN where it is not known.
 
     Unlike the peak it goes down again, and shows whether a run of hours grows.
     """

@@ -45,6 +45,8 @@ class OpenVinoModel(PoseModel):
     """
 
     def __init__(self, export: DeepLabCutExport, loading: Loading = _ALONE) -> None:
+        self.body_parts = export.body_parts
+        self.runtime = f"openvino {ov.__version__.split('-')[0]}"
         self._export, self._loading = export, loading
         # Where images are small, the encoder does not keep up unless it goes first, and two cores
         # stood still for a seventh of the time. With whole frames there is always work for both.
@@ -54,29 +56,14 @@ class OpenVinoModel(PoseModel):
         self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
         self._closed = threading.Event()
 
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._export.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return f"openvino {ov.__version__.split('-')[0]}"
-
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
         return self.start(images).result()
 
-    def start(self, images: NDArray[np.uint8]) -> _BegunImages:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> _BegunImages:
         """Begin with images; returns when the last of them has been begun."""
-        return self._start(images, None)
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> _BegunImages:
-        """Begin with windows; see `PoseModel.start_windows`."""
-        return self._start(images, cut if self._loading.continues_windows else None)
-
-    def _start(self, images: NDArray[np.uint8], cut: CutSides | None) -> _BegunImages:
+        if not self._loading.continues_windows:
+            cut = None
         requests = self._requests_for(images.shape[1:], cut is not None)
         inputs = [] if cut is None else [np.array(astuple(cut), np.float32)]
         begun = _BegunImages(self._closed)

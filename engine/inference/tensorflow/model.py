@@ -33,18 +33,10 @@ class TensorFlowModel(PoseModel):
     def __init__(self, export: DeepLabCutExport, loading: Loading | None = None) -> None:  # noqa: ARG002 -- no choice here
         self._export = export
         self._runner = _load_runner(export)
+        self.body_parts = export.body_parts
+        self.runtime = f"tensorflow {sys.modules['tensorflow'].__version__}"
         self._closed = False
         self._running = threading.Lock()
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._export.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return f"tensorflow {sys.modules['tensorflow'].__version__}"
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
