@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.inference.export import ModelError, ModelExport
-from engine.inference.graph.constant import GraphError
 from engine.inference.graph.geometry import find_geometry
-from engine.inference.graph.graph import GraphNode, read_graph
+from engine.inference.graph.graph import GraphError, GraphNode, read_graph
 from engine.inference.graph.operations import check_operations
-from engine.inference.model import Loading, PoseModel
+from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
 from engine.untrusted.quoting import short, short_list
 from engine.untrusted.small_files import SettingsError, read_yaml
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.inference.export import ModelExport
-from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
+from engine.inference.model import Cancelled, CutSides, ModelExport, PendingPoses, PoseModel
 from engine.machine.memory import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable, reason, short
 

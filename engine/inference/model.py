@@ -1,15 +1,77 @@
-"""The interface of a loaded model: poses for a batch of images, on any runtime."""
+"""Models: as they are exported, and as any runtime has loaded them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.workload import MOST_IMAGES
+from engine.inference.graph.geometry import Geometry
+from readers import InputError
+
+MOST_IMAGES = 8
+"""More at a time are not faster, only larger."""
+_MOST_BYTES = 8 * 2**20
+_MOST_BATCH_BYTES = 2 * 2**20
+
+
+class ModelError(InputError):
+    """A model cannot be used; the message begins with its path."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelExport:
+    """An exported model of any format; each format may derive a class with more attributes.
+
+    Attributes
+    ----------
+    format
+        Name of its format; see `engine.inference.load.FORMATS`.
+    directory, graph_path
+        The folder, and the file in it that holds the network.
+    body_parts
+        Names in the model's order.
+    network
+        Name of the kind of network, such as ``resnet_50``.
+    scorer
+        DeepLabCut's name for the model, as it stands in its .h5 files.
+    task, experimenter, date, iterations
+        What names the model in DeepLabCut's files.
+    depends_on_batch
+        Whether a frame's prediction depends on the frames that it is batched with, as in the
+        MobileNets that DeepLabCut 2.3 exports with batch normalisation in training mode.
+    sha256
+        Of the file that holds the network.
+    geometry
+        Strides of the network and what its cells see; None where they are not known.
+    """
+
+    format: str
+    directory: Path
+    graph_path: Path
+    body_parts: tuple[str, ...]
+    network: str
+    scorer: str
+    task: str
+    experimenter: str
+    date: str
+    iterations: int
+    depends_on_batch: bool
+    sha256: str
+    geometry: Geometry | None = None
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What else ``posestream inspect`` tells of it, as plain JSON values."""
+        return {}
 
 
 class Cancelled(Exception):  # noqa: N818 -- not an error: it was asked for
@@ -139,3 +201,25 @@ class PoseModel(ABC):
 
         What is running ends in `Cancelled`, as soon as the runtime can stop.
         """
+
+
+def images_at_a_time(image_shape: tuple[int, ...], most_bytes: int = _MOST_BYTES) -> int:
+    """Choose as many images as fit into so many bytes (8 MiB), 1 to 8.
+
+    Parameters
+    ----------
+    image_shape
+        Height, width and channels of 8-bit images.
+    most_bytes
+        Bytes of all of them.
+    """
+    height, width, channels = image_shape
+    return max(1, min(MOST_IMAGES, most_bytes // (height * width * channels)))
+
+
+def usual_batch_size(image_shape: tuple[int, ...]) -> int:
+    """Choose as many images as fit into 2 MiB, 1 to 8; see `images_at_a_time`.
+
+    A run holds some ten batches; larger ones were not faster with OpenVINO on a CPU.
+    """
+    return images_at_a_time(image_shape, _MOST_BATCH_BYTES)

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.builtin import MODEL_NUM_BODY_PARTS, MODEL_SHA256
-from engine.inference.export import ModelError, ModelExport
 from engine.inference.guarded import ImpossiblePoseError, check_poses
-from engine.inference.model import Loading, PoseModel
+from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
 from engine.machine.cache import Cache
 from engine.machine.child import Child, ChildDiedError, ChildHungError
 from engine.machine.memory import OutOfMemoryError, available_mib, is_out_of_memory, limit_memory

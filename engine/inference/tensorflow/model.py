@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference.deeplabcut import DeepLabCutExport
-from engine.inference.export import ModelError
-from engine.inference.model import Cancelled, Loading, PoseModel
-from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.inference.model import Cancelled, Loading, ModelError, PoseModel
+from engine.inference.score_maps import poses_from_outputs
 from engine.untrusted.quoting import path_as_text, reason
 
 
@@ -56,13 +55,7 @@ class TensorFlowModel(PoseModel):
         if self._closed:
             self.close()
             raise Cancelled
-        if self._export.predicts_poses:
-            return poses_from_rows(outputs[0], len(images))
-        return poses_from_score_maps(
-            *outputs,
-            stride_px=self._export.stride_px,
-            locref_stdev_px=self._export.locref_stdev_px,
-        )
+        return poses_from_outputs(self._export, outputs, len(images))
 
     def close(self) -> None:
         """Close the session, or leave that to the running `predict`: a batch cannot be stopped."""
