@@ -9,7 +9,7 @@ from itertools import cycle
 
 import numpy as np
 
-from engine.bench.null_model import NullModel
+from engine.bench.inference import NullModel
 from engine.builtin import MODEL_DIR
 from engine.inference import ModelExport, read_export, usual_batch_size
 from engine.job.job import Job

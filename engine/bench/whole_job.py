@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.job.job import Job
 from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib

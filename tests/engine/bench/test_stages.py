@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import CropRectangle, Job, run
 from engine.bench import stages
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.bench.stages import StageCosts, batch_size, measure_stages
 from engine.machine.cost import Cost
 from readers import inspect_movie

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine import Job, run
-from engine.bench.null_model import NullModel
+from engine.bench.inference import NullModel
 from engine.builtin import MODEL_DIR
 from engine.inference import CutSides, PendingPoses, PoseModel, read_export
 from engine.machine import cost
