@@ -26,8 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("engine", "readers", "sinks")
-LEVELS = {"readers": 0, "sinks": 1, "engine": 2, "engine.live": 3, "engine.live_runs": 3}
-LEVELS |= {"engine.bench": 3, "engine.cli": 4, "benchmarks": 5, "tests": 5}
+LEVELS = {"readers": 0, "sinks": 1, "engine": 2, "engine.bench": 3, "engine.cli": 4}
+LEVELS |= {"benchmarks": 5, "tests": 5}
 """No import goes up; a room that is not named here is on the level of the one around it."""
 _NUM_PICTURES = 20
 _Function = ast.FunctionDef | ast.AsyncFunctionDef

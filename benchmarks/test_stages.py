@@ -17,7 +17,7 @@ from engine.bench.inference import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.pipeline.median import MedianFilter
-from engine.run_folder.journal import Journal, new_journal
+from engine.run_folder.journal import Journal, JournalContent
 from engine.runs import job_sinks
 from engine.runs.job_sinks import OUTPUTS, JobSinks, Output, output_directory
 from readers import FrameBatch, inspect_movie, open_movie
@@ -116,7 +116,7 @@ def test_journal(benchmark: BenchmarkFixture, walk: NDArray[np.float64], tmp_pat
     def write_all() -> None:
         journal = Journal(
             tmp_path / "poses.journal",
-            new_journal(8, BATCH_SIZE),
+            JournalContent(8, BATCH_SIZE),
             durable_every_s=job.durable_every_s,
             durable_every_frames=job.durable_every_frames,
             damage=lambda: None,

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from engine.errors import Interrupted, RunError
     from engine.job.job import Job
     from engine.run_folder.identity import MovieResult
-    from engine.runs.result import RunResult
+    from engine.runs.all_movies import RunResult
+    from engine.runs.live import live
     from engine.runs.run import run
     from readers import CropRectangle, InputError
 
@@ -22,6 +23,7 @@ __all__ = [
     "MovieResult",
     "RunError",
     "RunResult",
+    "live",
     "run",
 ]
 
@@ -32,7 +34,8 @@ _HOMES = {
     "Job": "engine.job.job",
     "MovieResult": "engine.run_folder.identity",
     "RunError": "engine.errors",
-    "RunResult": "engine.runs.result",
+    "RunResult": "engine.runs.all_movies",
+    "live": "engine.runs.live",
     "run": "engine.runs.run",
 }
 

@@ -13,7 +13,7 @@ from engine.cli.inspection import inspect
 from readers import inspect_movie, open_movie
 from readers.formats import FORMATS, check_live
 from tests import flipbook
-from tests.engine.live_runs.recording import Camera, SeeingLoader, follow_only, live_job, run_job
+from tests.engine.runs.recording import Camera, SeeingLoader, live_job, run_job, run_live
 from tests.engine.stopping import Loader
 from tests.readers.live.recordings import Recorder, Write, batches_of, together
 
@@ -67,7 +67,7 @@ def test_a_live_run_follows_it(path: Path, tmp_path: Path) -> None:
     check_live(path)
 
     job = live_job(tmp_path / "live")
-    follow_only(Camera(path), job, SeeingLoader())
+    run_live(Camera(path), job, SeeingLoader())
     run(replace(run_job(path, job), output_dir=tmp_path / "run"), load=Loader())
 
     name = "dlc_annotations.parquet"

@@ -14,6 +14,7 @@ def test_public_names() -> None:
         "MovieResult",
         "RunError",
         "RunResult",
+        "live",
         "run",
     ]
     assert readers.__all__ == [

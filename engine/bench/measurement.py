@@ -23,7 +23,7 @@ from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
 from engine.machine.child import ChildDiedError, run_in_child
 from engine.machine.description import num_cores
-from engine.machine.interrupts import undisturbed
+from engine.machine.threads import undisturbed
 from engine.pipeline.batch_size import best_batch_size
 from engine.untrusted.quoting import printable
 from engine.watch.progress import Progress

@@ -11,7 +11,7 @@ from engine.job.job import Job
 from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib
 from engine.runs.run import run
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def measure_whole_job(
     )
 
 
-class _Diary(SilentProgress):
+class _Diary(Progress):
     """The times at which a run was how far."""
 
     def __init__(self, tell: Callable[[int], None], started_s: float) -> None:

@@ -1,4 +1,4 @@
-"""What comes with posestream: a small bottom-view model and a movie to try it on."""
+"""A small bottom-view model and a movie to try it on, which come with posestream."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command `posestream`: its arguments, its subcommands and what it prints."""
+"""The command `posestream`: its arguments, its subcommands and its printed text."""
 
 from engine.cli.command import main
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_DAMAGED = 3
-"""The run ended, but not all frames could be read, and the user wanted to be told by this."""
+"""Under ``--strict``: the run ended, but not all frames could be read."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments is None:  # Python's own end would wait for a model that still computes
             end_at_once(stop.exit_code)
         return stop.exit_code
-    except BrokenPipeError:  # who read the output has stopped reading: there is no one to tell
+    except BrokenPipeError:  # the program that read the output has stopped
         return EXIT_FAILED
     except Exception as error:
         return _fail(f"the run failed: {type(error).__name__}: {error}", EXIT_FAILED)
@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Stop:
     """Lets the first Ctrl-C or SIGTERM end a command in good order.
 
-    A second one ends a run at once: whatever is durable stays so. Other commands have files to
-    clean up, and do so undisturbed. A run and a recording go on when their terminal is closed, or
-    belongs to another job.
+    A second one ends a run at once: durable work stays. Other commands have files to clean up, and
+    do so undisturbed. A run and a recording go on when their terminal is closed, or belongs to
+    another job.
     """
 
     def __init__(self, *, ends_the_process: bool) -> None:
@@ -84,22 +84,19 @@ class _Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        wanted: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers]
-        wanted = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
+        wanted: dict[int, Any] = {signal.SIGINT: self._hear, signal.SIGTERM: self._hear}
         if self._can_be_hurried and sys.platform != "win32":
             wanted |= {signal.SIGHUP: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
-        before = {number: signal.getsignal(number) for number in wanted}
         defaults = (signal.default_int_handler, signal.SIG_DFL)
-        heard = [number for number, handler in before.items() if handler in defaults]
-        for number in heard:
-            signal.signal(number, wanted[number])
+        heard = [number for number in wanted if signal.getsignal(number) in defaults]
+        before = {number: signal.signal(number, wanted[number]) for number in heard}
         try:
             yield
         finally:
             # A second signal may still come until the process ends, but not after a call.
             if self._number is None or not self._ends_the_process:
-                for number in heard:
-                    signal.signal(number, before[number])
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._number is None:
@@ -117,7 +114,7 @@ def _fail(message: object, exit_code: int) -> int:
 
 
 def _tell(outputs: Iterable[Path]) -> None:
-    """Print where the outputs are: they are whole, whether that can be written or not."""
+    """Print the paths of the outputs, which are whole even where that fails."""
     try:
         put_out("\n".join(printable(str(path)) for path in outputs))
     except BrokenPipeError:
@@ -153,17 +150,18 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.live_runs.options import LiveOptions
-    from engine.live_runs.run import follow
-    from engine.watch.status_line import live_progress_for
+    from engine.job.live_options import LiveOptions
+    from engine.runs.live import live
+    from engine.watch.progress import progress_for
 
     names = [field.name for field in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
-    options = LiveOptions(source, **of_live | {"publish": tuple(of_live.get("publish", ()))})
-    if "stdout" in options.publish and sys.stdout is None:
+    is_told_all = "stdout" in of_live.get("publish", ())
+    if is_told_all and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
-    result = follow(_job(inputs, {**given, "movies": [source]}), options, live_progress_for())
-    if "stdout" in options.publish:  # which is for poses alone
+    job = _job(inputs, {**given, "movies": [source]})
+    result = live(job, source, progress_for(), **of_live)
+    if is_told_all:  # which is for poses alone
         print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
     else:
         _tell(result.outputs)
@@ -186,7 +184,7 @@ def _demo(output_dir: Path) -> None:
         output_dir=output_dir,
         draw_skeleton=True,
         overwrite=is_usual,
-        resume=not is_usual,  # elsewhere, results may be somebody's work
+        resume=not is_usual,  # elsewhere, results may be of another run
     )
 
 

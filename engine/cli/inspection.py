@@ -1,15 +1,15 @@
-"""What a movie or an export is, for people and for programs."""
+"""The description of a movie or an export, for people and for programs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from engine.inference import ModelExport, read_export
-from engine.machine.interrupts import undisturbed
+from engine.machine.threads import undisturbed
 from engine.untrusted.quoting import path_as_text, printable
 from readers import (
     CropRectangle,
@@ -28,7 +28,7 @@ _MOST_PIXELS = 2**29
 _BATCH_SIZE = 64
 _NOT_SHOWN = ("num_frames_is_estimated",)
 _NOTHING = {"damage": "none", "num_not_decodable": "not looked at: the movie is long"}
-"""What a value that is None stands for."""
+"""The words for a value that is None, by key."""
 
 
 def inspect(path: Path) -> dict[str, object]:
@@ -50,8 +50,8 @@ def inspect(path: Path) -> dict[str, object]:
 
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     found = undisturbed(_look_through, movie)
-    num_frames = _estimated_num_frames(movie) if found is None else found.num_frames
-    kind = format_named(movie.format)
+    num_frames = _estimated_num_frames(movie) if found is None else int(found["num_frames"])
+    is_checked = format_named(movie.format).is_checked
     description: dict[str, object] = {
         "movie": path_as_text(movie.path),
         "format": movie.format,
@@ -60,19 +60,15 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
         "frame_rate": round(float(movie.frame_rate), 6),
         "frame_period_s": round(float(movie.frame_period_s), 9),
         "num_frames": num_frames,
-        "num_frames_is_estimated": found is None and num_frames is not None and not kind.is_checked,
+        "num_frames_is_estimated": found is None and num_frames is not None and not is_checked,
         "num_dropped": movie.num_dropped_from_header,
         "num_not_decodable": None,
         "damage": movie.damage,
         "notes": list(movie.notes),
+        **(found or {}),
     }
     if movie.orientation != AS_STORED:
         description["orientation"] = str(movie.orientation)
-    if found is not None:
-        # Others than these have no way to tell that a frame is missing: 0 would be a claim.
-        description["num_dropped"] = found.num_dropped if kind.tells_dropped else None
-        description["num_not_decodable"] = found.num_not_decodable
-        description["damage"] = found.damage
     if num_frames is not None:
         description["duration_s"] = round(float(num_frames * movie.frame_period_s), 6)
     if movie.start_time_ms is not None:
@@ -84,26 +80,16 @@ def _describe_movie(movie: MovieInfo) -> dict[str, object]:
     return description
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a run would find in a movie."""
-
-    num_frames: int
-    num_dropped: int
-    num_not_decodable: int
-    damage: str | None
-
-
-def _look_through(movie: MovieInfo) -> _Found | None:
+def _look_through(movie: MovieInfo) -> dict[str, Any] | None:
     """Read a movie as a run does, if it is short; None for one that would take long.
 
-    What a file tells of its frames is a claim, and none but decoding checks it. A few seconds of
-    that are allowed: half a gigapixel, a minute at 640 x 480.
+    Only decoding checks the claims that a file makes of its frames. A few seconds of that are
+    allowed: half a gigapixel, a minute at 640 x 480.
     """
     num_pixels = movie.width * movie.height
     most_frames = max(1, _MOST_PIXELS // num_pixels)
     estimated = _estimated_num_frames(movie)
-    # A claim that the file is too small for is none.
+    # A file of fewer bytes than the frames that it claims is wrong about them.
     if estimated is not None and most_frames < estimated < movie.path.stat().st_size:
         return None
     counts = np.zeros(len(FrameStatus), np.int64)
@@ -118,16 +104,17 @@ def _look_through(movie: MovieInfo) -> _Found | None:
             damage: str | None = str(error).removeprefix(f"{printable(movie.path)}: ")
         else:
             damage = reader.damage
-    return _Found(
-        int(counts.sum()),
-        int(counts[FrameStatus.DROPPED]),
-        int(counts[FrameStatus.UNDECODABLE]),
-        damage,
-    )
+    tells_dropped = format_named(movie.format).tells_dropped  # of others, 0 would be a claim
+    return {
+        "num_frames": int(counts.sum()),
+        "num_dropped": int(counts[FrameStatus.DROPPED]) if tells_dropped else None,
+        "num_not_decodable": int(counts[FrameStatus.UNDECODABLE]),
+        "damage": damage,
+    }
 
 
 def _estimated_num_frames(movie: MovieInfo) -> int | None:
-    """Tell how many frames a movie has by what its file claims; None where it does not tell."""
+    """Tell how many frames the file claims, or about; None where it does not tell."""
     if movie.num_frames_from_header is not None:
         return movie.num_frames_from_header if movie.damage is None else None
     if movie.duration_s is None:

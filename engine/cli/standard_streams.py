@@ -1,4 +1,4 @@
-"""Standard streams of a command whose work must not depend on who listens to it."""
+"""Standard streams of a command, which goes on whether they are read or not."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
 
 
 def set_up_streams() -> None:
-    """Let this process go on, whatever becomes of its standard streams.
+    """Let this process go on, whatever happens to its standard streams.
 
-    Messages on the standard error are lost, rather than waited with, where they cannot be written.
-    On the standard output, names of files are written that are no text. Streams that were closed
-    (``2>&-``) lead nowhere: otherwise the next file that is opened would take their place, and have
-    written into it what a library writes there.
+    Messages on the standard error that cannot be written are lost instead of waited with. The
+    standard output takes names of files that are no text. Streams that were closed (``2>&-``) lead
+    nowhere: otherwise the next file that is opened would take their place, and a library's messages
+    would be written into it.
 
-    Windows has no way to ask whether a pipe can be written to: there, nothing but the last is done.
+    Only the last is done on Windows, which does not tell whether a pipe can be written to.
     """
     for descriptor in range(3):
         try:
@@ -66,10 +66,10 @@ class _Messages(io.RawIOBase):
         super().__init__()
         self._descriptor = descriptor
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
-        # What is thrown away within a write may have its own to say.
+        # An object that is deleted within a write may write a message itself.
         self._lock = threading.RLock()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor):
-            with suppress(OSError):  # nobody reads it any more, or it is another user's
+            with suppress(OSError):  # it is not read any more, or it is another user's
                 flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
                 own = os.open(f"/dev/fd/{descriptor}", flags)
                 os.dup2(own, descriptor)
@@ -96,26 +96,22 @@ class _Messages(io.RawIOBase):
         return len(message)
 
     def close(self) -> None:
-        """Give a slow reader a last moment; the descriptor stays open."""
+        """Give a slow reader half a second more; the descriptor stays open."""
         with self._lock:
             self._send(_PATIENCE_S)
         super().close()
 
     def _send(self, patience_s: float) -> None:
         while self._waiting:
-            message = self._waiting.popleft()
-            num_sent = self._send_piece(message, patience_s)
+            message, num_sent = self._waiting.popleft(), 0
+            with suppress(OSError):  # it is full, hung up or gone
+                _, writable, _ = select.select([], [self._descriptor], [], patience_s)
+                if writable:
+                    num_sent = os.write(self._descriptor, message[:_PIECE_LENGTH])
             if num_sent < len(message):
                 self._waiting.appendleft(message[num_sent:])
             if num_sent == 0:
                 return
-
-    def _send_piece(self, message: bytes, patience_s: float) -> int:
-        try:
-            _, writable, _ = select.select([], [self._descriptor], [], patience_s)
-            return os.write(self._descriptor, message[:_PIECE_LENGTH]) if writable else 0
-        except OSError:  # it is full, hung up or gone
-            return 0
 
 
 def put_out(text: str) -> None:
@@ -124,7 +120,7 @@ def put_out(text: str) -> None:
     Raises
     ------
     BrokenPipeError
-        If who read it has stopped reading.
+        If the program that read it has stopped.
     RunError
         If it cannot be written for another reason.
     """

@@ -1,1 +1,1 @@
-"""Follow the animal: the model looks at a window around it, and at whole frames where in doubt."""
+"""The following of an animal by windows around it, and by whole frames where these are in doubt."""

@@ -1,4 +1,4 @@
-"""What is known of the animal: where it was last seen, how it moves, how far its parts reach."""
+"""The animal as the poses so far show it: its place, its motion, the reach of its parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIKELY = 0.6
 _FOUND_SHARE = 0.5
 """Of the parts that are usually seen: with fewer, the animal is lost."""
 _STILL_USUAL = 0.999
-"""How fast is forgotten, from frame to frame, how many parts were seen."""
+"""Of the usual number of seen parts, that is left after a frame."""
 _STILL_FAST = 0.9
 _FASTEST_GROWTH = 1.05
 """Of a reach from frame to frame: one wrong pose does not make a giant."""
@@ -32,7 +32,7 @@ _LARGEST_STEP_SHARE = 0.35
 
 @dataclass
 class Animal:
-    """The animal, as the poses so far tell of it.
+    """The animal, as the poses so far show it.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Animal:
         float64, shape (body parts, body parts): how far any two were apart; NaN where they were
         never seen together.
     usual_num_seen
-        How many parts are seen when the animal is.
+        Number of parts that are seen when the animal is.
     """
 
     position: NDArray[np.float64]
@@ -61,7 +61,7 @@ class Animal:
 
     @classmethod
     def unknown(cls, num_body_parts: int) -> Animal:
-        """Before the first frame."""
+        """Give what is known before the first frame."""
         return cls(
             position=np.full((num_body_parts, 2), np.nan),
             age=np.ones(num_body_parts, np.int64),
@@ -87,13 +87,7 @@ class Animal:
         return float(np.fmax.reduce(self.reach, axis=None, initial=0.0))
 
     def after(self, pose: NDArray[np.float64]) -> Animal:
-        """Tell what is known after the next frame with a picture.
-
-        Parameters
-        ----------
-        pose
-            float64, shape (body parts, 3): x, y, likelihood.
-        """
+        """Learn from the next frame's pose: float64, shape (body parts, 3): x, y, likelihood."""
         is_seen = pose[:, 2] >= LIKELY
         is_both = is_seen & self.is_seen
         velocity, speed = np.zeros(2), _STILL_FAST * self.speed
@@ -111,18 +105,7 @@ class Animal:
         )
 
     def region(self, num_frames: int) -> Region | None:
-        """Tell where the animal may be in one of the next frames.
-
-        Parameters
-        ----------
-        num_frames
-            How many frames ahead the last of them is.
-
-        Returns
-        -------
-        Region or None
-            None where it may be anywhere.
-        """
+        """Tell where the animal may be in any of the next `num_frames`; None for anywhere."""
         places = self.places_of_unseen(num_frames)
         if not self.is_found or places is None:
             return None
@@ -137,15 +120,10 @@ class Animal:
     def places_of_unseen(
         self, num_frames: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Tell where the parts can be that are not seen.
+        """Tell where the parts that are not seen can be, `num_frames` after the newest.
 
-        No farther from those that are seen than they ever were, and no farther from where they were
-        last seen than the fastest part would have come.
-
-        Parameters
-        ----------
-        num_frames
-            How many frames ahead of the newest.
+        They are no farther from those that are seen than they ever were, and no farther from where
+        they were last seen than the fastest part would have come.
 
         Returns
         -------
@@ -171,13 +149,7 @@ class Animal:
         return np.minimum(low, high).min(axis=0), np.maximum(low, high).max(axis=0)
 
     def doubt(self, after: Animal) -> Look | None:
-        """Tell why the next frame's pose is not to be believed; None for no reason.
-
-        Parameters
-        ----------
-        after
-            What would be known after it.
-        """
+        """Tell why a next pose, after which `after` is known, is in doubt; None for no reason."""
         if not _is_found(int(after.is_seen.sum()), self.usual_num_seen):
             return Look.LOST
         is_both = self.is_seen & after.is_seen
@@ -188,7 +160,7 @@ class Animal:
         distance = _distances(after.position[seen])
         # Parts that were only seen near each other may go far apart: a hind paw and a fore paw.
         reach = np.maximum(self.reach[np.ix_(seen, seen)], _ANY_REACH_SHARE * self.size_px)
-        is_torn = distance > _SLACK_PX + _REACH_SPARE * reach  # False where nobody knows (NaN)
+        is_torn = distance > _SLACK_PX + _REACH_SPARE * reach  # False where it is unknown (NaN)
         return Look.JUMP if is_torn.any() else None
 
 
@@ -204,7 +176,7 @@ def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _stretched(
     reach: NDArray[np.float64], points: NDArray[np.float64], is_seen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Give the reach after a frame; it grows slowly, and is forgotten more slowly."""
+    """Give the reach after a frame; it grows slowly, and shrinks more slowly."""
     distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(points), np.nan)
     grown = np.minimum(np.maximum(distance, _STILL_REACHED * reach), _FASTEST_GROWTH * reach)
     return np.where(np.isnan(distance), reach, np.where(np.isnan(reach), distance, grown))

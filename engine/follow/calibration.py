@@ -1,4 +1,4 @@
-"""How much a network must see around a point: measured on the movie itself."""
+"""The calibration of following: pixels that a network needs around a point, by movie."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.follow.animal import LIKELY, Animal
+from engine.follow.animal import Animal
 from engine.follow.settings import FollowSettings
 from engine.follow.window import Grid, Region
 from engine.inference import PoseModel
@@ -26,7 +26,7 @@ _FEWEST_IMAGES = 4
 _CONTEXTS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20)
 """In half strides."""
 _WITHIN_PX = {0.5: 0.05, 0.95: 0.2, 0.99: 1.0}
-"""Which share of points may be how far off. A hundred points say little of the last of them."""
+"""Shares of the points, and how far off they may be: a hundred points say little of the last."""
 _HEAVY_WITHIN_PX = {0.95: 0.06, 0.99: 1.0}
 """Where batches have one frame, for which alone a point may be off: with 0.2 px, a ResNet's points
 near two equally likely places ran off for up to eight."""
@@ -34,7 +34,7 @@ near two equally likely places ran off for up to eight."""
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found.
+    """The result of a calibration.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Calibration:
 
 
 class Frames(Protocol):
-    """Gives a movie's frames, as a `readers.MovieReader` does."""
+    """The frames of a movie, as a `readers.MovieReader` gives them."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -70,28 +70,20 @@ class Frames(Protocol):
 
 
 def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calibration:
-    """Measure how near to a window's edge points still are where they are in the whole frame.
+    """Measure the least distance from a window's edge at which points are as in the whole frame.
 
     Of the first 480 frames, some in which the animal is found are looked at in windows that are
     larger and larger, and as tight on one side as any in a followed run. The first context is taken
     with which half of the points are within 0.05 px, 95 % within 0.2 px and 99 % within 1 px (of a
-    heavy network, 95 % within 0.06 px); the largest where none is good enough.
-
-    Parameters
-    ----------
-    frames
-        The movie, at its first frame.
-    model
-        The model.
-    follow
-        How the animal is followed; tells the stride, and the usual context.
+    heavy network, 95 % within 0.06 px); the largest where none is good enough; that of `follow`
+    where no animal is found. The movie must be at its first frame.
     """
     seen = _seen(frames, model)
     if not seen:
         return Calibration(follow.context_px, 0)
     height, width, _ = frames.image_shape
     grid = follow.grid(width, height)
-    found = Calibration(_CONTEXTS[-1] * follow.stride_px // 2, len(seen))
+    within_px = _HEAVY_WITHIN_PX if follow.is_heavy else _WITHIN_PX
     for context in _CONTEXTS:
         context_px = context * follow.stride_px // 2
         error_px = _errors_px(seen, context_px, model, grid)
@@ -104,7 +96,6 @@ def calibrate(frames: Frames, model: PoseModel, follow: FollowSettings) -> Calib
             round(float(np.median(error_px)), 4),
             round(float(np.percentile(error_px, 99)), 4),
         )
-        within_px = _HEAVY_WITHIN_PX if follow.is_heavy else _WITHIN_PX
         if all(np.mean(error_px <= most) >= share for share, most in within_px.items()):
             break
     return found
@@ -125,21 +116,15 @@ class _Seen:
     ----------
     image
         uint8, shape (1, height, width, 3).
-    pose
-        float64, shape (body parts, 3): the pose of the whole frame.
+    is_likely
+        bool, shape (body parts,): which of them are likely in the whole frame.
+    points
+        float64, shape (likely body parts, 2): their x and y.
     """
 
     image: NDArray[np.uint8]
-    pose: NDArray[np.float64]
-
-    @property
-    def is_likely(self) -> NDArray[np.bool_]:
-        return np.asarray(self.pose[:, 2] >= LIKELY)
-
-    @property
-    def region(self) -> Region:
-        likely = self.pose[self.is_likely, :2]
-        return Region(*likely.min(axis=0), *likely.max(axis=0))
+    is_likely: NDArray[np.bool_]
+    points: NDArray[np.float64]
 
 
 def _seen(frames: Frames, model: PoseModel) -> list[_Seen]:
@@ -157,8 +142,9 @@ def _seen(frames: Frames, model: PoseModel) -> list[_Seen]:
             (pose,) = model.predict(images)
             animal = animal.after(pose)
             if animal.is_found:
-                seen.append(_Seen(images.copy(), pose))
-                num_points += int(animal.is_seen.sum())
+                is_likely = animal.is_seen
+                seen.append(_Seen(images.copy(), is_likely, pose[is_likely, :2]))
+                num_points += int(is_likely.sum())
         frames.skip(_EVERY_FRAMES - 1)
     return seen
 
@@ -171,7 +157,8 @@ def _errors_px(
     All windows have one size, for which a runtime gets ready once. By turns, they are tight on the
     left and above, and on the right and below.
     """
-    regions = [frame.region.widened(context_px) for frame in seen]
+    corners = [(*frame.points.min(axis=0), *frame.points.max(axis=0)) for frame in seen]
+    regions = [Region(*corner).widened(context_px) for corner in corners]
     windows = [grid.window(region, []) for region in regions]
     needed = [window.size for window in windows if window is not None]
     if len(needed) < len(windows):
@@ -183,7 +170,7 @@ def _errors_px(
         image = np.ascontiguousarray(window.cut(frame.image))
         (pose,) = model.start(image, grid.cut_sides(window)).result()
         points = pose[frame.is_likely, :2] + (window.left, window.top)
-        errors_px += np.hypot(*(points - frame.pose[frame.is_likely, :2]).T).tolist()
+        errors_px += np.hypot(*(points - frame.points).T).tolist()
     return np.array(errors_px)
 
 

@@ -1,11 +1,12 @@
-"""How an animal is to be followed, and whether that is possible."""
+"""The settings of following an animal, and the model that is made ready for them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.follow.window import Grid
-from engine.inference import ModelExport
+from engine.inference import TRIED_SHAPE, ModelExport, PoseModel, load_model, usual_batch_size
 from engine.job.job import Job
 from readers import InputError
 
@@ -17,7 +18,7 @@ _HEAVY = 50_000
 
 @dataclass(frozen=True)
 class FollowSettings:
-    """How an animal is followed.
+    """The way in which an animal is followed.
 
     Attributes
     ----------
@@ -50,15 +51,15 @@ class FollowSettings:
         """
         return 1 if self.is_heavy else 4
 
-    def grid(self, width: int, height: int) -> Grid:
-        """Tell where windows of a picture may lie."""
-        side_step = 2 if self.is_heavy else 4
-        return Grid(width, height, self.stride_px, side_step, self.most_sizes)
-
     @property
     def most_sizes(self) -> int:
         """Sizes of windows that the runtime is ready for; each holds the weights once more."""
         return 6 if self.is_heavy else 8
+
+    def grid(self, width: int, height: int) -> Grid:
+        """Give the grid of windows of a picture."""
+        side_step = 2 if self.is_heavy else 4
+        return Grid(width, height, self.stride_px, side_step, self.most_sizes)
 
 
 def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
@@ -69,21 +70,17 @@ def follow_settings(job: Job, export: ModelExport) -> FollowSettings | None:
     InputError
         If the model's poses of a window are not those of the frame, and the job insists.
     """
-    if job.follow == "off":
+    hindrance, geometry = _hindrance(export), export.geometry
+    if job.follow == "off" or (job.follow == "auto" and hindrance is not None):
         return None
-    hindrance = _hindrance(export)
-    if hindrance is not None and job.follow == "auto":
-        return None
-    if hindrance is not None or export.geometry is None:
+    if hindrance is not None or geometry is None:
         raise InputError(f"follow {job.follow}: {hindrance}; only off and auto are possible")
     return FollowSettings(
-        stride_px=export.geometry.stride_px,
-        context_px=min(
-            _USUAL_CONTEXT * export.geometry.stride_px, export.geometry.receptive_field_px // 2
-        ),
+        stride_px=geometry.stride_px,
+        context_px=min(_USUAL_CONTEXT * geometry.stride_px, geometry.receptive_field_px // 2),
         uses_tracker=job.follow in ("tracker", "auto"),
         is_calibrated=job.follow == "auto",
-        is_heavy=export.geometry.multiplications_per_px > _HEAVY,
+        is_heavy=geometry.multiplications_per_px > _HEAVY,
     )
 
 
@@ -104,3 +101,36 @@ def _hindrance(export: ModelExport) -> str | None:
     if export.geometry is None:
         return f"{export.directory}: the stride of this model cannot be found in its graph"
     return None
+
+
+def load_for(
+    job: Job,
+    export: ModelExport,
+    runtime: str,
+    *,
+    image_shapes: Sequence[tuple[int, ...]] = (),
+    is_prompt: bool = False,
+) -> PoseModel:
+    """Load a model for a job: for whole frames alone, or for windows too; see `load_model`.
+
+    `image_shapes` are height, width and channels of the frames that will come, where known.
+    """
+    follow = follow_settings(job, export)
+    shapes = image_shapes or [TRIED_SHAPE]
+    given = job.batch_size if isinstance(job.batch_size, int) else None
+    if follow is None:
+        batch_size = given or (1 if is_prompt else max(map(usual_batch_size, shapes)))
+        return load_model(
+            export, runtime, image_shapes=shapes, batch_size=batch_size, is_prompt=is_prompt
+        )
+    batch_size = given or follow.batch_size
+    return load_model(
+        export,
+        runtime,
+        image_shapes=shapes,
+        batch_size=batch_size,
+        is_prompt=is_prompt,
+        num_sizes=1 + follow.most_sizes,
+        most_ahead=2 * batch_size,  # one batch, and the one before
+        continues_windows=follow.is_heavy,
+    )

@@ -1,24 +1,28 @@
-"""The stage that gives every frame its pose, and follows the animal meanwhile."""
+"""The stage of a pipeline that gives every frame its pose and follows the animal meanwhile."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.follow.animal import Animal
+from engine.follow.animal import LIKELY, Animal
 from engine.follow.settings import FollowSettings
-from engine.follow.window import Region, Size, around
-from engine.follow.work import Work
-from engine.inference import PoseModel
-from engine.pipeline.prediction import KnownPoses, Prediction
-from engine.pipeline.views import FollowedBatch, Look, Looks
-from readers import FrameBatch
+from engine.follow.window import Grid, Region, Size, Window, around
+from engine.inference import PendingPoses, PoseModel
+from engine.pipeline.prediction import KnownFrames, Prediction, naming_frame
+from engine.pipeline.views import FollowedBatch, Look, Looks, new_looks
+from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 
+LARGEST_ERROR_PX = 1.0
+"""A window with a likely point that is farther off than that has failed its check."""
+_FIRST_CHECKED, _CHECK_EVERY_FRAMES, _NUM_CHECKED = 100, 400, 2
+"""One in 200, two at a time: a ResNet's core would wait for the other to be done with one alone."""
 _BOX_SPARE = 0.5
 """Of the animal's size: how far it may be outside its box where nothing else is known."""
 
@@ -28,54 +32,48 @@ class FollowingPrediction:
 
     All frames of a batch share a window, to which the poses until `lag` frames before them lead, or
     the recorder's tracker. Each frame's pose is verified; what is in doubt is estimated anew from
-    the whole frame. Nothing but the frames, their batches and the model has an influence on what is
-    done.
+    the whole frame. The result depends on the frames, their batches and the model alone.
 
     Parameters
     ----------
     model
         The model.
     settings
-        How to follow.
-    known
-        Poses from elsewhere; None for none.
+        The way in which the animal is followed.
     lag
-        How many frames lie between the poses that lead to a window and the first frame in it. As
-        many as a batch has let the model work on one batch while the one before is verified; with
-        0, each waits for the one before.
+        Number of frames between the poses that lead to a window and the first frame in it. As many
+        as a batch has let the model work on one batch while the one before is verified; with 0,
+        each waits for the one before.
     """
 
     def __init__(
         self,
         model: PoseModel,
         settings: FollowSettings,
-        known: KnownPoses | None = None,
         lag: int = 0,
     ) -> None:
         self._model = model
         self._settings = settings
-        self._known = known
         self._lag = lag
         # After each of the latest frames: the newest last.
         self._animals = deque([Animal.unknown(len(model.body_parts))] * (lag + 1), lag + 1)
-        self._begun: Work | None = None
+        self._begun: _Work | None = None
         self._ready: list[Size] = []
 
     def num_held_batches(self, batch_size: int, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- as of `Prediction`
         """Tell how many batches are held back: one, unless each leads to the next one's window."""
         return min(self._lag, 1)
 
-    def recall(self, batch: PoseBatch) -> None:
-        """Learn from the next batch, which an earlier run has done."""
-        if isinstance(batch, FollowedBatch):
-            self._learn(batch.poses, batch.looks)
-            self._note_sizes(batch.looks)
-
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
+        if isinstance(batch, KnownFrames) and batch.looks is not None and batch.is_known.all():
+            ready = self.flush()
+            self._learn(batch.poses, batch.looks)
+            self._note_sizes(batch.looks)
+            return [*ready, FollowedBatch(batch, batch.poses, batch.looks)]
         is_begun_too_long = self._begun is not None and len(self._begun.batch) > self._lag
         ready = self.flush() if is_begun_too_long else []
-        work = Work(batch, len(self._model.body_parts), self._known)
+        work = _Work(batch, self._model)
         if work.is_wanted.any():
             self._begin(work)
         self._note_sizes(work.looks)
@@ -89,36 +87,22 @@ class FollowingPrediction:
             return []
         work, self._begun = self._begun, None
         self._finish(work)
+        if isinstance(work.batch, KnownFrames) and work.batch.looks is not None:
+            work.looks[work.batch.is_known] = work.batch.looks[work.batch.is_known]
         return [FollowedBatch(work.batch, work.poses, work.looks)]
 
-    def _begin(self, work: Work) -> None:
+    def _begin(self, work: _Work) -> None:
         """Begin with a window, or with whole frames where there can be none."""
-        images = work.batch.images
+        images, context_px = work.batch.images, self._settings.context_px
         grid = self._settings.grid(images.shape[2], images.shape[1])
         region, is_tracked = self._region(work)
-        if region is None:
-            work.begin_whole(self._model, work.is_wanted, Look.LOST)
-            return
-        window = grid.window(region.widened(self._settings.context_px), self._ready)
+        window = None if region is None else grid.window(region.widened(context_px), self._ready)
         if window is None:
-            work.begin_whole(self._model, work.is_wanted, Look.LARGE)
-            return
-        cut, trusted = grid.cut_sides(window), grid.trusted(window, self._settings.context_px)
-        work.begin_window(self._model, window, cut, trusted, is_tracked=is_tracked)
+            work.begin_whole(work.is_wanted, Look.LOST if region is None else Look.LARGE)
+        else:
+            work.begin_window(grid, window, context_px, is_tracked=is_tracked)
 
-    def _finish(self, work: Work) -> None:
-        """Wait for the poses of a batch, and look at whole frames where they are in doubt."""
-        work.collect(self._model)
-        while work.trusted is not None:
-            doubts, animals = self._doubts(work, work.trusted)
-            if not doubts.any():
-                self._animals.extend(animals)
-                return
-            work.begin_whole(self._model, doubts > 0, doubts)
-            work.collect(self._model)
-        self._learn(work.poses, work.looks)
-
-    def _region(self, work: Work) -> tuple[Region | None, bool]:
+    def _region(self, work: _Work) -> tuple[Region | None, bool]:
         """Tell where the animal may be in the frames to look at, and whether a tracker says so."""
         num_begun_frames = 0 if self._begun is None else len(self._begun.batch)
         animal = self._animals[num_begun_frames]
@@ -127,10 +111,23 @@ class FollowingPrediction:
         if boxes is None:
             return region, False
         if region is None:
-            return boxes.widened(_BOX_SPARE * max(animal.size_px, boxes.longer_side)), True
+            sides = boxes.right - boxes.left, boxes.bottom - boxes.top
+            return boxes.widened(_BOX_SPARE * max(animal.size_px, *sides)), True
         return around(boxes, region), True
 
-    def _doubts(self, work: Work, trusted: Region) -> tuple[NDArray[np.uint8], list[Animal]]:
+    def _finish(self, work: _Work) -> None:
+        """Wait for the poses of a batch, and look at whole frames where they are in doubt."""
+        work.collect()
+        while work.trusted is not None:
+            doubts, animals = self._doubts(work, work.trusted)
+            if not doubts.any():
+                self._animals.extend(animals)
+                return
+            work.begin_whole(doubts > 0, doubts)
+            work.collect()
+        self._learn(work.poses, work.looks)
+
+    def _doubts(self, work: _Work, trusted: Region) -> tuple[NDArray[np.uint8], list[Animal]]:
         """Tell which poses of a window are in doubt, and why: a `Look` for each frame, or 0.
 
         And what is known of the animal after each frame, from those that are not.
@@ -164,15 +161,12 @@ class FollowingPrediction:
 
 
 def make_prediction(
-    model: PoseModel,
-    follow: FollowSettings | None,
-    known: KnownPoses | None = None,
-    lag: int = 0,
+    model: PoseModel, follow: FollowSettings | None, lag: int = 0
 ) -> Prediction | FollowingPrediction:
     """Make the stage that runs the model; see `Prediction` and `FollowingPrediction`."""
     if follow is None:
-        return Prediction(model, known)
-    return FollowingPrediction(model, follow, known, lag)
+        return Prediction(model)
+    return FollowingPrediction(model, follow, lag)
 
 
 def _doubt(before: Animal, after: Animal, trusted: Region) -> Look | Literal[0]:
@@ -187,7 +181,7 @@ def _doubt(before: Animal, after: Animal, trusted: Region) -> Look | Literal[0]:
     return 0
 
 
-def _boxes(work: Work) -> Region | None:
+def _boxes(work: _Work) -> Region | None:
     """Give the region of the tracker's boxes; None unless each frame has one in its picture."""
     boxes = work.batch.tracker_boxes
     if boxes is None:
@@ -198,3 +192,115 @@ def _boxes(work: Work) -> Region | None:
     if not (is_inside & (left < width) & (top < height)).all():  # also where it is NaN
         return None
     return Region(left.min(), top.min(), right.max(), bottom.max())
+
+
+class _Work:
+    """A batch of frames on its way to its poses.
+
+    Attributes
+    ----------
+    batch
+        The frames.
+    poses
+        float64, shape (frames, body parts, 3), in pixels of the whole frame; x and y NaN and
+        likelihood 0 where there is no picture. Those that were begun with come with `collect`.
+    looks
+        One row for each frame.
+    is_wanted
+        bool, shape (frames,): which frames the model has to look at.
+    trusted
+        The part of the window in which poses can be believed; None where there is no window.
+    """
+
+    def __init__(self, batch: FrameBatch, model: PoseModel) -> None:
+        self.batch = batch
+        self.poses = np.full((len(batch), len(model.body_parts), 3), np.nan)
+        self.poses[..., 2] = 0  # where nothing was seen, nothing is likely
+        self.looks = new_looks(len(batch), Look.NOTHING)
+        self.is_wanted = batch.status == FrameStatus.DECODED
+        self.trusted: Region | None = None
+        self._model = model
+        self._begun: list[_Begun] = []
+        self._check: _Begun | None = None
+        if isinstance(batch, KnownFrames):
+            self.poses[batch.is_known] = batch.poses[batch.is_known]
+            self.looks["look"][batch.is_known] = Look.KNOWN
+            self.is_wanted &= ~batch.is_known
+
+    def begin_whole(self, chosen: NDArray[np.bool_], look: Look | NDArray[np.uint8]) -> None:
+        """Begin with the whole of the chosen frames, for one reason, or each frame for its own."""
+        if chosen.any():
+            self._begun.append(self._begin_whole(chosen))
+            self.looks["look"][chosen] = look if isinstance(look, Look) else look[chosen]
+
+    def begin_window(
+        self, grid: Grid, window: Window, context_px: float, *, is_tracked: bool
+    ) -> None:
+        """Begin with a window of all frames that are wanted, and with the whole of those to check.
+
+        Two consecutive frames in 400 are checked.
+        """
+        self.trusted = grid.trusted(window, context_px)
+        wanted = self.is_wanted
+        images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), wanted))
+        pending = self._model.start(images, grid.cut_sides(window))
+        self._begun.append(_Begun(wanted, pending, window.left, window.top))
+        self.looks["look"][wanted] = Look.WINDOW
+        self.looks["is_tracked"][wanted] = is_tracked
+        self.looks["width"][wanted], self.looks["height"][wanted] = window.size
+        index = self.batch.first_frame_index + np.arange(len(self.batch))
+        since_due = (index - _FIRST_CHECKED) % _CHECK_EVERY_FRAMES
+        is_due = wanted & (since_due < _NUM_CHECKED)
+        if is_due.any():
+            self._check = self._begin_whole(is_due)
+
+    def collect(self) -> None:
+        """Wait for the poses; if a check fails, believe no window, and look at whole frames."""
+        for begun in self._begun:
+            self.poses[begun.chosen] = begun.result(self.batch)
+        self._begun.clear()
+        if self._check is None:
+            return
+        check, self._check = self._check, None
+        whole = check.result(self.batch)
+        error_px = _errors_px(self.poses[check.chosen], whole)
+        self.poses[check.chosen] = whole
+        self.looks["look"][check.chosen] = Look.CHECK
+        self.looks["check_error_px"][check.chosen] = error_px
+        if np.any(error_px > LARGEST_ERROR_PX):
+            self.begin_whole(self.is_wanted & ~check.chosen, Look.DISTRUST)
+            self.collect()
+
+    def _begin_whole(self, chosen: NDArray[np.bool_]) -> _Begun:
+        return _Begun(chosen, self._model.start(_chosen(self.batch.images, chosen)))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Images that a model has begun with: of the chosen frames, cut out at `left` and `top`."""
+
+    chosen: NDArray[np.bool_]
+    pending: PendingPoses
+    left: int = 0
+    top: int = 0
+
+    def result(self, batch: FrameBatch) -> NDArray[np.float64]:
+        """Wait for the poses, in pixels of the whole frame."""
+        with naming_frame(batch, self.chosen):
+            poses = self.pending.result()
+        poses[..., :2] += (self.left, self.top)
+        return poses
+
+
+def _errors_px(poses: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tell how far the likely point that is farthest off is from that of the whole frame.
+
+    For each frame, of poses of shape (frames, body parts, 3); NaN without a likely point.
+    """
+    distance = np.hypot(*np.moveaxis(poses[..., :2] - whole[..., :2], -1, 0))
+    distance[whole[..., 2] < LIKELY] = np.nan
+    return np.asarray(np.fmax.reduce(distance, axis=1))
+
+
+def _chosen(images: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return images if chosen.all() else images[chosen]

@@ -1,4 +1,4 @@
-"""What following came to: counted as it goes, in bounded memory."""
+"""Counts of the ways in which frames were looked at, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.follow.calibration import Calibration
 from engine.follow.settings import FollowSettings
-from engine.follow.work import LARGEST_ERROR_PX
+from engine.follow.stage import LARGEST_ERROR_PX
 from engine.pipeline.views import FollowedBatch, Look, Looks
 from sinks import PoseBatch
 
@@ -31,18 +31,13 @@ _WORDS = {
 class FollowTally:
     """Counts how frames were looked at; a stage that leaves every batch as it is.
 
-    Parameters
-    ----------
-    follow
-        How the animal is followed; None where it is not.
-    calibration
-        What was measured for it, if anything was.
+    `follow` is None where no animal is followed, `calibration` where nothing was measured for it.
     """
 
     def __init__(self, follow: FollowSettings | None, calibration: Calibration | None) -> None:
         self._follow = follow
         self._calibration = calibration
-        self._num_frames = np.zeros(len(Look), np.int64)
+        self._num_frames = dict.fromkeys(Look, 0)
         self._num_tracked = 0
         self._sizes: Counter[tuple[int, int]] = Counter()
         self._num_errors = np.zeros(len(_BINS_PX), np.int64)
@@ -62,8 +57,8 @@ class FollowTally:
     @property
     def share_whole(self) -> float:
         """Share of the frames the model looked at as a whole, of those it looked at."""
-        num_whole = sum(self._num_looked_at(look) for look in _WORDS)
-        return num_whole / max(1, num_whole + self._num_looked_at(Look.WINDOW))
+        num_whole = sum(self._num_frames[look] for look in _WORDS)
+        return num_whole / max(1, num_whole + self._num_frames[Look.WINDOW])
 
     @property
     def lacks_tracker(self) -> bool:
@@ -72,11 +67,11 @@ class FollowTally:
         return wants_tracker and bool(self._sizes) and not self._num_tracked
 
     def as_json(self) -> dict[str, object]:
-        """Tell it by number."""
+        """Describe it by plain JSON values."""
         return {
             **({} if self._follow is None else asdict(self._follow)),
             "calibration": None if self._calibration is None else asdict(self._calibration),
-            "num_frames": {look.name.lower(): self._num_looked_at(look) for look in Look},
+            "num_frames": {look.name.lower(): num for look, num in self._num_frames.items()},
             "share_whole": round(self.share_whole, 6),
             "num_tracked_frames": self._num_tracked,
             "windows": [
@@ -93,12 +88,9 @@ class FollowTally:
         }
 
     def as_text(self) -> str:
-        """Tell it in one line."""
-        reasons = [
-            f"{words}: {self._num_looked_at(look)}"
-            for look, words in _WORDS.items()
-            if self._num_looked_at(look)
-        ]
+        """Describe it in one line."""
+        num_of = self._num_frames
+        reasons = [f"{words}: {num_of[look]}" for look, words in _WORDS.items() if num_of[look]]
         text = f"followed: {100 * self.share_whole:.1f} % of frames whole"
         if reasons:
             text += f" ({', '.join(reasons)})"
@@ -113,11 +105,9 @@ class FollowTally:
             )
         return text
 
-    def _num_looked_at(self, look: Look) -> int:
-        return int(self._num_frames[look])
-
     def _count(self, looks: Looks) -> None:
-        self._num_frames += np.bincount(looks["look"], minlength=len(Look))
+        for look, num_frames in Counter(looks["look"].tolist()).items():
+            self._num_frames[Look(look)] += num_frames
         self._num_tracked += int(looks["is_tracked"].sum())
         in_window = looks[looks["width"] > 0]
         for size in zip(in_window["width"].tolist(), in_window["height"].tolist(), strict=True):

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference import CutSides
 
-_LARGEST_WASTE = 2
-"""How many times as large as needed a window may be, so that there are only so many sizes."""
 Size = tuple[int, int]
 """Width and height in pixels."""
+_LARGEST_WASTE = 2
+"""The most times that a window may be as large as needed, to save one more size."""
 _LARGEST_SHARE = 0.75
 """Of the frame's area: a larger window spares too little for what it may miss."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """A part of a picture.
-
-    Attributes
-    ----------
-    left, top
-        Its first column and row in pixels of the picture.
-    width, height
-        Its size in pixels.
-    """
+class Window(NamedTuple):
+    """A part of a picture: its first column and row, and its size, in pixels."""
 
     left: int
     top: int
@@ -46,57 +38,39 @@ class Window:
         return images[:, self.top : bottom, self.left : right]
 
 
-@dataclass(frozen=True)
-class Region:
-    """Where something is, or may be: left, top, right and bottom in pixels of the picture."""
+class Region(NamedTuple):
+    """The place of a thing, or all places where it may be, in pixels of the picture."""
 
     left: float
     top: float
     right: float
     bottom: float
 
-    @property
-    def longer_side(self) -> float:
-        """In pixels."""
-        return max(self.right - self.left, self.bottom - self.top)
-
     def holds(self, points: NDArray[np.float64]) -> bool:
         """Tell whether all points, shape (points, 2) of x and y, are in it."""
-        low, high = (self.left, self.top), (self.right, self.bottom)
-        return bool(np.all((points >= low) & (points <= high)))
+        return bool(np.all((points >= self[:2]) & (points <= self[2:])))
 
     def widened(self, margin_px: float) -> Region:
         """Add a margin on every side."""
-        return Region(
-            self.left - margin_px,
-            self.top - margin_px,
-            self.right + margin_px,
-            self.bottom + margin_px,
-        )
+        left, top, right, bottom = self
+        return Region(left - margin_px, top - margin_px, right + margin_px, bottom + margin_px)
 
     def within(self, width: int, height: int) -> Region:
         """Leave out what is outside a picture."""
-        return Region(
-            min(max(self.left, 0), width - 1),
-            min(max(self.top, 0), height - 1),
-            max(min(self.right, width - 1), 0),
-            max(min(self.bottom, height - 1), 0),
-        )
+        left, right = min(max(self.left, 0), width - 1), max(min(self.right, width - 1), 0)
+        top, bottom = min(max(self.top, 0), height - 1), max(min(self.bottom, height - 1), 0)
+        return Region(left, top, right, bottom)
 
 
 def around(*regions: Region) -> Region:
     """Give the smallest region that holds all."""
-    return Region(
-        min(region.left for region in regions),
-        min(region.top for region in regions),
-        max(region.right for region in regions),
-        max(region.bottom for region in regions),
-    )
+    lefts, tops, rights, bottoms = zip(*regions, strict=True)
+    return Region(min(lefts), min(tops), max(rights), max(bottoms))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where windows of a picture may lie, so that a network sees them as it sees the picture.
+    """The places that windows of a picture may have, so that a network sees the same in both.
 
     Their corners are multiples of the network's stride, and their sides leave the same rest by it
     as the picture's: layers of even and odd sizes are padded differently. A point's distance from
@@ -122,32 +96,30 @@ class Grid:
     most_sizes: int
 
     def window(self, region: Region, ready: Sequence[Size]) -> Window | None:
-        """Place a window around a region.
+        """Place a window around a region; None where it would be nearly as large as the picture.
 
         Parameters
         ----------
         region
             What it must hold; what is outside the picture does not count.
         ready
-            Sizes, width and height, that the runtime is ready for. If they are `most_sizes`, one of
-            them is taken as long as any is large enough, and not more than twice as large.
-
-        Returns
-        -------
-        Window or None
-            None where a window would be nearly as large as the picture.
+            Sizes that the runtime is ready for. If they are `most_sizes`, one of them is taken as
+            long as any is large enough, and not more than twice as large.
         """
         inside = region.within(self.width, self.height)
         left, width = self._side(inside.left, inside.right, self.width)
         top, height = self._side(inside.top, inside.bottom, self.height)
-        size = self._chosen((width, height), ready)
+        needed = width, height
+        large_enough = [size for size in ready if size[0] >= width and size[1] >= height]
+        size = min(large_enough, key=_area, default=needed)
+        most = _LARGEST_WASTE if len(ready) >= self.most_sizes else 1
+        if _area(size) > most * _area(needed):
+            size = needed
         if _area(size) > _LARGEST_SHARE * self.width * self.height:
             return None
-        return Window(
-            self._place(left, inside.right, size[0], self.width),
-            self._place(top, inside.bottom, size[1], self.height),
-            *size,
-        )
+        left = self._centred(left, inside.right, size[0], self.width)
+        top = self._centred(top, inside.bottom, size[1], self.height)
+        return Window(left, top, *size)
 
     def tight(self, region: Region, size: Size, *, at_end: bool) -> Window:
         """Place a window so that it begins, or ends, as near to a region as it can.
@@ -168,9 +140,8 @@ class Grid:
             top = -(-(int(np.ceil(inside.bottom)) + 1 - height) // stride) * stride
         else:
             left, top = (int(start // stride) * stride for start in (inside.left, inside.top))
-        return Window(
-            min(max(left, 0), self.width - width), min(max(top, 0), self.height - height), *size
-        )
+        left, top = min(max(left, 0), self.width - width), min(max(top, 0), self.height - height)
+        return Window(left, top, width, height)
 
     def trusted(self, window: Window, margin_px: float) -> Region:
         """Tell where in a window the network sees what it sees in the picture.
@@ -194,12 +165,6 @@ class Grid:
             bottom=window.top + window.height < self.height,
         )
 
-    def _chosen(self, needed: Size, ready: Sequence[Size]) -> Size:
-        large_enough = [size for size in ready if size[0] >= needed[0] and size[1] >= needed[1]]
-        smallest = min(large_enough, key=_area, default=needed)
-        most = _LARGEST_WASTE if len(ready) >= self.most_sizes else 1
-        return smallest if _area(smallest) <= most * _area(needed) else needed
-
     def _side(self, start: float, end: float, length: int) -> tuple[int, int]:
         """Find the first pixel, and the shortest side that reaches from there to the end."""
         first = int(start // self.stride_px) * self.stride_px
@@ -209,7 +174,7 @@ class Grid:
         side = rest + max(1, -(-(needed - rest) // step)) * step
         return (first, side) if side < length else (0, length)
 
-    def _place(self, first: int, end: float, side: int, length: int) -> int:
+    def _centred(self, first: int, end: float, side: int, length: int) -> int:
         """Move a side so that it is as far beyond the start as beyond the end."""
         if side == length:
             return 0

@@ -1,4 +1,4 @@
-"""Where a network's cells lie in a crop rectangle, and where in the whole frame."""
+"""The alignment of a crop rectangle: a network's cells lie in it as in the whole frame, or not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from readers import CropRectangle, MovieInfo
 
 
 def alignment_warning(job: Job, export: ModelExport, movie: MovieInfo) -> str | None:
-    """Say that the crop rectangle's sides move all points; None where they do not, as far as known.
+    """Warn of a crop rectangle whose sides move all points; None where none is known to.
 
     The same rectangle and size of frames give the same text.
     """

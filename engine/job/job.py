@@ -1,4 +1,4 @@
-"""What the user asks for: every parameter of a run, checked as far as it can be without files."""
+"""A job: every parameter of a run, checked as far as it can be without files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from engine.inference import RUNTIMES
 from engine.untrusted.quoting import cut, short
 from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
-COORDINATES = ("crop", "movie")
-FOLLOW = ("off", "poses", "tracker", "auto")
+_CHOICES = {
+    "experiment_annotations_format": ANNOTATION_FORMATS,
+    "runtime": RUNTIMES,
+    "coordinates": ("crop", "movie"),
+    "follow": ("off", "poses", "tracker", "auto"),
+}
+_SWITCHES = ("keypoints_only", "draw_skeleton", "overwrite", "resume")
+_LEAST_COUNTS = {"window_length": 0, "dot_size": 0, "trail_points": 0, "durable_every_frames": 1}
 _LARGEST_COUNT = 1_000_000
-"""The highest count of frames or pixels that is taken for meant."""
+"""The highest count of frames or pixels: a higher one is a slip."""
 _LONGEST_S = 3600
-"""The longest time without anything on the disk that is taken for meant."""
+"""The longest time without poses on the disk: a longer one is a slip."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: movies, a model, and how the outputs should look.
+    """One run: movies, a model, and the style of the outputs.
 
     Values are turned into plain Python ones (paths into absolute `Path`, numpy's numbers into `int`
     and `float`), so that they can be written into the metadata.
@@ -32,7 +40,7 @@ class Job:
     Attributes
     ----------
     movies
-        One or more movies that FFmpeg reads, or one or more .isxb.
+        One or more movies that FFmpeg reads, or one or more .isxb; none for a live run.
     output_dir
         Folder of the outputs; made if it does not exist.
     model
@@ -81,7 +89,7 @@ class Job:
         ``off``: the model looks at whole frames. ``poses``: at a window around the animal, which
         the poses so far lead to, and at whole frames where these are in doubt. ``tracker``: led
         by the recorder's own tracker, where the movie has its boxes. ``auto``: as ``tracker``,
-        with windows as large as they must be by what is measured on the movie.
+        with windows as large as a measurement on the movie shows that they must be.
 
     Raises
     ------
@@ -115,13 +123,15 @@ class Job:
 
     def __post_init__(self) -> None:
         self._check_paths()
-        self._check_choices()
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
         self._check_numbers()
-        for name in ("keypoints_only", "draw_skeleton", "overwrite", "resume"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(
-                    f"{_words(name)} {short(getattr(self, name))}: must be true or false"
-                )
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise InputError(f"{_words(name)} {short(value)}: must be true or false")
         if self.crop_rect is not None and not isinstance(self.crop_rect, CropRectangle):
             raise InputError(f"crop rect {short(self.crop_rect)}: must be a CropRectangle")
         if self.overwrite and self.resume:
@@ -138,39 +148,19 @@ class Job:
         return [*self.movies, *model, *config]
 
     def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
+        object.__setattr__(self, name, value)  # the dataclass is frozen
 
     def _check_paths(self) -> None:
         movies: object = self.movies
         if isinstance(movies, str | os.PathLike) or not isinstance(movies, Iterable):
             raise InputError(f"movies {short(str(movies))}: must be a list of paths")
         self._set("movies", tuple(_path("movie", movie) for movie in movies))
-        if not self.movies:
-            raise InputError("no movie was given; at least one is needed")
         self._set("output_dir", _path("output directory", self.output_dir))
         if self.model is not None:
             self._set("model", _path("model", self.model))
 
-    def _check_choices(self) -> None:
-        choices = {
-            "experiment_annotations_format": ANNOTATION_FORMATS,
-            "runtime": RUNTIMES,
-            "coordinates": COORDINATES,
-            "follow": FOLLOW,
-        }
-        for name, allowed in choices.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(f"{_words(name)} {short(value)}: allowed are {', '.join(allowed)}")
-
     def _check_numbers(self) -> None:
-        least_counts = {
-            "window_length": 0,
-            "dot_size": 0,
-            "trail_points": 0,
-            "durable_every_frames": 1,
-        }
-        for name, least in least_counts.items():
+        for name, least in _LEAST_COUNTS.items():
             self._set(name, _integer(name, getattr(self, name), least))
         if self.batch_size not in (None, "auto"):
             self._set("batch_size", _integer("batch_size", self.batch_size, 1, or_else="auto"))
@@ -178,18 +168,20 @@ class Job:
             raise InputError(
                 f"window length {self.window_length}: must be odd, or 0 or 1 for no filter"
             )
-        if not _is_number(self.p_cutoff) or not 0 <= self.p_cutoff <= 1:
-            raise InputError(f"p-cutoff {short(self.p_cutoff)}: must be a number from 0 to 1")
-        self._set("p_cutoff", float(self.p_cutoff))
-        if not _is_number(self.durable_every_s) or not 0 <= self.durable_every_s <= _LONGEST_S:
-            raise InputError(
-                f"durable every s {short(self.durable_every_s)}: must be a number of seconds from "
-                f"0 to {_LONGEST_S}"
-            )
-        self._set("durable_every_s", float(self.durable_every_s))
+        self._set("p_cutoff", _number("p-cutoff", self.p_cutoff, 0, 1))
+        every_s = _number("durable every s", self.durable_every_s, 0, _LONGEST_S, " of seconds")
+        self._set("durable_every_s", every_s)
         if self.output_frame_rate is not None:
-            _check_frame_rate(self.output_frame_rate)
-            self._set("output_frame_rate", float(self.output_frame_rate))
+            from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
+
+            rate = _number(
+                "output frame rate",
+                self.output_frame_rate,
+                SLOWEST_FRAME_RATE,
+                FASTEST_FRAME_RATE,
+                " of frames per second",
+            )
+            self._set("output_frame_rate", rate)
 
     def _check_names(self) -> None:
         names: object = self.displayed_body_parts
@@ -212,14 +204,10 @@ def _words(name: str) -> str:
 
 
 def _path(what: str, value: object) -> Path:
-    """Turn into a path what may be one; an empty text is a variable that somebody forgot to set."""
+    """Make an absolute path; an empty text is a variable of the shell that was not set."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise InputError(f"{what} {short(value)}: must be a path")
     return Path(value).absolute()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
@@ -233,14 +221,13 @@ def _integer(name: str, value: object, least: int, or_else: str = "") -> int:
     )
 
 
-def _check_frame_rate(rate: float) -> None:
-    from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
-
-    if not _is_number(rate) or not SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE:
-        raise InputError(
-            f"output frame rate {short(rate)}: must be a number of frames per second from "
-            f"{SLOWEST_FRAME_RATE} to {FASTEST_FRAME_RATE}"
-        )
+def _number(
+    what: str, value: Any, least: float | Fraction, most: float | Fraction, unit: str = ""
+) -> float:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and least <= value <= most:
+        return float(value)
+    raise InputError(f"{what} {short(value)}: must be a number{unit} from {least} to {most}")
 
 
 def _check_color_map(name: str) -> None:

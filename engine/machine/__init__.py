@@ -1,1 +1,1 @@
-"""The machine: its processors, memory, processes and signals."""
+"""The machine under a run: its memory, threads, child processes, the cache and the cost of work."""

@@ -1,4 +1,4 @@
-"""Results that are remembered in the user's cache folder."""
+"""A set of facts that were found out once, kept in the user's cache folder."""
 
 from __future__ import annotations
 

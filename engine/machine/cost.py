@@ -1,4 +1,4 @@
-"""The cost of work on frames."""
+"""The cost of work on frames, in time and processor time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Cost:
 
 
 class Stopwatch:
-    """Adds up what happens while it runs, on all threads of the process."""
+    """Adds up time and processor time while it runs, of all threads of the process."""
 
     def __init__(self) -> None:
         self.wall_s = 0.0
@@ -64,5 +64,5 @@ class Stopwatch:
             self.core_s += time.process_time() - begun_core_s
 
     def cost(self, num_frames: int) -> Cost:
-        """Divide what was added up among frames."""
+        """Give the sums as the cost of so many frames."""
         return Cost(num_frames, max(self.wall_s, 1e-9), self.core_s)

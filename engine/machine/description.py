@@ -1,4 +1,4 @@
-"""The machine that something was measured on: what decides speed, and nothing that names anyone."""
+"""A description of the machine: all that decides speed, without names of users or machines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from pathlib import Path
 
 import av
 
-_PACKAGES = (
-    "posestream",
-    "av",
-    "numpy",
-    "openvino",
-    "tensorflow",
-    "pandas",
-    "tables",
-    "pyarrow",
-)
+_PACKAGES = ("posestream", "av", "numpy", "openvino", "tensorflow", "pandas", "tables", "pyarrow")
 
 
 def describe_machine() -> dict[str, object]:
@@ -27,10 +18,14 @@ def describe_machine() -> dict[str, object]:
     Packages are looked up, not imported: TensorFlow alone takes seconds. One that is not
     installed is None, and so is the memory where the system does not tell it.
     """
+    try:
+        memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    except (AttributeError, ValueError, OSError):  # as on Windows, which has no sysconf
+        memory_mib = None
     return {
         "processor": _processor(),
         "num_cores": num_cores(),
-        "memory_mib": _memory_mib(),
+        "memory_mib": memory_mib,
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in _PACKAGES},
@@ -57,13 +52,6 @@ def _processor() -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
-
-
-def _memory_mib() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    except (AttributeError, ValueError, OSError):  # as on Windows, which has no sysconf
-        return None
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The memory that this process uses and has used, and the memory that is left."""
+"""The memory that this process uses and has used, and a lack of memory as an error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from engine.untrusted.quoting import reason
 
 _KIB_PER_MIB = 1024
 _WORDS = (
-    *("bad_alloc", "Cannot allocate memory", "cannot allocate memory"),
-    *("failed to map segment", "can't start new thread", "Failed to allocate"),
+    *("bad_alloc", "cannot allocate memory", "failed to allocate"),
+    *("failed to map segment", "can't start new thread"),
 )
-"""Of C++, the system, its loader of libraries, Python, whose threads need stacks, and OpenVINO."""
+"""Of C++, the system, OpenVINO, the loader of libraries, and Python, whose threads need stacks."""
 
 
 class OutOfMemoryError(RunError, MemoryError):
@@ -34,10 +34,9 @@ class OutOfMemoryError(RunError, MemoryError):
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Tell whether an error, or one that it comes from, is a lack of memory."""
     while error is not None:
-        has_words = any(word in str(error) for word in _WORDS)
-        if isinstance(error, MemoryError) or has_words:
-            return True
-        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        has_words = any(words in str(error).lower() for words in _WORDS)
+        has_number = isinstance(error, OSError) and error.errno == errno.ENOMEM
+        if isinstance(error, MemoryError) or has_words or has_number:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -45,7 +44,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 @contextmanager
 def naming_lack_of_memory() -> Iterator[None]:
-    """Let a lack of memory, whatever it is raised as, be an `OutOfMemoryError`."""
+    """Raise every lack of memory within the block as an `OutOfMemoryError`."""
     try:
         yield
     except Exception as error:
@@ -57,8 +56,8 @@ def naming_lack_of_memory() -> Iterator[None]:
 def peak_mib() -> float:
     """Tell the most memory that the process has held so far, in MiB.
 
-    On Linux of this program alone (``VmHWM``): what ``getrusage`` tells begins with what the
-    program had that started it. NaN where the system does not tell.
+    On Linux, that of this program alone (``VmHWM``): ``getrusage`` counts the memory of the program
+    that started it, too. NaN where the system does not tell.
     """
     in_kib = _field(Path("/proc/self/status"), "VmHWM")
     if in_kib is not None:
@@ -72,7 +71,7 @@ def peak_mib() -> float:
 
 
 def resident_mib() -> float:
-    """Tell the memory that the process holds at the moment, in MiB; NaN where it is not known.
+    """Tell the memory that the process holds at the moment, in MiB; NaN where the system is silent.
 
     Unlike the peak it goes down again, and shows whether a run of hours grows.
     """

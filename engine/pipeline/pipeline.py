@@ -1,4 +1,4 @@
-"""The only module that knows threads: reader, stages and sinks of one movie, overlapped.
+"""The threads of one movie: its reader, stages and sinks, overlapped.
 
 One thread reads, one runs the stages, one each writes to a slow sink and one to all the others;
 bounded channels connect them. The calling thread opens the sinks, waits, and closes them. Readers,
@@ -12,10 +12,11 @@ buffer goes back when the last sink has written it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import chain
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,24 +44,23 @@ class FrameSource(Protocol):
         """Fill `images` with the next frames, or give none of them; None at the end."""
 
 
-class PredictionStage(Protocol):
-    """Turns frames into poses, holding back batches until theirs are there."""
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
 
-    def push(self, batch: FrameBatch) -> list[PoseBatch]:
+
+class Stage(Protocol[Batch_contra]):
+    """Turns frames into poses, or changes poses, holding back batches where it has to wait."""
+
+    def push(self, batch: Batch_contra) -> list[PoseBatch]:
         """Take the next batch; return the batches that are ready."""
 
     def flush(self) -> list[PoseBatch]:
-        """Return what is held back, at the end of the movie; called until there is nothing."""
+        """Return what is held back, at the end of the movie.
+
+        Of the stage that runs the model, called until there is nothing.
+        """
 
 
-class PoseStage(Protocol):
-    """Changes poses, holding back batches where it has to see those that follow."""
-
-    def push(self, batch: PoseBatch) -> list[PoseBatch]:
-        """Take the next batch; return the batches that are ready."""
-
-    def flush(self) -> list[PoseBatch]:
-        """Return what is held back, at the end of the movie."""
+PoseStage = Stage[PoseBatch]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Pipeline:
     """
 
     reader: FrameSource
-    predict: PredictionStage
+    predict: Stage[FrameBatch]
     stages: Sequence[PoseStage]
     lanes: Sequence[Lane]
     batch_size: int
@@ -166,35 +166,29 @@ class Pipeline:
         BaseException
             The first error of any part, or the interrupt of the calling thread.
         """
+        posing = _Worker("pose", self._pose)
+        lanes = zip(self.lanes, self._lane_channels, strict=True)
+        writing = [_Worker(lane.name, self._write, lane, channel) for lane, channel in lanes]
+        workers = [_Worker("read", self._read), posing, *writing]
+        receivers = [] if self.live is None else [_Worker("receive", self._receive, self.live)]
         with ExitStack() as sinks:
-            for lane in self.lanes:
-                for sink in lane.sinks:
-                    sinks.enter_context(sink)
-            self._run_threads()
-
-    def _run_threads(self) -> None:
-        work: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("pose", self._pose)]
-        for lane, channel in zip(self.lanes, self._lane_channels, strict=True):
-            work.append((lane.name, lambda lane=lane, channel=channel: self._write(lane, channel)))  # type: ignore[misc]  # mypy infers no types for defaults
-        workers = [_Worker(name, function, self._fail) for name, function in work]
-        receivers = []
-        if self.live is not None:
-            receivers.append(_Worker("receive", self.live.receive, self._fail))
-        try:
-            for worker in [*receivers, *workers]:
-                worker.start()
+            for sink in chain.from_iterable(lane.sinks for lane in self.lanes):
+                sinks.enter_context(sink)
+            try:
+                for worker in [*receivers, *workers]:
+                    worker.start()
+                for worker in workers:
+                    self._wait_for(worker, posing)
+            except BaseException as error:  # an interrupt, most likely
+                self._fail(error)
             for worker in workers:
-                self._wait_for(worker, posing=workers[1])
-        except BaseException as error:  # an interrupt, most likely
-            self._fail(error)
-        for worker in workers:
-            can_be_left = worker.name == "pose" and isinstance(self._error, KeyboardInterrupt)
-            worker.outlast(_PATIENCE_S if can_be_left else None)
-        for worker in receivers:  # a camera's driver may not let go of it
-            worker.outlast(_PATIENCE_S)
-        if self._error is not None:
-            raise self._error
-        self._free_buffers.cancel()  # what sinks do at their end needs memory too
+                can_be_left = worker is posing and isinstance(self._error, KeyboardInterrupt)
+                worker.outlast(_PATIENCE_S if can_be_left else None)
+            for worker in receivers:  # a camera's driver may not let go of it
+                worker.outlast(_PATIENCE_S)
+            if self._error is not None:
+                raise self._error
+            self._free_buffers.cancel()  # what sinks do at their end needs memory too
 
     def _wait_for(self, worker: _Worker, posing: _Worker) -> None:
         while True:
@@ -202,10 +196,10 @@ class Pipeline:
                 # All of the loop stands in here: an interrupt may come between two rounds of it.
                 is_over = False
                 while not is_over:
-                    is_over = worker.wait(_POLL_S)
+                    is_over = worker.ended.wait(_POLL_S)
                     self.on_progress(self._num_frames_done)
             except KeyboardInterrupt as interrupt:
-                if self._is_stopping or (self.live is None and posing.wait(0)):
+                if self._is_stopping or (self.live is None and posing.ended.is_set()):
                     raise
                 self._is_stopping = True
                 if self.live is not None:
@@ -226,36 +220,54 @@ class Pipeline:
             channel.cancel()
         self.cancel_work()
 
-    def _read(self) -> None:
-        while self._interrupt is None:
-            buffer = self._free_buffers.get()
-            if buffer is None:
-                buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
-            if self.live is not None and self.live.reads_on_demand:
-                self._frames.wait_until_wanted()
-            batch = self.reader.read(buffer)
-            if batch is None:
-                break
-            with self._lock:
-                self._lent[batch.first_frame_index] = buffer, len(self.lanes)
-            self._frames.put(batch)
-        self._frames.end()
+    @contextmanager
+    def _working(self, ended: threading.Event) -> Iterator[None]:
+        """Let an error of a thread's work end the run, to be raised by the calling thread."""
+        try:
+            yield
+        except Cancelled:
+            pass
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            ended.set()
 
-    def _pose(self) -> None:
-        for batch in self._frames:
-            self._advance(self.predict.push(batch), 0)
+    def _receive(self, ended: threading.Event, live: Live) -> None:
+        with self._working(ended):
+            live.receive()
+
+    def _read(self, ended: threading.Event) -> None:
+        with self._working(ended):
+            while self._interrupt is None:
+                buffer = self._free_buffers.get()
+                if buffer is None:
+                    buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
+                if self.live is not None and self.live.reads_on_demand:
+                    self._frames.wait_until_wanted()
+                batch = self.reader.read(buffer)
+                if batch is None:
+                    break
+                with self._lock:
+                    self._lent[batch.first_frame_index] = buffer, len(self.lanes)
+                self._frames.put(batch)
+            self._frames.end()
+
+    def _pose(self, ended: threading.Event) -> None:
+        with self._working(ended):
+            for batch in self._frames:
+                self._advance(self.predict.push(batch), 0)
+                if self._interrupt is not None:
+                    break
+                if self.live is not None and self._frames.is_empty:
+                    self._advance(self.predict.flush(), 0)
+            while ready := self.predict.flush():
+                self._advance(ready, 0)
             if self._interrupt is not None:
-                break
-            if self.live is not None and self._frames.is_empty:
-                self._advance(self.predict.flush(), 0)
-        while ready := self.predict.flush():
-            self._advance(ready, 0)
-        if self._interrupt is not None:
-            raise self._interrupt
-        for number, stage in enumerate(self.stages):
-            self._advance(stage.flush(), number + 1)
-        for channel in self._lane_channels:
-            channel.end()
+                raise self._interrupt
+            for number, stage in enumerate(self.stages):
+                self._advance(stage.flush(), number + 1)
+            for channel in self._lane_channels:
+                channel.end()
 
     def _advance(self, batches: Sequence[PoseBatch], number: int) -> None:
         """Take batches through the stages from `number` on, and to the sinks."""
@@ -266,11 +278,12 @@ class Pipeline:
                 for channel in self._lane_channels:
                     channel.put(batch)
 
-    def _write(self, lane: Lane, channel: Channel[PoseBatch]) -> None:
-        for batch in channel:
-            for sink in lane.sinks:
-                sink.write(batch)
-            self._give_back(batch)
+    def _write(self, ended: threading.Event, lane: Lane, channel: Channel[PoseBatch]) -> None:
+        with self._working(ended):
+            for batch in channel:
+                for sink in lane.sinks:
+                    sink.write(batch)
+                self._give_back(batch)
 
     def _give_back(self, batch: PoseBatch) -> None:
         first = batch.frames.first_frame_index
@@ -284,47 +297,28 @@ class Pipeline:
         self._free_buffers.put(buffer)
 
 
-class _Worker:
+class _Worker(threading.Thread):
     """A thread whose end can be waited for also when interrupts come.
 
     An interrupted `Thread.join` of Python 3.11 takes a thread that is still running for ended.
     """
 
-    def __init__(
-        self, name: str, function: Callable[[], None], on_error: Callable[[BaseException], None]
-    ) -> None:
-        self.name = name
-        self._function, self._on_error = function, on_error
-        self._ended = threading.Event()
+    def __init__(self, name: str, work: Callable[..., None], *args: object) -> None:
+        self.ended = threading.Event()
         # As a daemon it does not keep the process where it had to be left behind.
-        self._thread = threading.Thread(target=self._work, name=f"posestream {name}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Tell whether the work has ended, after at most `timeout_s`."""
-        return self._ended.wait(timeout_s)
+        super().__init__(
+            target=work, args=(self.ended, *args), name=f"posestream {name}", daemon=True
+        )
 
     def outlast(self, timeout_s: float | None) -> None:
         """Wait for the end of the work if it was begun, whatever interrupts come."""
-        if self._thread.ident is None:
+        if self.ident is None:
             return
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             with suppress(KeyboardInterrupt):
-                if not self._ended.wait(timeout_s):
+                if not self.ended.wait(timeout_s):
                     return
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            self._function()
-        except Cancelled:
-            pass
-        except BaseException as error:  # raised again by the calling thread
-            self._on_error(error)
-        finally:
-            self._ended.set()
+        self.join()
 
 
 def buffer_count(num_held_batches: int) -> int:

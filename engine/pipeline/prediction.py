@@ -7,51 +7,62 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
 from engine.inference import ImpossiblePoseError, PendingPoses, PoseModel
+from engine.pipeline.views import Looks
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 
 
-class KnownPoses(Protocol):
-    """Poses that need no model."""
+@dataclass(frozen=True, kw_only=True)
+class KnownFrames(FrameBatch):
+    """Frames that an earlier run has looked at.
 
-    def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Write those of the next batch into `poses`; tell of which frames they are."""
+    Attributes
+    ----------
+    poses
+        float64, shape (frames, body parts, 3): their poses, as the model gave them.
+    is_known
+        bool, shape (frames,): which of the poses are known; the others are yet to be estimated.
+    looks
+        How the frames were looked at; None where all were looked at whole.
+    """
+
+    poses: NDArray[np.float64]
+    is_known: NDArray[np.bool_]
+    looks: Looks | None = None
 
 
 class Prediction:
     """Runs the model on every frame that has a picture; the others get x and y NaN, likelihood 0.
 
-    Frames whose poses are `known` from elsewhere get those.
+    `KnownFrames` keep the poses that they have.
 
     Where the model works on its own, the next batches are begun before the poses of one are
     waited for: with the last image of a batch, cores would run out of work otherwise.
     """
 
-    def __init__(self, model: PoseModel, known: KnownPoses | None = None) -> None:
+    def __init__(self, model: PoseModel) -> None:
         self._model = model
-        self._known = known
         self._begun: deque[_BegunBatch] = deque()
 
     def num_held_batches(self, batch_size: int, image_shape: tuple[int, ...]) -> int:
         """Tell how many batches are held back at the most, where only the last one is shorter."""
         return math.ceil(self._model.images_ahead(image_shape) / batch_size)
 
-    def recall(self, batch: PoseBatch) -> None:
-        """Pass over a batch that an earlier run has done: no pose depends on others."""
-
     def push(self, batch: FrameBatch) -> list[PoseBatch]:
         """Take the next batch; return those whose poses are there, in order."""
         self._begun.append(self._begin(batch))
-        most_images_ahead = self._model.images_ahead(batch.images.shape[1:])
+        image_shape = batch.images.shape[1:]  # of no picture where nothing is left to do
         return self._finish_while(
-            lambda: self._begun[0].is_ready or self._num_images_ahead() >= most_images_ahead
+            lambda: (
+                self._begun[0].is_ready
+                or self._num_images_ahead() >= self._model.images_ahead(image_shape)
+            )
         )
 
     def flush(self) -> list[PoseBatch]:
@@ -78,8 +89,9 @@ class Prediction:
         poses = np.full((len(batch), len(self._model.body_parts), 3), np.nan)
         poses[..., 2] = 0  # where nothing was seen, nothing is likely
         is_wanted = batch.status == FrameStatus.DECODED
-        if self._known is not None:
-            is_wanted &= ~self._known.fill(batch, poses)
+        if isinstance(batch, KnownFrames):
+            poses[batch.is_known] = batch.poses[batch.is_known]
+            is_wanted &= ~batch.is_known
         images = batch.images if is_wanted.all() else batch.images[is_wanted]
         pending = self._model.start(images) if len(images) else None
         return _BegunBatch(batch, poses, is_wanted, pending)

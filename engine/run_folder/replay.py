@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.pipeline.pipeline import FrameSource, PredictionStage
-from engine.run_folder.journal import JournalContent, JournalCursor, JournalRows
-from readers import FrameBatch, FrameStatus, MovieInfo
-from sinks import PoseBatch
+from engine.pipeline.prediction import KnownFrames
+from engine.pipeline.views import Look, new_looks
+from engine.run_folder.journal import Journal, JournalContent, JournalCursor, Rows, read_journal
+from engine.run_folder.unfinished import UnfinishedRun
+from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie
+from readers.base import DecodedFrame
+from readers.errors import joined
+from readers.formats import format_named
+from sinks import ResourceHolder, whole_file
+
+if TYPE_CHECKING:  # a run of recorded movies does without
+    from readers.live import LiveMovie
 
 _LENGTH = 1024
 """Frames a batch where no pictures are needed."""
+MovieSource: TypeAlias = "MovieReader | LiveMovie"
+"""What gives the frames of a movie."""
 
 
 @dataclass(frozen=True)
@@ -29,57 +43,82 @@ class Replay:
         What was done.
     first_picture
         The first frame whose picture is needed again: for the labelled movie, or for the model.
+    first_skipped
+        The first frame that a live run has skipped and that is to be looked at now; the number of
+        frames in the journal where there is none.
     """
 
     journal: JournalContent
     first_picture: int
+    first_skipped: int
 
     @property
     def needs_movie(self) -> bool:
         """Whether the movie has to be read again at all."""
         return not (self.journal.is_ended and self.first_picture == self.journal.num_frames)
 
+    @property
+    def fills(self) -> bool:
+        """Whether there are skipped frames to be looked at."""
+        return self.first_skipped < self.journal.num_frames
 
-def plan_replay(path: Path, journal: JournalContent, num_drawn: float) -> Replay:
+
+def plan_replay(
+    folder: UnfinishedRun,
+    number: int,
+    journal: JournalContent,
+    num_drawn: Callable[[int], float],
+    *,
+    fills: bool,
+) -> Replay:
     """Find how to go on with a movie.
 
     Parameters
     ----------
-    path
-        The journal.
-    journal
-        What it holds.
+    folder
+        Of the run. From frames that are to be looked at now, nothing drawn is kept there.
+    number, journal
+        The movie's number within the run, and what its journal holds.
     num_drawn
-        Frames that the labelled movie has; infinity where it is done.
+        Tells how many frames a labelled movie has; infinity where it is done.
+    fills
+        Whether the movie may have frames that a live run has skipped and that are to be looked at.
     """
-    if journal.is_ended and num_drawn >= journal.num_frames:
-        return Replay(journal, journal.num_frames)
+    path, num_frames = folder.journal(number), journal.num_frames
+    first_skipped = _first(path, num_frames, FrameStatus.SKIPPED) if fills else num_frames
+    if first_skipped < num_frames:
+        folder.keep_drawn(number, first_skipped)
+    num_kept = int(min(num_drawn(number), first_skipped))
+    if num_kept == num_frames and journal.is_ended:
+        return Replay(journal, num_frames, first_skipped)
     # A frame without a picture is drawn on the last picture before it: begin with that one.
-    first_picture, end = 0, int(min(num_drawn, journal.num_frames))
-    if end == 0:
-        return Replay(journal, first_picture)
-    with JournalCursor(path) as cursor:
-        for start in range(0, end, _LENGTH):
-            status = cursor.read(min(_LENGTH, end - start)).status
-            (decoded,) = np.nonzero(status == FrameStatus.DECODED)
-            if len(decoded):
-                first_picture = start + int(decoded[-1])
-    return Replay(journal, first_picture)
+    first_picture = 0
+    for start, status in _statuses(path, num_kept):
+        (decoded,) = np.nonzero(status == FrameStatus.DECODED)
+        if len(decoded):
+            first_picture = start + int(decoded[-1])
+    return Replay(journal, first_picture, first_skipped)
 
 
-class MovieSource(FrameSource, Protocol):
-    """A movie that can be passed over in part."""
-
-    @property
-    def info(self) -> MovieInfo:
-        """What is known about the movie."""
-
-    def skip(self, num_frames: int) -> int:
-        """Pass over the next frames; tell how many there were."""
+def _first(path: Path, num_frames: int, sought: FrameStatus) -> int:
+    """Find the first frame of a status; give the number of frames where there is none."""
+    for start, status in _statuses(path, num_frames):
+        (found,) = np.nonzero(status == sought)
+        if len(found):
+            return start + int(found[0])
+    return num_frames
 
 
-class ReplayedReader:
-    """Gives a movie's frames: first those of the journal, then those of the movie.
+def _statuses(path: Path, num_frames: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the statuses of the first frames of a journal, and the index of each first one."""
+    if num_frames:
+        with JournalCursor(path) as cursor:
+            for start in range(0, num_frames, _LENGTH):
+                yield start, cursor.read(min(_LENGTH, num_frames - start))["status"]
+
+
+class ReplayedReader(ResourceHolder):
+    """Gives a movie's frames: first those of the journal, with their poses, then the movie's.
 
     Pictures are read from `Replay.first_picture` on; before, batches have images of the shape
     (frames, 0, 0, 3).
@@ -88,22 +127,21 @@ class ReplayedReader:
     ----------
     replay
         How to go on.
-    cursor
-        At the journal's first row.
+    path
+        The journal, which may grow meanwhile.
     reader
         At the movie's first frame; not open where the movie is not needed.
     """
 
-    def __init__(
-        self,
-        replay: Replay,
-        cursor: JournalCursor,
-        reader: MovieSource,
-    ) -> None:
+    def __init__(self, replay: Replay, path: Path, reader: MovieSource) -> None:
         self._replay = replay
-        self._cursor = cursor
+        self._path = path
         self._reader = reader
         self._next_frame_index = 0
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the journal."""
+        self._cursor = resources.enter_context(JournalCursor(self._path))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -132,32 +170,31 @@ class ReplayedReader:
         self._next_frame_index += 0 if batch is None else len(batch)
         return batch
 
-    def _replayed(self, num_frames: int) -> FrameBatch:
+    def _replayed(self, num_frames: int) -> KnownFrames:
         rows = self._cursor.read(num_frames)
         if self._replay.needs_movie and self._reader.skip(num_frames) < num_frames:
             raise self._changed()
-        return FrameBatch(
-            self._next_frame_index,
-            np.empty((num_frames, 0, 0, 3), np.uint8),
-            rows.time_s,
-            rows.hardware_counter_us,
-            rows.status,
-        )
+        images = np.empty((num_frames, 0, 0, 3), np.uint8)
+        frames = FrameBatch(self._next_frame_index, images, *_columns(rows))
+        return _known(frames, rows, np.ones(num_frames, np.bool_))
 
-    def _read_again(self, images: NDArray[np.uint8]) -> FrameBatch:
+    def _read_again(self, images: NDArray[np.uint8]) -> KnownFrames:
         batch = self._reader.read(images)
         if batch is None:
             raise self._changed()
         rows = self._cursor.read(len(batch))
-        if not _agree(batch, rows):
+        time_s, counters_us, status = _columns(rows)
+        if not (self._replay.fills or _agree(batch, time_s, status)):
             raise self._changed()
-        skipped_now = batch.status == FrameStatus.SKIPPED
-        return replace(
+        is_known = np.full(len(batch), not self._replay.fills) | (status != FrameStatus.SKIPPED)
+        is_read = (batch.status == FrameStatus.SKIPPED) | ~is_known
+        batch = replace(
             batch,
-            time_s=rows.time_s,
-            hardware_counter_us=rows.hardware_counter_us,
-            status=np.where(skipped_now, batch.status, rows.status),
+            time_s=time_s,
+            hardware_counter_us=counters_us,
+            status=np.where(is_read, batch.status, status),
         )
+        return _known(batch, rows, is_known)
 
     def _changed(self) -> RunError:
         return RunError(
@@ -166,44 +203,123 @@ class ReplayedReader:
         )
 
 
-def _agree(batch: FrameBatch, rows: JournalRows) -> bool:
+def _columns(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    return rows["time_s"].copy(), rows["hardware_counter_us"].copy(), rows["status"].copy()
+
+
+def _known(frames: FrameBatch, rows: Rows, is_known: NDArray[np.bool_]) -> KnownFrames:
+    looks = rows["looks"].copy() if "looks" in (rows.dtype.names or ()) else None
+    return KnownFrames(**vars(frames), poses=rows["poses"].copy(), is_known=is_known, looks=looks)
+
+
+def _agree(batch: FrameBatch, time_s: NDArray[np.float64], status: NDArray[np.uint8]) -> bool:
     """Tell whether frames can be those of a journal's rows.
 
     Whether a frame was skipped says nothing of the frame, and times say nothing of one that is
     being recorded.
     """
-    is_comparable = (batch.status != FrameStatus.SKIPPED) & (rows.status != FrameStatus.SKIPPED)
-    has_same_status = np.array_equal(batch.status[is_comparable], rows.status[is_comparable])
+    is_comparable = (batch.status != FrameStatus.SKIPPED) & (status != FrameStatus.SKIPPED)
+    has_same_status = np.array_equal(batch.status[is_comparable], status[is_comparable])
     if batch.arrival_time_s is not None:
         return has_same_status
-    return has_same_status and np.array_equal(batch.time_s, rows.time_s, equal_nan=True)
+    is_told = ~np.isnan(batch.time_s)  # a live run has times of arrival where the file tells none
+    return has_same_status and np.array_equal(batch.time_s[is_told], time_s[is_told])
 
 
-class RecallingStage(PredictionStage, Protocol):
-    """A prediction for which the poses so far may matter."""
+def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
+    """Give rows of a live run's journal the recorded movie's times, and dropped frames their rows.
 
-    def recall(self, batch: PoseBatch) -> None:
-        """Learn from the next batch, which an earlier run has done."""
+    While a movie is recorded it may not be known when its frames were taken, and which of them the
+    recorder has lost. The journal changes as a whole or not at all; of the labelled movie, what is
+    drawn of frames that still have the same indices is kept.
+
+    Parameters
+    ----------
+    folder
+        Of the live run, whose journal is as any other afterwards.
+    number, movie
+        The movie, as it is now that it is recorded, and its number within the run.
+
+    Raises
+    ------
+    MovieError
+        If the movie cannot be read.
+    """
+    path = folder.journal(number)
+    live = read_journal(path)
+    if live is None or not live.is_live:
+        return
+    content = JournalContent(live.num_body_parts, live.batch_size, live.has_looks)
+    with whole_file(path) as temporary:
+        with (
+            JournalCursor(path) as cursor,
+            _times(movie) as times,
+            Journal(
+                temporary,
+                content,
+                durable_every_s=math.inf,
+                durable_every_frames=2**40,
+                damage=lambda: joined(movie.damage, live.damage),
+            ) as journal,
+        ):
+            if _append_rows(journal, cursor, live, times):
+                journal.flush()
+        folder.check_held()
+        joint = read_journal(temporary) or content
+        dropped = _first(temporary, joint.num_frames, FrameStatus.DROPPED)
+        if dropped < joint.num_frames or not joint.is_ended:
+            folder.keep_drawn(number, dropped)
 
 
-class ReplayedPrediction:
-    """Gives the journal's poses to the frames that it holds, and the model's to the others."""
+@contextmanager
+def _times(movie: MovieInfo) -> Iterator[Iterator[DecodedFrame] | None]:
+    """Give the times of a movie's frames where its file tells more than was known live.
 
-    def __init__(
-        self, prediction: RecallingStage, cursor: JournalCursor, num_known_frames: int
-    ) -> None:
-        self._prediction = prediction
-        self._cursor = cursor
-        self._num_known_frames = num_known_frames
+    An .isxb has its counters, an .avi which frames were dropped.
+    """
+    if not format_named(movie.format).tells_dropped or not movie.times_are_known:
+        yield None
+        return
+    with open_movie(movie) as reader:
+        yield reader.times()
 
-    def push(self, batch: FrameBatch) -> list[PoseBatch]:
-        """Take the next batch; return those whose poses are there, in order."""
-        if batch.first_frame_index < self._num_known_frames:
-            known = self._cursor.read(len(batch)).batch(batch)
-            self._prediction.recall(known)
-            return [known]
-        return self._prediction.push(batch)
 
-    def flush(self) -> list[PoseBatch]:
-        """Return the batches that are left at the end of the movie."""
-        return self._prediction.flush()
+def _append_rows(
+    journal: Journal,
+    cursor: JournalCursor,
+    live: JournalContent,
+    times: Iterator[DecodedFrame] | None,
+) -> bool:
+    """Write rows up to the first frame that the live run has not seen; tell if they are all."""
+    num_left = live.num_frames
+    if times is None:
+        for start in range(0, num_left, _LENGTH):
+            journal.append(cursor.read(min(_LENGTH, num_left - start)))
+        return live.is_ended
+    while frames := list(islice(times, _LENGTH)):
+        recorded = [i for i, frame in enumerate(frames) if frame.status != FrameStatus.DROPPED]
+        are_seen = len(recorded) <= num_left
+        if not are_seen:
+            frames, recorded = frames[: recorded[num_left]], recorded[:num_left]
+        rows = _dropped_rows(live, frames)
+        if recorded:
+            seen = cursor.read(len(recorded))
+            for name in set(rows.dtype.names or ()) - {"time_s", "hardware_counter_us"}:
+                rows[name][recorded] = seen[name]
+        if frames:
+            journal.append(rows)
+        num_left -= len(recorded)
+        if not are_seen:
+            return False
+    return live.is_ended and not num_left
+
+
+def _dropped_rows(content: JournalContent, frames: list[DecodedFrame]) -> Rows:
+    rows = content.empty_rows(len(frames))
+    rows["time_s"] = [frame.time_s for frame in frames]
+    rows["hardware_counter_us"] = [frame.hardware_counter_us for frame in frames]
+    rows["status"] = FrameStatus.DROPPED
+    rows["poses"] = np.nan, np.nan, 0
+    if content.has_looks:
+        rows["looks"] = new_looks(len(frames), Look.NOTHING)
+    return rows

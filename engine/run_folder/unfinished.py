@@ -1,4 +1,4 @@
-"""The folder of a run that works or was stopped, inside its output directory."""
+"""The folder of an unfinished run, inside its output directory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from engine.run_folder.journal import read_journal
+from engine.run_folder.journal import JournalContent, read_journal
 from engine.run_folder.output_names import UNFINISHED, OutputDirectory
 from engine.untrusted.small_files import SettingsError, read_json
 from readers import InputError
-from sinks import OutputError, flush_folder, output_errors, whole_file
+from sinks import OutputError, flush_folder, keep_segments, output_errors, whole_file
 from sinks.files import check_same_file, remove
 
 _MOST_RECORD_BYTES = 2**24
@@ -40,7 +40,7 @@ class RunRecord:
     is_finished
         Whether its outputs are all whole, and only have to be moved into place.
     is_live
-        Whether it followed movies while they were recorded.
+        Whether its movies were read while they were recorded.
     outputs
         Size and checksum of outputs that are whole, by their names.
     """
@@ -84,10 +84,6 @@ class UnfinishedRun:
         """Path of the journal of one movie."""
         return self.path / f"poses.{movie_number}.journal"
 
-    def live_journal(self, movie_number: int) -> Path:
-        """Path of the journal of one movie that was followed while it was recorded."""
-        return self.path / f"live.{movie_number}.journal"
-
     def calibration(self, movie_number: int) -> Path:
         """Path of what was measured for following the animal of one movie."""
         return self.path / f"calibration.{movie_number}.json"
@@ -95,13 +91,16 @@ class UnfinishedRun:
     @property
     def num_frames(self) -> int:
         """Frames that are in its journals."""
-        num_frames: dict[str, int] = {}
-        for path in self.path.glob("*.journal"):
-            content = read_journal(path)
-            if content is not None:
-                movie = path.name.split(".", 1)[1]  # of a live run it may have two
-                num_frames[movie] = max(num_frames.get(movie, 0), content.num_frames)
-        return sum(num_frames.values())
+        return sum(content.num_frames for content in self._journals())
+
+    @property
+    def has_recorded_movies(self) -> bool:
+        """Whether there are journals with the times of recorded movies."""
+        return any(not content.is_live for content in self._journals())
+
+    def _journals(self) -> list[JournalContent]:
+        found = map(read_journal, self.path.glob("*.journal"))
+        return [content for content in found if content is not None]
 
     @property
     def exists(self) -> bool:
@@ -109,12 +108,12 @@ class UnfinishedRun:
         return os.path.isfile(self._record_path)  # noqa: PTH113 -- False also for names that no system takes
 
     def check(self) -> None:
-        """Check that nobody else works here, and that nothing here leads elsewhere.
+        """Check that no other run works here, and that nothing here leads elsewhere.
 
         Raises
         ------
         InputError
-            If another run does, or a link was put into the folder.
+            If one does, or a link was put into the folder.
         """
         if not os.path.lexists(self.path):
             return
@@ -228,36 +227,41 @@ class UnfinishedRun:
 
     def clear(self) -> None:
         """Remove all that is here, except the lock; the record last, which tells what it was."""
-        self.check_held()
+        self._remove_except(Path(self._lock.lock_file), self._owner_path, self._record_path)
         with output_errors(self.path):
-            self._clear()
+            self._record_path.unlink(missing_ok=True)
 
-    def _clear(self) -> None:
+    def keep_journals(self) -> None:
+        """Remove all but the journals, with which the outputs can be made again."""
+        record = self.known_record()
+        self.write_record(replace(record, overwrite=True, is_finished=False, outputs={}))
         kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
-        for path in self.path.iterdir():
-            if path in kept:
-                continue
-            remove(path)
-        self._record_path.unlink(missing_ok=True)
+        self._remove_except(*kept, *self.path.glob("*.journal"))
 
-    def keep_live_journals(self, record: RunRecord) -> None:
-        """Remove all but a live run's journals, with which its outputs can be made again."""
+    def _remove_except(self, *kept: Path) -> None:
         self.check_held()
         with output_errors(self.path):
-            for path in (*self.path.glob("*.journal"), *self.path.glob("*.settled")):
-                if not path.name.startswith("live."):
-                    path.unlink()
             for path in self.path.iterdir():
-                if path.is_dir():
+                if path not in kept:
                     remove(path)
-        self.write_record(replace(record, overwrite=True, is_finished=False))
+
+    def keep_drawn(self, movie_number: int, num_frames: int) -> None:
+        """Keep what is drawn of a movie's first frames: the others have changed."""
+        self.check_held()
+        for path in self.outputs.kept(movie_number):
+            record = self.known_record()
+            others = {name: noted for name, noted in record.outputs.items() if name != path.name}
+            self.write_record(replace(record, outputs=others))
+            with output_errors(path):
+                path.unlink(missing_ok=True)
+                keep_segments(path, num_frames)
 
     def note_whole(self, *outputs: Path, is_finished: bool = False) -> None:
         """Note durably, of outputs that are whole and not noted yet, by what they are known.
 
         `is_finished` tells that there are no others.
         """
-        record = self._known_record()
+        record = self.known_record()
         noted = dict(record.outputs)
         for path in outputs:
             if path.name not in noted:
@@ -267,7 +271,7 @@ class UnfinishedRun:
 
     def find_changed(self, outputs: Iterable[Path]) -> Path | None:
         """Find an output that is not as it was noted, neither here nor where it is to go."""
-        noted = self._known_record().outputs
+        noted = self.known_record().outputs
         for path in outputs:
             staged = self.path / path.name
             if not _is_as_noted(staged if staged.exists() else path, noted):
@@ -280,7 +284,7 @@ class UnfinishedRun:
         A finished run is one no longer: what it has moved will be replaced, and its labelled
         movies come back.
         """
-        before = self._known_record()
+        before = self.known_record()
         record = replace(
             before, overwrite=before.overwrite or before.is_finished, is_finished=False
         )
@@ -304,7 +308,7 @@ class UnfinishedRun:
     def _is_kept(self, path: Path, record: RunRecord) -> bool:
         return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
 
-    def _known_record(self) -> RunRecord:
+    def known_record(self) -> RunRecord:
         """Give what the run is, as this process last read or wrote it, whatever others do."""
         return self._record or self.record()
 

@@ -1,4 +1,4 @@
-"""Where a run works: its folder, which nobody else may use, and what earlier runs left there."""
+"""The place of a run: its folder, locked against other runs, and what earlier runs left there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Workplace:
     Raises
     ------
     InputError
-        If somebody works there, or an unfinished run is in the way.
+        If another run works there, or an unfinished run is in the way.
     """
 
     def __init__(self, job: Job, outputs: OutputDirectory) -> None:
@@ -78,7 +78,7 @@ class Workplace:
                     self._give_up(error)
                     raise
         except BaseException:
-            with suppress(OSError):  # not empty: somebody can go on with what is there
+            with suppress(OSError):  # not empty: a run can go on with what is there
                 for path in made:
                     path.rmdir()
             raise

@@ -1,4 +1,4 @@
-"""The check that the disk has room for what a run will write."""
+"""The disk space that a run will need, and a warning where it may not be there."""
 
 from __future__ import annotations
 

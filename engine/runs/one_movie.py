@@ -1,9 +1,12 @@
-"""One movie's way through a run."""
+"""One movie's way through a run, whether it is recorded or still being recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.follow.calibration import (
     Calibration,
@@ -15,152 +18,188 @@ from engine.follow.calibration import (
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import make_prediction
 from engine.follow.tally import FollowTally
-from engine.inference import PoseModel, usual_batch_size
+from engine.inference import ModelExport, PoseModel, usual_batch_size
 from engine.job.job import Job
-from engine.machine.interrupts import undisturbed
+from engine.machine.threads import undisturbed
 from engine.pipeline.batch_size import probe_batch_size
 from engine.pipeline.median import MedianFilter
-from engine.pipeline.pipeline import Lane, Pipeline
+from engine.pipeline.pipeline import FrameSource, Lane, Live, Pipeline, PoseStage
 from engine.run_folder.identity import MovieResult
-from engine.run_folder.journal import (
-    Journal,
-    JournalContent,
-    JournalCursor,
-    new_journal,
-    read_journal,
-)
-from engine.run_folder.live_poses import LivePoses
-from engine.run_folder.replay import ReplayedPrediction, ReplayedReader, plan_replay
+from engine.run_folder.journal import Journal, JournalContent, read_journal
+from engine.run_folder.replay import MovieSource, ReplayedReader, plan_replay
 from engine.run_folder.unfinished import UnfinishedRun
-from engine.runs.job_sinks import JobSinks, RunOutputs
-from engine.watch.progress import MovieProgress, Progress
-from readers import MovieInfo, MovieReader, open_movie
-from sinks import FrameCounts
+from engine.runs.job_sinks import JobSinks
+from engine.watch.progress import MovieWatch, Progress
+from readers import MovieReader, open_movie
+from sinks import FrameCounts, ResourceHolder
+
+if TYPE_CHECKING:  # a run of recorded movies does without
+    from readers.live import LiveMovie
 
 
 @dataclass(frozen=True)
-class MovieRun:
-    """Takes one movie from where a stopped run left it, or from its start, to its outputs.
+class RunContext:
+    """What is the same for all movies of a run.
 
     Attributes
     ----------
     job
         What to do.
-    number, movie
-        The movie, and its number within the run, from 0.
-    model
-        The model.
-    depends_on_batch
-        Whether the model's predictions depend on which frames share a batch.
+    export, model
+        The model, as it was exported and as it was loaded.
     sinks
         Makes the sinks.
     folder
         Where the run works.
     progress
-        Is told how far the movie is.
-    most_frames
-        The movie is taken to end after as many frames; None for where it ends.
+        Is told how far the run is.
     follow
         How the animal is followed; None for whole frames.
+    most_frames
+        Every movie is taken to end after as many frames; None for where it ends.
+    fills
+        Whether frames that a live run has skipped are to be looked at.
     """
 
     job: Job
-    number: int
-    movie: MovieInfo
+    export: ModelExport
     model: PoseModel
-    depends_on_batch: bool
     sinks: JobSinks
     folder: UnfinishedRun
     progress: Progress
-    most_frames: int | None
     follow: FollowSettings | None
+    most_frames: int | None = None
+    fills: bool = False
 
-    def run(self, of_run: RunOutputs) -> MovieResult:
-        """Take the movie through, with the outputs of the whole run open."""
-        reader = open_movie(self.movie, self.job.crop_rect, self.most_frames)
-        path = self.folder.journal(self.number)
-        content = read_journal(path) or self._new_journal(reader)
-        replay = plan_replay(path, content, self.sinks.num_drawn_frames(self.number))
-        counts = FrameCounts()
-        with ExitStack() as stack:
-            if replay.needs_movie:
-                stack.enter_context(reader)
-            journal = stack.enter_context(self._journal(content, reader))
-            frames, poses = (stack.enter_context(JournalCursor(path)) for _ in range(2))
-            live_poses = stack.enter_context(self._live_poses(content))
-            calibration = self._calibration()
-            follow = calibrated(self.follow, calibration)
-            prediction = make_prediction(self.model, follow, live_poses, content.batch_size)
-            tally = FollowTally(follow, calibration)
-            median = MedianFilter(max(1, self.job.window_length))
-            progress = stack.enter_context(
-                MovieProgress(self.progress, self.movie, content.num_frames)
-            )
-            Pipeline(
-                reader=ReplayedReader(replay, frames, reader),
-                predict=ReplayedPrediction(prediction, poses, content.num_frames),
-                stages=[journal, tally, median],
-                lanes=self._lanes(reader, counts, of_run),
-                batch_size=content.batch_size,
-                num_held_batches=prediction.num_held_batches(content.batch_size, reader.image_shape)
-                + median.num_held_batches(content.batch_size),
-                on_progress=progress.advance,
-                on_stop=progress.tell_of_stop,
-                cancel_work=self.model.close,
-            ).run()
-        damage = content.damage if content.is_ended else reader.damage
-        return MovieResult(self.movie, counts, damage, None if self.follow is None else tally)
 
-    def _new_journal(self, reader: MovieReader) -> JournalContent:
-        return new_journal(
-            len(self.model.body_parts),
-            self._batch_size(reader.image_shape),
-            has_looks=self.follow is not None,
+@dataclass
+class OneMovie(ResourceHolder):
+    """One movie on its way from where a stopped run left it, or from its start, to its sinks.
+
+    Within its block the `pipeline` is to be run; then there is a `result`.
+
+    Attributes
+    ----------
+    run
+        The run.
+    number
+        The movie's number within the run, from 0.
+    reader
+        Gives the frames: of a recorded movie not open yet, of a live one open.
+    lanes
+        Makes the sinks, by the threads that write to them; given the sink that counts frames.
+    watch
+        Told how many frames an earlier run has done, makes what is told how far the movie is.
+    first_stages
+        Stages that have each pose before it is in the journal.
+    reads_on_demand
+        Of a live movie: whether the newest frame counts where the machine is too slow.
+    """
+
+    run: RunContext
+    number: int
+    reader: MovieSource
+    lanes: Callable[[FrameCounts], list[Lane]]
+    watch: Callable[[int], MovieWatch]
+    first_stages: Sequence[PoseStage] = ()
+    reads_on_demand: bool = False
+
+    def open(self, resources: ExitStack) -> None:
+        """Find what was done, and make the pipeline."""
+        run, reader, live = self.run, self.reader, self._live
+        path = run.folder.journal(self.number)
+        self._content = content = read_journal(path) or self._new_journal()
+        frames = self._frames(resources, path)
+        journal = resources.enter_context(self._journal(path))
+        calibration = self._calibration() if live is None else None
+        follow = calibrated(run.follow, calibration)
+        self._counts, self._tally = FrameCounts(), FollowTally(follow, calibration)
+        length = content.batch_size if live is None else 1  # up to date, a batch has one frame
+        prediction = make_prediction(run.model, follow, 0 if live else length)
+        median = MedianFilter(max(1, run.job.window_length))
+        num_held = prediction.num_held_batches(length, reader.image_shape)
+        watch = resources.enter_context(self.watch(content.num_frames))
+        run.folder.check_held()
+        self.pipeline = Pipeline(
+            reader=frames,
+            predict=prediction,
+            stages=[*self.first_stages, journal, self._tally, median],
+            lanes=self.lanes(self._counts),
+            batch_size=content.batch_size,
+            num_held_batches=num_held + median.num_held_batches(length),
+            on_progress=watch.advance,
+            on_stop=watch.tell_of_stop,
+            cancel_work=self._cancel,
+            live=None if live is None else Live(live.receive, live.stop, self.reads_on_demand),
         )
 
-    def _batch_size(self, image_shape: tuple[int, ...]) -> int:
-        if isinstance(self.job.batch_size, int):
-            return self.job.batch_size
-        if self.follow is not None:
-            return self.follow.batch_size
-        if self.job.batch_size is None or self.depends_on_batch:
-            return usual_batch_size(image_shape)
-        return probe_batch_size(self.model, image_shape)
+    @property
+    def result(self) -> MovieResult:
+        """What has become of the movie."""
+        damage = self._content.damage if self._content.is_ended else self.reader.damage
+        tally = None if self.run.follow is None else self._tally
+        return MovieResult(self.reader.info, self._counts, damage, tally)
+
+    @property
+    def _live(self) -> LiveMovie | None:
+        return None if isinstance(self.reader, MovieReader) else self.reader
+
+    def _cancel(self) -> None:
+        if self._live is not None:
+            self._live.cancel()
+        self.run.model.close()
+
+    def _frames(self, resources: ExitStack, path: Path) -> FrameSource:
+        """Open the movie, if it has to be read, behind what the journal has of it."""
+        run, content, drawn = self.run, self._content, self.run.sinks.num_drawn_frames
+        replay = plan_replay(run.folder, self.number, content, drawn, fills=run.fills)
+        if isinstance(self.reader, MovieReader) and replay.needs_movie:
+            resources.enter_context(self.reader)
+        if not content.num_bytes:
+            return self.reader
+        return resources.enter_context(ReplayedReader(replay, path, self.reader))
+
+    def _journal(self, path: Path) -> Journal:
+        self.run.folder.check_held()
+        return Journal(
+            path,
+            self._content,
+            durable_every_s=self.run.job.durable_every_s,
+            durable_every_frames=self.run.job.durable_every_frames,
+            damage=lambda: self.reader.damage,
+        )
+
+    def _new_journal(self) -> JournalContent:
+        return JournalContent(
+            len(self.run.model.body_parts),
+            self._batch_size(),
+            has_looks=self.run.follow is not None,
+            is_live=self._live is not None,
+        )
+
+    def _batch_size(self) -> int:
+        run, is_live = self.run, self._live is not None
+        if isinstance(run.job.batch_size, int):
+            return run.job.batch_size
+        if run.follow is not None and not is_live:
+            return run.follow.batch_size
+        if run.job.batch_size is None or run.export.depends_on_batch or is_live:
+            return usual_batch_size(self.reader.image_shape)
+        return probe_batch_size(run.model, self.reader.image_shape)
 
     def _calibration(self) -> Calibration | None:
         """Measure what following needs, once, or read what was measured before."""
-        if self.follow is None or not self.follow.is_calibrated:
+        follow = self.run.follow
+        if follow is None or not follow.is_calibrated:
             return None
-        path = self.folder.calibration(self.number)
+        path = self.run.folder.calibration(self.number)
         found = read_calibration(path)
         if found is None:
-            found = undisturbed(self._calibrate, self.follow)
-            self.folder.check_held()
+            found = undisturbed(self._calibrate, follow)
+            self.run.folder.check_held()
             write_calibration(path, found)
         return found
 
     def _calibrate(self, follow: FollowSettings) -> Calibration:
-        with open_movie(self.movie, self.job.crop_rect) as reader:
-            return calibrate(reader, self.model, follow)
-
-    def _live_poses(self, content: JournalContent) -> LivePoses:
-        path = self.folder.journal(self.number)
-        return LivePoses(self.folder.live_journal(self.number), path, content.num_frames)
-
-    def _journal(self, content: JournalContent, reader: MovieReader) -> Journal:
-        self.folder.check_held()
-        return Journal(
-            self.folder.journal(self.number),
-            content,
-            durable_every_s=self.job.durable_every_s,
-            durable_every_frames=self.job.durable_every_frames,
-            damage=lambda: reader.damage,
-        )
-
-    def _lanes(self, reader: MovieReader, counts: FrameCounts, of_run: RunOutputs) -> list[Lane]:
-        self.folder.check_held()
-        sinks = self.sinks.of_movie(self.number, reader, of_run)
-        drawn = [sink for output, sink in sinks.items() if output.needs_pictures]
-        data = [sink for output, sink in sinks.items() if not output.needs_pictures]
-        lanes = [Lane("labelled movie", drawn), Lane("data", [counts, *data])]
-        return [lane for lane in lanes if lane.sinks]
+        with open_movie(self.reader.info, self.run.job.crop_rect) as reader:
+            return calibrate(reader, self.run.model, follow)

@@ -1,23 +1,34 @@
-"""Progress of a run, as a bar or as plain lines."""
+"""Progress and status of a run, as a bar and a line of a terminal or as plain lines."""
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
+from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, NoReturn, Protocol
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
+from tqdm.utils import disp_len, disp_trim
 
 from engine.untrusted.quoting import printable
 from readers import MovieInfo
 from sinks import ResourceHolder
 
+if TYPE_CHECKING:  # a run of recorded movies does without
+    from engine.watch.latency import LatencyPercentiles
+    from engine.watch.status import StatusSnapshot
+
+_TERMINAL_INTERVAL_S = 0.2
 _PLAIN_INTERVAL_S = 10.0
+_USUAL_COLUMNS = 80
 
 
-class Progress(Protocol):
-    """Is told about work as it goes."""
+class Progress:
+    """Is told about work as it goes, and says nothing; others show what they are told."""
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Begin a movie, of as many frames as its header claims, or something else that counts.
@@ -35,37 +46,29 @@ class Progress(Protocol):
         """Say what happens now, in one line."""
 
     def warn(self, message: str) -> None:
-        """Say something that the user should know, in one line."""
+        """Say something that the user should know, in one line; the run's result holds it too."""
+
+    def show(self, snapshot: StatusSnapshot) -> None:
+        """Tell how a live run is doing, unless that was done a moment ago and nothing is new."""
 
 
-class SilentProgress:
-    """Says nothing; for callers from Python."""
+class BarProgress(Progress):
+    """A bar with frames per second and time left, for a terminal.
 
-    def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
-        """Begin."""
+    While a movie is recorded, a line that is written over tells how the run is doing. It is no
+    wider than the terminal: what matters least is left out first.
+    """
 
-    def advance(self, done: int) -> None:
-        """Go on."""
-
-    def end(self) -> None:
-        """End."""
-
-    def note(self, message: str) -> None:
-        """Pass over it."""
-
-    def warn(self, message: str) -> None:
-        """Pass over a warning; the run's result holds it too."""
-
-
-class BarProgress:
-    """A bar with frames per second and time left, for a terminal."""
-
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], columns: Callable[[], int] | None = None) -> None:
         self._stream = stream
+        self._columns = columns or (lambda: _terminal_columns(stream))
+        self._pace = _Pace(_TERMINAL_INTERVAL_S)
         self._bar: tqdm[NoReturn] | None = None
+        self._line: tqdm[NoReturn] | None = None
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
-        """Draw a bar."""
+        """Leave the line as it is, and draw a bar."""
+        self._leave_line()
         self._bar = tqdm(
             total=total,
             initial=done,
@@ -83,7 +86,8 @@ class BarProgress:
             self._bar.update(done - self._bar.n)
 
     def end(self) -> None:
-        """Leave the bar as it is."""
+        """Leave bar and line as they are."""
+        self._leave_line()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -96,12 +100,29 @@ class BarProgress:
         """Print a line above the bar."""
         tqdm.write(printable(f"warning: {message}"), file=self._stream)
 
+    def show(self, snapshot: StatusSnapshot) -> None:
+        """Write the line anew, unless there is a bar; that of a movie that has ended stays."""
+        if self._bar is not None or not self._pace.is_due(snapshot):
+            return
+        if self._line is None:
+            self._line = tqdm(file=self._stream, bar_format="{desc}", desc="")
+        # The last column stays free: some terminals go to the next line when it is written.
+        self._line.set_description_str(status_text(snapshot, self._columns() - 1))
+        if snapshot.ended_by is not None or snapshot.is_over:
+            self._leave_line()
 
-class PlainProgress:
-    """A line now and then, for logs and pipes."""
+    def _leave_line(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+class PlainProgress(Progress):
+    """A line every ten seconds, for logs and pipes."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._pace = _Pace(_PLAIN_INTERVAL_S)
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Name the movie."""
@@ -130,6 +151,11 @@ class PlainProgress:
         """Print the warning."""
         self._say(f"warning: {message}")
 
+    def show(self, snapshot: StatusSnapshot) -> None:
+        """Print a line if the last one is long ago, or a movie has begun or ended."""
+        if self._pace.is_due(snapshot):
+            self._say(status_text(snapshot))
+
     def _line(self, elapsed_s: float) -> str:
         num_through = self._done - self._begun_at
         rate = num_through / elapsed_s if elapsed_s > 0 else 0.0
@@ -146,15 +172,88 @@ class PlainProgress:
         print(printable(line), file=self._stream, flush=True)
 
 
+class _Pace:
+    """Tells whether it is time to show a snapshot."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._shown_s = -math.inf
+        self._shown: tuple[object, ...] = ()
+
+    def is_due(self, snapshot: StatusSnapshot) -> bool:
+        stage = (snapshot.movie_number, snapshot.ended_by, snapshot.is_over)
+        if stage == self._shown and snapshot.time_s - self._shown_s < self._interval_s:
+            return False
+        self._shown, self._shown_s = stage, snapshot.time_s
+        return True
+
+
+def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
+    """Put a snapshot into one line of at most as many columns; None for as many as it takes."""
+    name = printable(snapshot.movie or "waiting")
+    parts = [part for part in _parts(snapshot) if part is not None]
+    while True:
+        line = f"{name}: " + ", ".join(text for _, text in parts)
+        if columns is None or disp_len(line) <= columns:
+            return line
+        if len(parts) == 1:
+            return disp_trim(line, max(0, columns))
+        parts.remove(max(parts))
+
+
+def _parts(snapshot: StatusSnapshot) -> list[tuple[int, str] | None]:
+    """Give the parts of the line in order, each with a rank: the highest is left out first."""
+    latency, memory_mib = snapshot.latency, snapshot.memory_mib
+    return [
+        (0, f"{snapshot.num_arrived:,} frames"),
+        (5, f"in {_per_s(snapshot.fps_in)}"),
+        (3, f"out {_per_s(snapshot.fps_out)}"),
+        (1, f"behind {snapshot.backlog:,}"),
+        (2, f"latency {_milliseconds(latency)}") if latency else None,
+        (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
+        (4, f"unsent {snapshot.num_unsent:,}") if snapshot.num_unsent else None,
+        (7, f"{memory_mib:,.0f} MiB") if math.isfinite(memory_mib) else None,
+        (1, f"ended ({snapshot.ended_by})") if snapshot.ended_by else None,
+    ]
+
+
+def _per_s(rate: float | None) -> str:
+    return "?/s" if rate is None else f"{rate:.1f}/s"
+
+
+def _milliseconds(latency: LatencyPercentiles) -> str:
+    values_s = (latency.p50_s, latency.p95_s, latency.p99_s)
+    return "/".join(f"{value_s * 1000:,.1f}" for value_s in values_s) + " ms (p50/p95/p99)"
+
+
+def _terminal_columns(stream: IO[str]) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):  # no terminal, or no file at all
+        return _USUAL_COLUMNS
+
+
 def progress_for(stream: IO[str] | None = None) -> Progress:
     """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
     stream = stream if stream is not None else sys.stderr
     if stream is None:  # as where standard error was closed by `2>&-`
-        return SilentProgress()
+        return Progress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
 
 
-class MovieProgress(ResourceHolder):
+class MovieWatch(ResourceHolder):
+    """Is told how far one movie is, from the calling thread."""
+
+    @abstractmethod
+    def advance(self, num_frames: int) -> None:
+        """Tell how many frames are through; called several times a second."""
+
+    @abstractmethod
+    def tell_of_stop(self) -> None:
+        """Say that an interrupt was heard."""
+
+
+class MovieProgress(MovieWatch):
     """The progress of one movie: first the frames that a stopped run has done, then the others.
 
     They are two pieces of work: the first goes so much faster that no time left could be given.

@@ -1,4 +1,4 @@
-"""How a live run is doing."""
+"""The status of a live run: frames in and out, backlog, latency, memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.machine.memory import resident_mib
-from engine.watch.latency import Latency, LatencyPercentiles
-from engine.watch.rates import Rate
+from engine.watch.latency import Latency, LatencyPercentiles, Rate
 from readers import FrameStatus
 from readers.live import now_s
 from sinks import PoseBatch
@@ -49,7 +48,7 @@ class StatusSnapshot:
     num_published
         Frames of the movie whose poses were given away by this run.
     num_skipped
-        Frames of the movie that nobody looked at.
+        Frames of the movie that were not looked at.
     backlog
         Frames of the movie that have arrived and are neither published nor skipped.
     fps_in, fps_out

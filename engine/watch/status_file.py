@@ -1,4 +1,4 @@
-"""How a live run is doing, for other programs."""
+"""The status of a live run, in a file for other programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INTERVAL_S = 1.0
 
 
 class StatusFile:
-    """Keeps a JSON file up to date, at most once a second; whoever reads it finds it whole.
+    """Keeps a JSON file up to date, at most once a second; it is whole whenever it is read.
 
     It is not flushed to the disk: after a power cut it may be gone, and means nothing any more.
 

@@ -8,14 +8,14 @@ from benchmarks.house import ROOT, House, in_circles, measures, way_of_a_frame
 
 FILES = {
     "engine/__init__.py": "",
-    "engine/pipeline/__init__.py": '"""How frames go."""\nfrom engine.live import one\n',
-    "engine/live/__init__.py": "",
-    "engine/live/one.py": "import engine.runs.two\nimport numpy\n",
+    "engine/pipeline/__init__.py": '"""How frames go."""\nfrom engine.cli import one\n',
+    "engine/cli/__init__.py": "",
+    "engine/cli/one.py": "import engine.runs.two\nimport numpy\n",
     "engine/runs/__init__.py": "",
     "engine/runs/two.py": (
         "from typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    from engine.live import one\n"
-        "def _helper():\n    import engine.live.one\n"
+        "if TYPE_CHECKING:\n    from engine.cli import one\n"
+        "def _helper():\n    import engine.cli.one\n"
         "class Two:\n    def __init__(self): pass\n    @property\n    def whoever(self): pass\n"
     ),
     "readers/__init__.py": "from readers.base import long, short\n",
@@ -50,7 +50,7 @@ def test_a_small_house_is_measured(small_house: House, monkeypatch: pytest.Monke
         "private helpers, % of all functions": 20.0,
         "files at the top of engine/": 1,
         "calls from main to the decoder's": ["run", "decode"],
-        "import arrows that run up": ["engine.pipeline -> engine.live", "readers -> sinks"],
+        "import arrows that run up": ["engine.pipeline -> engine.cli", "readers -> sinks"],
         "modules in circles of imports": ["readers.base", "readers.formats", "sinks"],
         "rooms of engine/ in circles of imports": [],
         "functions and properties for tests alone": ["engine.runs.two.whoever"],

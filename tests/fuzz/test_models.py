@@ -18,7 +18,7 @@ from engine.errors import RunError
 from engine.inference import load_model, read_export, trial
 from engine.job.inputs import read_inputs
 from engine.job.job import Job
-from engine.job.skeleton import find_skeleton
+from engine.job.overlay_style import find_skeleton
 from engine.machine.memory import OutOfMemoryError
 from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names

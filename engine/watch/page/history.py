@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -11,52 +10,20 @@ from numpy.typing import NDArray
 from readers import FrameStatus
 from sinks import PoseBatch
 
-NUM_COLUMNS = 240
+_NUM_COLUMNS = 240
 COLUMN_S = 0.25
 
 
-@dataclass(frozen=True)
-class HistoryColumns:
-    """Columns of the history, in order.
-
-    Attributes
-    ----------
-    first
-        Number of the first one: its time in units of `COLUMN_S`.
-    likelihood_mean, likelihood_min
-        float64, shape (columns, body parts); NaN where no frame was looked at.
-    latency_mean_s, latency_max_s
-        float64, shape (columns,): arrival to publication in seconds, NaN without frames.
-    backlog
-        float64, shape (columns,): the most frames that waited; NaN where nobody counted.
-    """
-
-    first: int
-    likelihood_mean: NDArray[np.float64]
-    likelihood_min: NDArray[np.float64]
-    latency_mean_s: NDArray[np.float64]
-    latency_max_s: NDArray[np.float64]
-    backlog: NDArray[np.float64]
-
-
 class History:
-    """Sums up frames in columns of a quarter of a second, and keeps those of a minute.
-
-    Memory is fixed, whatever the frame rate: 240 columns.
-
-    Parameters
-    ----------
-    num_body_parts
-        Of the model.
-    """
+    """Sums up frames in columns of a quarter of a second, and keeps the 240 of the last minute."""
 
     def __init__(self, num_body_parts: int) -> None:
         # Per column: frames, then sums, then extremes, of each body part and of the latency.
-        self._num_frames = np.zeros(NUM_COLUMNS)
-        self._sum = np.zeros((NUM_COLUMNS, num_body_parts + 1))
-        self._min = np.full((NUM_COLUMNS, num_body_parts), np.inf)
-        self._max_latency_s = np.full(NUM_COLUMNS, np.nan)
-        self._backlog = np.full(NUM_COLUMNS, np.nan)
+        self._num_frames = np.zeros(_NUM_COLUMNS)
+        self._sum = np.zeros((_NUM_COLUMNS, num_body_parts + 1))
+        self._min = np.full((_NUM_COLUMNS, num_body_parts), np.inf)
+        self._max_latency_s = np.full(_NUM_COLUMNS, np.nan)
+        self._backlog = np.full(_NUM_COLUMNS, np.nan)
         self._newest = -1
         self._lock = Lock()
 
@@ -88,41 +55,56 @@ class History:
     def has_backlog(self, time_s: float) -> bool:
         """Tell whether the backlog of the column of a time is known."""
         column = column_of(time_s)
-        return column == self._newest and not np.isnan(self._backlog[column % NUM_COLUMNS])
+        return column == self._newest and not np.isnan(self._backlog[column % _NUM_COLUMNS])
 
-    def columns(self, first: int, stop: int) -> HistoryColumns:
-        """Give the columns from `first` on and before `stop`, of those that are kept.
+    def as_json(self, first: int, stop: int) -> dict[str, object]:
+        """Describe the columns from `first` on and before `stop`, of those that are kept.
 
-        A minute without anything is given as columns of NaN.
+        Likelihoods are lists of columns for each body part; None stands for what is unknown. A
+        column's number is its time in units of `COLUMN_S`.
         """
         with self._lock:
             self._place(stop - 1)
-            first = min(stop, max(first, self._newest + 1 - NUM_COLUMNS))
-            places = np.arange(first, stop) % NUM_COLUMNS
+            first = min(stop, max(first, self._newest + 1 - _NUM_COLUMNS))
+            places = np.arange(first, stop) % _NUM_COLUMNS
             num_frames, total = self._num_frames[places], self._sum[places]
             least, most_s = self._min[places], self._max_latency_s[places]
             backlog = self._backlog[places]
         with np.errstate(invalid="ignore"):
             mean = total / num_frames[:, np.newaxis]  # 0 / 0 is NaN: there was no frame
-        least[num_frames == 0] = np.nan
-        return HistoryColumns(first, mean[:, :-1], least, mean[:, -1], most_s, backlog)
+        return {
+            "num_columns": _NUM_COLUMNS,
+            "column_s": COLUMN_S,
+            "first": first,
+            "likelihood_mean": _rounded(mean[:, :-1].T, 3),
+            "likelihood_min": _rounded(least.T, 3),
+            "latency_mean_ms": _rounded(mean[:, -1] * 1000, 2),
+            "latency_max_ms": _rounded(most_s * 1000, 2),
+            "backlog": _rounded(backlog, 0),
+        }
 
     def _place(self, column: int) -> int:
-        """Give a column's place, emptied if it was an earlier one's.
+        """Give the place of a column, emptied if an earlier one had it.
 
         A time before the newest column counts for that one: threads tell the time and then wait.
         """
         if column > self._newest:
-            first = max(self._newest + 1, column + 1 - NUM_COLUMNS)
-            places = np.arange(first, column + 1) % NUM_COLUMNS
+            first = max(self._newest + 1, column + 1 - _NUM_COLUMNS)
+            places = np.arange(first, column + 1) % _NUM_COLUMNS
             self._num_frames[places] = 0
             self._sum[places] = 0
             self._min[places] = np.inf
             self._max_latency_s[places] = self._backlog[places] = np.nan
             self._newest = column
-        return self._newest % NUM_COLUMNS
+        return self._newest % _NUM_COLUMNS
 
 
 def column_of(time_s: float) -> int:
     """Tell the number of the column that a time belongs to."""
     return int(time_s // COLUMN_S)
+
+
+def _rounded(values: NDArray[np.float64], num_decimals: int) -> object:
+    rounded = np.round(values, num_decimals).astype(object)
+    rounded[~np.isfinite(values)] = None
+    return rounded.tolist()

@@ -1,19 +1,24 @@
-"""The latest picture, on its way from the model's thread to those who look."""
+"""The latest picture of a live run, on its way from the model's thread to the browsers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
 from threading import Condition, Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from readers import FrameStatus
-from sinks import PoseBatch
+from sinks import OverlayStyle, PoseBatch
+from sinks.labelled_movie.overlay import Overlay
 
-WIDEST_PX = 960
+_WIDEST_PX = 960
+_QUALITY = 88
+_SMALLEST_DOT_PX = 2.0
 _SHORTEST_INTERVAL_S = 0.04
 _UNASKED_INTERVAL_S = 1.0
 
@@ -47,17 +52,10 @@ class Picture:
 
 
 class LatestPicture:
-    """Holds a copy of a recent picture: a new one only when somebody has asked for it.
+    """Holds a copy of a recent picture: at most 25 a second when asked, one a second otherwise.
 
-    `offer` is called by one thread and never waits for the others. Nobody asking, a picture is
-    copied once a second, so that there is one at once when somebody does.
-
-    Parameters
-    ----------
-    num_trail_poses
-        Earlier frames whose poses are drawn, too.
-    clock
-        Tells the time in seconds.
+    `offer` is called by one thread and never waits for the others. The poses of `num_trail_poses`
+    earlier frames come with the picture. `clock` tells the time in seconds.
     """
 
     def __init__(self, num_trail_poses: int, clock: Callable[[], float]) -> None:
@@ -85,11 +83,12 @@ class LatestPicture:
         now_s = self._clock()
         if now_s - self._copied_s < interval_s:
             return
-        index = _newest_decoded(batch)
+        (decoded,) = np.nonzero(batch.frames.status == FrameStatus.DECODED)
+        has_picture = len(decoded) and batch.frames.images.size
         # While the last one is being taken, the next frame is as good.
-        if index is not None and self._copying.acquire(blocking=False):
+        if has_picture and self._copying.acquire(blocking=False):
             try:
-                self._picture = self._copy(batch, index, past)
+                self._picture = self._copy(batch, int(decoded[-1]), past)
             finally:
                 self._copying.release()
             self._copied_s = now_s
@@ -100,7 +99,7 @@ class LatestPicture:
     def _copy(self, batch: PoseBatch, index: int, past: list[NDArray[np.float64]]) -> Picture:
         image = batch.frames.images[index]
         height, width = image.shape[:2]
-        rows = image[:: max(1, width // WIDEST_PX)]
+        rows = image[:: max(1, width // _WIDEST_PX)]
         last = self._picture
         # The same memory again and again: new pages cost more than the copy.
         kept = last.image if last and last.image.shape == rows.shape else np.empty_like(rows)
@@ -131,15 +130,44 @@ class LatestPicture:
         """Give a copy of the picture that may be drawn on; None before the first."""
         with self._copying:
             picture = self._picture
-            return picture and Picture(**{**vars(picture), "image": picture.image.copy()})
+            return picture and replace(picture, image=picture.image.copy())
 
     def close(self) -> None:
-        """Let go of those who wait."""
+        """Let waiting calls return."""
         with self._news:
             self._is_closed = True
             self._news.notify_all()
 
 
-def _newest_decoded(batch: PoseBatch) -> int | None:
-    (decoded,) = np.nonzero(batch.frames.status == FrameStatus.DECODED)
-    return int(decoded[-1]) if len(decoded) and batch.frames.images.size else None
+def labelled_jpeg(picture: Picture, body_parts: Sequence[str], style: OverlayStyle) -> bytes:
+    """Draw the poses on the picture and encode it, at most 960 pixels wide.
+
+    A picture of at most that width has the pixels of the labelled movie; dots and poses of a wider
+    one are scaled down with it. Colours are not subsampled: dots are small. Other threads run
+    meanwhile.
+    """
+    scale = min(1.0, _WIDEST_PX / picture.width)
+    image = picture.image
+    if scale < 1:
+        size = (_WIDEST_PX, max(1, round(picture.height * scale)))
+        scaled = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+        image = np.array(scaled)
+        dot_size_px = max(style.dot_size_px * scale, min(style.dot_size_px, _SMALLEST_DOT_PX))
+        style = replace(style, dot_size_px=dot_size_px)
+    if style.keypoints_only:
+        image[:] = 0
+    overlay = Overlay(body_parts, style)
+    *past, poses = _scaled(picture.poses, scale)
+    for earlier in past:
+        overlay.follow(earlier)
+    overlay.draw(image, poses)
+    file = BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=_QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def _scaled(poses: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """Scale coordinates about the corner of the frame: pixels have their place at the middle."""
+    scaled = poses.copy()
+    scaled[..., :2] = (poses[..., :2] + 0.5) * scale - 0.5 if scale < 1 else poses[..., :2]
+    return scaled

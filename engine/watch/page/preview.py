@@ -1,4 +1,4 @@
-"""The page as a sink."""
+"""The page of a live run, as a sink of its poses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from http import HTTPStatus
 from importlib.resources import files
 from threading import Event, Lock
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.watch.page.address import parse_address
-from engine.watch.page.history import COLUMN_S, NUM_COLUMNS, History, column_of
-from engine.watch.page.labelled import labelled_jpeg
-from engine.watch.page.picture import LatestPicture
-from engine.watch.page.server import PageServer, Response
+from engine.watch.page.history import COLUMN_S, History, column_of
+from engine.watch.page.picture import LatestPicture, labelled_jpeg
+from engine.watch.page.server import Response, serving
 from engine.watch.status import Status
 from readers.live import now_s
 from sinks import OverlayStyle, PoseBatch, ResourceHolder
@@ -34,26 +30,24 @@ _POLICY = (
 class PreviewPage(ResourceHolder):
     """Serves a page that shows a live run: its latest labelled picture and its last minute.
 
-    `write` is called in the model's thread and never waits for anybody: it sums up likelihoods
-    and latencies, and copies a picture when somebody has asked for one, at most 25 a second.
-    Drawing and encoding are done by the server's threads.
+    `write` is called in the model's thread and never waits: it sums up likelihoods and latencies,
+    and copies a picture when a browser has asked for one, at most 25 a second. Drawing and
+    encoding are done by the server's threads.
 
     Under ``/`` is the page, under ``/frame.jpg`` the picture and under ``/state.json`` the rest.
-    Both wait for what is newer than what the query's ``after`` names: the picture's number, for
-    at most a second (then 204, no content), or a column's number, for at most a quarter of one.
+    Both wait for news: a picture of a number above the query's ``after``, for at most a second
+    (then 204, no content), or such a column, for at most a quarter of one.
 
     Parameters
     ----------
-    address
-        ``PORT`` or ``HOST:PORT``: see `parse_address`.
+    address, token
+        See `parse_address`.
     body_parts
         All body parts of the model, in its order.
     style
-        How poses are drawn.
+        The style in which poses are drawn.
     status
-        Tells how the run is doing. End it before the page closes, and browsers hear of it.
-    token
-        What requests must carry; needed for any address but loopback.
+        The run's status. End it before the page closes, and browsers hear of it.
     clock
         Tells the time in seconds since 1970-01-01 UTC.
 
@@ -82,7 +76,7 @@ class PreviewPage(ResourceHolder):
         self._clock = clock
         self._history = History(len(self._body_parts))
         self._picture = LatestPicture(max(0, style.trail_points - 1), clock)
-        self._jpeg: tuple[int, int, bytes] | None = None  # picture's number, frame, file
+        self._jpeg = 0, b""  # the picture's number, and its file
         self._encoding = Lock()
         self._is_closing = Event()
         self._parts = self._describe_parts()
@@ -94,13 +88,12 @@ class PreviewPage(ResourceHolder):
             "/state.json": self._answer_state,
             "/frame.jpg": self._answer_frame,
         }
-        self._server = PageServer(self._address, responders, self._let_go)
-        resources.enter_context(self._server)
+        self._port = resources.enter_context(serving(self._address, responders, self._let_go))
 
     @property
     def url(self) -> str:
         """Where the page is, while it is open; without the token."""
-        return f"http://{replace(self._address, port=self._server.port).text}/"
+        return f"http://{replace(self._address, port=self._port).text}/"
 
     def begin_movie(self) -> None:
         """Begin a movie; its pictures may have another size."""
@@ -126,14 +119,14 @@ class PreviewPage(ResourceHolder):
     def _answer_frame(self, query: Mapping[str, str]) -> Response:
         if not self._picture.wait_for_newer(_number(query, "after", 0), _WAIT_FOR_PICTURE_S):
             return Response(status=HTTPStatus.NO_CONTENT)
-        with self._encoding:  # once for all who look
+        with self._encoding:  # once for all browsers
             newest = self._picture.take()
-            if newest is not None and (self._jpeg is None or self._jpeg[0] != newest.number):
+            assert newest is not None  # noqa: S101 -- there is a newer one than none
+            number, jpeg = self._jpeg
+            if number != newest.number:
                 jpeg = labelled_jpeg(newest, self._body_parts, self._style)
-                self._jpeg = (newest.number, newest.frame_index, jpeg)
-            assert self._jpeg is not None  # noqa: S101 -- there is a newer one than none
-            number, frame_index, jpeg = self._jpeg
-        headers = (("X-Picture", str(number)), ("X-Frame", str(frame_index)))
+                self._jpeg = newest.number, jpeg
+        headers = (("X-Picture", str(newest.number)), ("X-Frame", str(newest.frame_index)))
         return Response(jpeg, "image/jpeg", headers=headers)
 
     def _answer_state(self, query: Mapping[str, str]) -> Response:
@@ -146,26 +139,13 @@ class PreviewPage(ResourceHolder):
             "status": snapshot.as_json(),
             "parts": self._parts,
             "p_cutoff": self._style.p_cutoff,
-            "history": self._history_json(after + 1),
+            "history": self._history.as_json(after + 1, self._next_column()),
         }
         return Response(json.dumps(state, allow_nan=False).encode(), "application/json")
 
     def _next_column(self) -> int:
         """Tell the number of the column after those that are whole; at closing, all are."""
         return column_of(self._clock()) + self._is_closing.is_set()
-
-    def _history_json(self, first: int) -> dict[str, object]:
-        columns = self._history.columns(first, self._next_column())
-        return {
-            "num_columns": NUM_COLUMNS,
-            "column_s": COLUMN_S,
-            "first": columns.first,
-            "likelihood_mean": _rounded(columns.likelihood_mean.T, 3),
-            "likelihood_min": _rounded(columns.likelihood_min.T, 3),
-            "latency_mean_ms": _rounded(columns.latency_mean_s * 1000, 2),
-            "latency_max_ms": _rounded(columns.latency_max_s * 1000, 2),
-            "backlog": _rounded(columns.backlog, 0),
-        }
 
     def _describe_parts(self) -> list[dict[str, object]]:
         displayed = self._style.displayed_body_parts
@@ -178,13 +158,6 @@ class PreviewPage(ResourceHolder):
             }
             for name, color in zip(self._body_parts, colors, strict=True)
         ]
-
-
-def _rounded(values: NDArray[np.float64], num_decimals: int) -> object:
-    """Give nested lists of numbers, null where nothing is known."""
-    rounded = np.round(values, num_decimals).astype(object)
-    rounded[~np.isfinite(values)] = None
-    return rounded.tolist()
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -9,8 +9,8 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
@@ -20,7 +20,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from engine.watch.page.address import PageAddress, is_loopback
 from readers import InputError
-from sinks import ResourceHolder
 
 _MOST_CONNECTIONS = 32
 _LONGEST_HEAD = 8192
@@ -39,7 +38,7 @@ _REQUEST_LINE = re.compile(r"GET (?P<path>/[^ ?]*)(?:\?(?P<query>[^ ]*))? HTTP/1
 
 @dataclass(frozen=True)
 class Response:
-    """What a request is answered with."""
+    """The answer to a request."""
 
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
@@ -48,11 +47,14 @@ class Response:
 
 
 Responder = Callable[[Mapping[str, str]], Response]
-"""Is given the query of a request; called in the thread of its connection, and may wait there."""
+"""Answers the query of a request, in the thread of its connection, where it may wait."""
 
 
-class PageServer(ResourceHolder):
-    """Answers GET requests, each connection in a thread of its own, until it is closed.
+@contextmanager
+def serving(
+    address: PageAddress, responders: Mapping[str, Responder], at_closing: Callable[[], None]
+) -> Iterator[int]:
+    """Answer GET requests within the block, each connection in a thread of its own; give the port.
 
     Requests that name another host than this machine are refused: a web site whose name was
     pointed at 127.0.0.1 ("DNS rebinding") could read the answers. With a token they must carry
@@ -60,57 +62,39 @@ class PageServer(ResourceHolder):
     still answered, and all threads have ended afterwards.
 
     A request's head must be there after 10 s, with at most 8 KiB. Of 32 connections one gives way
-    to a new one: at first those that have not been admitted, of the address that has the most of
+    to a new one: first those that have not been admitted, of the address that has the most of
     them, and the oldest of these. A request that is refused ends its connection.
 
     Parameters
     ----------
     address
-        Where to listen.
+        The address to listen on.
     responders
         By path.
     at_closing
         Called at closing, first: responders that wait should return.
+
+    Raises
+    ------
+    InputError
+        If the address is not free, say.
     """
-
-    def __init__(
-        self,
-        address: PageAddress,
-        responders: Mapping[str, Responder],
-        at_closing: Callable[[], None],
-    ) -> None:
-        self._address = address
-        self._responders = responders
-        self._at_closing = at_closing
-
-    def open(self, resources: ExitStack) -> None:
-        """Listen.
-
-        Raises
-        ------
-        InputError
-            If the address cannot be had, since another program has it, say.
-        """
-        try:
-            self._server = _Server(self._address, self._responders)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(
-                f"preview cannot be served at {self._address.text} ({reason}): "
-                "give another port, or 0 for any that is free"
-            ) from error
-        resources.callback(self._server.server_close)  # waits for the threads of connections
-        thread = Thread(target=self._server.serve_forever, args=(_POLL_S,), name="preview page")
+    try:
+        server = _Server(address, responders)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"preview cannot be served at {address.text} ({reason}): "
+            "give another port, or 0 for any that is free"
+        ) from error
+    with server, ExitStack() as closing:  # the server waits for the threads of connections
+        thread = Thread(target=server.serve_forever, args=(_POLL_S,), name="preview page")
         thread.start()
-        resources.callback(thread.join)
-        resources.callback(self._server.end_connections)
-        resources.callback(self._server.shutdown)
-        resources.callback(self._at_closing)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on, while it is open."""
-        return int(self._server.server_address[1])
+        closing.callback(thread.join)
+        closing.callback(server.end_connections)
+        closing.callback(server.shutdown)
+        closing.callback(at_closing)
+        yield int(server.server_address[1])
 
 
 @dataclass(eq=False)
@@ -244,34 +228,18 @@ class _Handler(BaseRequestHandler):
         return head
 
     def _admit(self, request: _Request) -> None:
-        if not self._names_this_machine(request):
+        """Refuse a request that names another host, or lacks the token, which says enough, too."""
+        if self.server.must_be_loopback and not _is_for_loopback(request):
             raise _Refusal(
                 HTTPStatus.FORBIDDEN, "this page is for programs of the machine that it comes from"
             )
-        if not self._knows_token(request):
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = request.query.get("token", given)
+        token = self.server.token
+        if token is not None and not hmac.compare_digest(_encoded(given), _encoded(token)):
             raise _Refusal(
                 HTTPStatus.FORBIDDEN, "this page needs its token: add ?token=... to the address"
             )
-
-    def _names_this_machine(self, request: _Request) -> bool:
-        """Tell whether the request names a host that is no one else's; a token says enough, too."""
-        if not self.server.must_be_loopback:
-            return True
-        try:
-            host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        except ValueError:
-            return False
-        return host is not None and is_loopback(host)
-
-    def _knows_token(self, request: _Request) -> bool:
-        token = self.server.token
-        if token is None:
-            return True
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        given = request.query.get("token", given)
-        return hmac.compare_digest(
-            given.encode("utf-8", "surrogateescape"), token.encode("utf-8", "surrogateescape")
-        )
 
     def _respond(self, request: _Request) -> Response:
         connection = self.server.connections.get(self.request)
@@ -318,3 +286,15 @@ def _parse(head: bytes) -> _Request:
     query = {name: values[-1] for name, values in parse_qs(found["query"] or "").items()}
     is_last = found["minor"] == "0" or headers.get("connection", "").lower() == "close"
     return _Request(found["path"], query, headers, is_last)
+
+
+def _is_for_loopback(request: _Request) -> bool:
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        return False
+    return host is not None and is_loopback(host)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

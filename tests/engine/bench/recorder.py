@@ -1,9 +1,9 @@
 """A progress that remembers, for tests to look at."""
 
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 
 
-class Recorder(SilentProgress):
+class Recorder(Progress):
     """Remembers what was begun, told and ended."""
 
     def __init__(self) -> None:

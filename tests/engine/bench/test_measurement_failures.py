@@ -14,7 +14,7 @@ from engine.bench.inference import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.machine.child import ChildDiedError, run_in_child
 from engine.machine.cost import Cost
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 from tests.engine.bench.recorder import Recorder
 from tests.engine.bench.reports import STAGES
 from tests.engine.machine.children import Children, measured
@@ -101,7 +101,7 @@ def test_bad_input_is_found_before_anything_is_measured(
     job = Job(**{"movies": [movie], "output_dir": Path("unused"), **options})
 
     with pytest.raises(InputError, match=rule):
-        measure(job, SilentProgress(), is_null=False, most_frames=None)
+        measure(job, Progress(), is_null=False, most_frames=None)
 
     assert children.given == {}
     assert list(temporary.iterdir()) == []

@@ -12,7 +12,6 @@ from engine.bench.report import as_text
 from engine.cli import main
 from engine.watch.progress import BarProgress, PlainProgress
 from engine.watch.status import Status
-from engine.watch.status_line import PlainStatus, StatusLine
 from sinks import OutputError
 from tests.engine.bench.reports import report
 from tests.exports import export_folder
@@ -29,7 +28,7 @@ def check(text: str, *allowed: str) -> None:
     assert text.isprintable()
 
 
-@pytest.mark.parametrize("kind", [BarProgress, PlainProgress, StatusLine, PlainStatus])
+@pytest.mark.parametrize("kind", [BarProgress, PlainProgress])
 def test_progress_of_any_kind(kind: Callable[[io.StringIO], BarProgress | PlainProgress]) -> None:
     stream = io.StringIO()
     told = kind(stream)
@@ -37,8 +36,7 @@ def test_progress_of_any_kind(kind: Callable[[io.StringIO], BarProgress | PlainP
     told.note(HOSTILE)
     told.warn(HOSTILE)
     told.end()
-    if isinstance(told, StatusLine | PlainStatus):
-        told.show(replace(Status().snapshot(), movie=HOSTILE))
+    told.show(replace(Status().snapshot(), movie=HOSTILE))
 
     check(stream.getvalue(), "\r")
     assert stream.getvalue().count(ESCAPED) >= 3

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import FollowingPrediction
 from engine.inference import CutSides, PendingPoses
-from engine.pipeline.views import FollowedBatch, Look
+from engine.pipeline.prediction import KnownFrames
+from engine.pipeline.views import FollowedBatch, Look, Looks
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames
@@ -231,6 +232,17 @@ def test_a_movie_in_which_nothing_is_seen_is_looked_at_whole() -> None:
     assert set(model.sizes) == {(WIDTH, HEIGHT)}
 
 
+def known(
+    batch: FrameBatch,
+    poses: NDArray[np.float64],
+    is_known: NDArray[np.bool_] | None = None,
+    looks: Looks | None = None,
+) -> KnownFrames:
+    """Give frames that an earlier run has looked at; None for all of them."""
+    is_known = np.ones(len(batch), np.bool_) if is_known is None else is_known
+    return KnownFrames(**vars(batch), poses=poses, is_known=is_known, looks=looks)
+
+
 @pytest.mark.slow
 @given(
     num_known=st.integers(0, 11).map(lambda num_batches: 4 * num_batches),
@@ -248,7 +260,8 @@ def test_what_was_done_before_leads_to_the_same_windows_as_in_one_go(
     poses, looks = poses_of(at_once), np.concatenate([batch.looks for batch in at_once])
     for first in range(0, num_known, recalled_at_a_time):
         part = slice(first, min(first + recalled_at_a_time, num_known))
-        stage.recall(FollowedBatch(frames(points[part], first), poses[part], looks[part]))
+        batch = known(frames(points[part], first), poses[part], looks=looks[part])
+        assert len(stage.push(batch)) == 1
 
     rest = [frames(points[first : first + 4], first) for first in range(num_known, 48, 4)]
     resumed = [done for batch in rest for done in stage.push(batch)] + stage.flush()
@@ -319,19 +332,11 @@ def test_a_batch_longer_than_the_lag_is_not_lost() -> None:
     assert [batch.frames.first_frame_index for batch in followed] == list(range(0, 24, 4))
 
 
-class Known:
-    """Knows the poses of odd frames."""
-
-    def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
-        is_known = np.arange(len(batch)) % 2 == 1
-        poses[is_known] = whole_poses(walk(4))[is_known]
-        return np.asarray(is_known)
-
-
 def test_poses_from_elsewhere_are_taken_as_they_are() -> None:
-    model = MarkerModel()
+    model, is_odd = MarkerModel(), np.arange(4) % 2 == 1
+    batch = known(frames(walk(4)), np.where(is_odd[:, None, None], whole_poses(walk(4)), 0), is_odd)
 
-    (done,) = FollowingPrediction(model, SETTINGS, Known()).push(frames(walk(4)))
+    (done,) = FollowingPrediction(model, SETTINGS).push(batch)
 
     assert isinstance(done, FollowedBatch)
     assert done.looks["look"].tolist() == [Look.LOST, Look.KNOWN, Look.LOST, Look.KNOWN]

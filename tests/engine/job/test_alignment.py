@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine import CropRectangle, Job, run
 from engine.job.alignment import nearest_aligned
-from tests.engine.live_runs.recording import Camera, Watcher, follow_camera, live_job
+from tests.engine.runs.recording import Camera, Watcher, live_job, record_live
 from tests.engine.stopping import Loader
 from tests.small_movies import HEIGHT, WIDTH, small_movie
 
@@ -70,7 +70,7 @@ def test_a_live_run_warns_once_as_soon_as_it_knows_the_size(tmp_path: Path) -> N
     camera = Camera(tmp_path / "mouse.avi", num_frames=9)
     watcher = Watcher()
 
-    result = follow_camera(
+    result = record_live(
         camera, live_job(tmp_path / "live", crop_rect=NOT_ALIGNED), watcher=watcher
     )
 

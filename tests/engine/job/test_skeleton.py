@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic import BODY_PARTS
-from engine.job.skeleton import BOTTOM_VIEW_PAIRS, Skeleton, check_body_parts, find_skeleton
+from engine.job.overlay_style import (
+    BOTTOM_VIEW_PAIRS,
+    Skeleton,
+    check_body_parts,
+    find_skeleton,
+)
 from readers import InputError
 from tests.shared import SHARED, needs_shared
 

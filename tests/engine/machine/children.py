@@ -12,7 +12,7 @@ from engine.bench.inference import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.bench.report import Report
 from engine.machine.cost import Cost
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 from tests.engine.bench.reports import STAGES, WHOLE_JOB
 
 Speeds = dict[int, float]
@@ -87,4 +87,4 @@ def measured(
     movie: Path, *, is_null: bool = False, most_frames: int | None = None, **options: Any
 ) -> Report:
     job = Job([movie], Path("unused"), **options)
-    return measure(job, SilentProgress(), is_null=is_null, most_frames=most_frames)
+    return measure(job, Progress(), is_null=is_null, most_frames=most_frames)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.inference import CutSides, PoseModel
-from engine.pipeline.prediction import Prediction
+from engine.pipeline.prediction import KnownFrames, Prediction
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.batches import frame_batch
@@ -106,17 +106,16 @@ def test_poses_that_are_ready_are_not_held_back() -> None:
 
 
 def test_frames_whose_poses_are_known_are_not_shown_to_the_model() -> None:
-    class Known:
-        def fill(self, batch: FrameBatch, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
-            is_known: NDArray[np.bool_] = np.arange(len(batch)) % 2 == 0
-            poses[is_known] = -7
-            return is_known
+    def known(batch: FrameBatch) -> KnownFrames:
+        is_known: NDArray[np.bool_] = np.arange(len(batch)) % 2 == 0
+        poses = np.full((len(batch), 2, 3), -7.0)
+        return KnownFrames(**vars(batch), poses=poses, is_known=is_known)
 
     model = WorksAhead(0)
-    prediction = Prediction(model, Known())
+    prediction = Prediction(model)
 
-    (batch,) = prediction.push(frame_batch(10, 5))
-    (single,) = prediction.push(frame_batch(15, 1))
+    (batch,) = prediction.push(known(frame_batch(10, 5)))
+    (single,) = prediction.push(known(frame_batch(15, 1)))
 
     np.testing.assert_array_equal(batch.poses[:, 0, 0], [-7, 11, -7, 13, -7])
     np.testing.assert_array_equal(single.poses, np.full((1, 2, 3), -7))

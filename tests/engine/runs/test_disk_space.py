@@ -13,7 +13,7 @@ from benchmarks.synthetic import write_isxb
 from engine import CropRectangle, Job, run
 from engine.bench.inference import load_null_model
 from engine.runs.disk_space import bytes_needed, space_warning
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 from readers import MovieInfo
 from tests.engine.stopping import Loader, PowerCut, job_for
 from tests.small_movies import pictures
@@ -70,7 +70,7 @@ def test_tables_and_a_drawing_on_black_take_no_more_than_the_estimate(tmp_path: 
     assert sizes - heads < bytes_needed(job, [result.movies[0].movie], 8)
 
 
-class Warnings(SilentProgress):
+class Warnings(Progress):
     """Remembers what it was warned of."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.synthetic import write_isxb
 from engine import InputError, Interrupted, Job, RunError, run
 from engine.run_folder.unfinished import UnfinishedRun
-from engine.watch.progress import SilentProgress
+from engine.watch.progress import Progress
 from sinks import OutputError, PreviewSink
 from tests.engine.stopping import (
     NUM_SEEN,
@@ -333,7 +333,7 @@ def test_an_interrupt_keeps_the_batch_in_hand_and_says_how_to_go_on(
     notes: list[str] = []
     interrupted = threading.Event()
 
-    class Impatient(SilentProgress):
+    class Impatient(Progress):
         def advance(self, done: int) -> None:  # noqa: ARG002 -- as every progress
             if not interrupted.is_set():
                 interrupted.set()

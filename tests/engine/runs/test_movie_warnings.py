@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from benchmarks.synthetic import write_isxb
-from engine import run
+from engine import live, run
 from engine.builtin import DEMO_MOVIE
-from engine.live_runs.options import LiveOptions
-from engine.live_runs.run import follow
 from tests.cases import CASES
-from tests.engine.live_runs.recording import Watcher
+from tests.engine.runs.recording import Watcher
 from tests.engine.stopping import Loader, contents, images_seen, job_for, resume
 from tests.small_movies import pictures
 
@@ -80,12 +78,12 @@ def test_several_video_streams_are_named_once(tmp_path: Path) -> None:
 )
 def test_a_live_run_says_the_same(tmp_path: Path, name: str, text: str) -> None:
     watcher = Watcher()
-    options = LiveOptions(source=str(CASES / name), end_after_s=0.5)
 
-    follow(job_for([CASES / name], tmp_path / "live"), options, watcher, load=Loader())
+    job = job_for([], tmp_path / "live")
+    live(job, CASES / name, watcher, load=Loader(), end_after_s=0.5)
     run(job_for([CASES / name], tmp_path / "run"), load=Loader())
 
-    live, told = told_in(tmp_path / "live"), told_in(tmp_path / "run")
+    while_recorded, told = told_in(tmp_path / "live"), told_in(tmp_path / "run")
     assert text in watcher.warnings[1]
-    assert live["warnings"] == told["warnings"]
-    assert live["movies"] == told["movies"]
+    assert while_recorded["warnings"] == told["warnings"]
+    assert while_recorded["movies"] == told["movies"]

@@ -11,7 +11,7 @@ from engine.watch.progress import (
     BarProgress,
     MovieProgress,
     PlainProgress,
-    SilentProgress,
+    Progress,
     progress_for,
 )
 from readers import MovieInfo
@@ -108,7 +108,7 @@ def test_a_terminal_gets_the_bar_and_a_log_the_lines(monkeypatch: pytest.MonkeyP
 def test_nobody_gets_nothing(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    silent = SilentProgress()
+    silent = Progress()
     silent.begin("mouse.avi", 40)
     silent.advance(40)
     silent.warn("2 of 40 frames could not be decoded")
@@ -116,10 +116,10 @@ def test_nobody_gets_nothing(
     assert capfd.readouterr() == ("", "")
 
     monkeypatch.setattr("sys.stderr", None)  # closed, as by 2>&-
-    assert isinstance(progress_for(), SilentProgress)
+    assert isinstance(progress_for(), Progress)
 
 
-class Diary(SilentProgress):
+class Diary(Progress):
     """Notes what it is told."""
 
     def __init__(self) -> None:

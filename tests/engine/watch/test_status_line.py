@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from engine.watch.latency import LatencyPercentiles
+from engine.watch.progress import BarProgress, PlainProgress, status_text
 from engine.watch.status import Status, StatusSnapshot
-from engine.watch.status_line import PlainStatus, StatusLine, status_text
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_elsewhere_a_line_comes_every_ten_seconds_and_at_each_turn(
     snapshot: StatusSnapshot,
 ) -> None:
     stream = io.StringIO()
-    line = PlainStatus(stream)
+    line = PlainProgress(stream)
     for second in range(25):
         line.show(replace(snapshot, time_s=1000.0 + second))
     line.show(replace(snapshot, time_s=1024.5, ended_by="closed"))
@@ -66,7 +66,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
     snapshot: StatusSnapshot,
 ) -> None:
     stream = io.StringIO()
-    line = StatusLine(stream, columns=lambda: 70)
+    line = BarProgress(stream, columns=lambda: 70)
     line.show(snapshot)
     line.note("preview: http://127.0.0.1:8080/")
     line.warn("the disk is nearly full")
@@ -82,7 +82,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
 
 def test_the_line_leaves_the_terminal_to_a_bar(snapshot: StatusSnapshot) -> None:
     stream = io.StringIO()
-    line = StatusLine(stream, columns=lambda: 70)
+    line = BarProgress(stream, columns=lambda: 70)
     line.show(snapshot)
     line.begin("rec.isxb", 100)
     line.show(replace(snapshot, time_s=1001.0, num_arrived=1264))

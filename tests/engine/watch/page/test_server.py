@@ -14,7 +14,7 @@ import pytest
 
 from engine.watch.page import server
 from engine.watch.page.address import parse_address
-from engine.watch.page.server import PageServer, Response
+from engine.watch.page.server import Response
 
 TOKEN = "a-token-of-sixteen"  # noqa: S105 -- of a page on loopback
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -36,9 +36,8 @@ def serving(
         raise KeyError("a line\nbreak")
 
     responders = {"/": answer, "/fails": fail}
-    page = PageServer(parse_address("127.0.0.1:0", token), responders, lambda: None)
-    with page:
-        yield "127.0.0.1", page.port
+    with server.serving(parse_address("127.0.0.1:0", token), responders, lambda: None) as port:
+        yield "127.0.0.1", port
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import pytest
 from engine import CropRectangle, Job, RunError, run
 from engine.run_folder.journal import read_journal
 from readers import InputError, inspect_movie, open_movie
-from tests.engine.live_runs.recording import (
+from tests.engine.runs.recording import (
     FRAME_RATE,
     Camera,
     SeeingLoader,
     Watcher,
-    follow_camera,
-    follow_only,
     live_job,
+    record_live,
     run_job,
+    run_live,
 )
-from tests.engine.stopping import Loader, PowerCut
+from tests.engine.stopping import Loader, PowerCut, segments_are_short
 from tests.small_movies import small_movie
 
 pytestmark = pytest.mark.usefixtures("short_segments")
@@ -43,10 +43,10 @@ OF_ONE_MOVIE = sorted(
 )
 
 
-def outputs_of_run(movie: Path, live: Job, tmp_path: Path) -> Path:
+def outputs_of_run(movie: Path, live_run: Job, tmp_path: Path) -> Path:
     """Run the recorded movie; give the folder of its outputs."""
     output_dir = tmp_path / "run"
-    run(replace(run_job(movie, live), output_dir=output_dir), load=Loader())
+    run(replace(run_job(movie, live_run), output_dir=output_dir), load=Loader())
     return output_dir
 
 
@@ -67,7 +67,7 @@ def test_the_outputs_are_those_of_a_run_of_the_recorded_movie(
     job = live_job(tmp_path / "live")
     loader = SeeingLoader(camera)
 
-    result = follow_camera(camera, job, loader, end_after_s=2 if suffix == ".ts" else 60)
+    result = record_live(camera, job, loader, end_after_s=2 if suffix == ".ts" else 60)
 
     assert sorted(path.name for path in job.output_dir.iterdir()) == OF_ONE_MOVIE
     assert [path.name for path in result.outputs] == OF_ONE_MOVIE
@@ -88,7 +88,7 @@ def test_it_holds_for_all_options(tmp_path: Path, options: dict[str, Any]) -> No
     camera = Camera(tmp_path / "mouse.isxb", num_frames=30, dropped=[3, 4, 17])
     job = live_job(tmp_path / "live", **options)
 
-    follow_camera(camera, job)
+    record_live(camera, job)
 
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
 
@@ -102,7 +102,7 @@ def test_frames_that_the_recorder_lost_get_their_rows_at_the_end(
     job = live_job(tmp_path / "live")
     loader = SeeingLoader(camera)
 
-    follow_camera(camera, job, loader)
+    record_live(camera, job, loader)
 
     assert loader.num_images == 30 - len(dropped)
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
@@ -122,7 +122,7 @@ def test_a_live_run_that_was_killed_is_gone_on_with_by_a_run(
     job = live_job(tmp_path / "live")
     loader = SeeingLoader(camera, stop_after, PowerCut)
     with pytest.raises(PowerCut):
-        follow_camera(camera, job, loader)
+        record_live(camera, job, loader)
     rest = Loader()
 
     run(replace(run_job(camera.path, job), resume=True), load=rest)
@@ -145,8 +145,8 @@ def test_a_live_run_that_was_killed_is_gone_on_with_while_the_camera_records(
 
     with camera.recording():
         with pytest.raises(PowerCut):
-            follow_only(camera, job, first)
-        follow_only(camera, replace(job, resume=True), second)
+            run_live(camera, job, first)
+        run_live(camera, replace(job, resume=True), second)
 
     assert first.num_images + second.num_images == 30  # none twice
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
@@ -157,7 +157,7 @@ def test_skipped_frames_keep_their_rows_and_can_be_filled_in(tmp_path: Path) -> 
     job = live_job(tmp_path / "live", window_length=3)
     loader, rest, watcher = SeeingLoader(camera), Loader(), Watcher()
 
-    follow_camera(camera, job, loader, watcher, when_behind="skip")
+    record_live(camera, job, loader, watcher, when_behind="skip")
 
     num_skipped = 28 - loader.num_images
     assert num_skipped > 0
@@ -165,6 +165,8 @@ def test_skipped_frames_keep_their_rows_and_can_be_filled_in(tmp_path: Path) -> 
     poses = pd.read_hdf(job.output_dir / POSES).to_numpy()
     assert len(poses) == 30
     assert np.isnan(poses).any(axis=1).sum() == num_skipped + 2
+    with pytest.raises(InputError, match="its recording has ended; go on with posestream run"):
+        run_live(camera, replace(job, resume=True))
 
     run(replace(run_job(camera.path, job), resume=True), load=rest)
 
@@ -172,6 +174,41 @@ def test_skipped_frames_keep_their_rows_and_can_be_filled_in(tmp_path: Path) -> 
     assert rest.model.num_images == num_skipped
     assert_same(job.output_dir, outputs_of_run(camera.path, job, tmp_path))
     assert sorted(path.name for path in job.output_dir.iterdir()) == OF_ONE_MOVIE
+
+
+@pytest.mark.often(1)
+@pytest.mark.parametrize("ends", ["while frames are filled in", "before all outputs are whole"])
+def test_filling_in_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    camera = Camera(tmp_path / "mouse.isxb", num_frames=40, dropped=[2, 30], ahead=16)
+    job = live_job(tmp_path / "live", batch_size=2)
+    resumed = replace(run_job(camera.path, job), resume=True)
+    loader, stopped, rest = SeeingLoader(camera), Loader(), Loader()
+    if ends == "before all outputs are whole":
+        monkeypatch.setattr("engine.runs.all_movies.write_metadata", raise_power_cut)
+        with pytest.raises(PowerCut):
+            record_live(camera, job, loader, when_behind="skip")
+        monkeypatch.undo()
+        with segments_are_short():
+            run(resumed, load=rest)
+    else:
+        record_live(camera, job, loader, when_behind="skip")
+        stopped.stop_after = 4
+        with pytest.raises(PowerCut):
+            run(resumed, load=stopped)
+        run(resumed, load=rest)
+
+    num_filled = sum(each.model.num_images for each in (stopped, rest) if each.model is not None)
+    assert num_filled == 38 - loader.num_images > 4
+    run_dir = outputs_of_run(camera.path, job, tmp_path)
+    assert_same(job.output_dir, run_dir)
+    labelled = "dlc_labeled_movie.0.mp4"
+    assert (job.output_dir / labelled).read_bytes() == (run_dir / labelled).read_bytes()
+
+
+def raise_power_cut(*_: object, **__: object) -> None:
+    raise PowerCut
 
 
 def test_annotations_can_be_read_while_they_grow(tmp_path: Path) -> None:
@@ -183,7 +220,7 @@ def test_annotations_can_be_read_while_they_grow(tmp_path: Path) -> None:
         camera.see(num_images)
         seen.append(len(pd.read_parquet(job.output_dir / "unfinished-run" / "annotations")))
 
-    follow_camera(camera, job, SeeingLoader(on_seen=look))
+    record_live(camera, job, SeeingLoader(on_seen=look))
 
     assert seen == sorted(seen)
     assert seen[0] == 0
@@ -196,7 +233,7 @@ def test_everybody_hears_of_each_frame_once_and_in_order(tmp_path: Path, capfd: 
     status = tmp_path / "status.json"
     watcher = Watcher()
 
-    follow_camera(camera, job, watcher=watcher, publish=("stdout",), status=status)
+    record_live(camera, job, watcher=watcher, publish=("stdout",), status=status)
 
     messages = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [message["frame"] for message in messages] == list(range(19))
@@ -214,7 +251,7 @@ def test_a_recording_that_is_shorter_than_the_filters_window_is_warned_of(tmp_pa
     camera = Camera(tmp_path / "mouse.avi", num_frames=9)
     watcher = Watcher()
 
-    result = follow_camera(camera, live_job(tmp_path / "live", window_length=11), watcher=watcher)
+    result = record_live(camera, live_job(tmp_path / "live", window_length=11), watcher=watcher)
 
     assert [line for line in watcher.warnings if "9 frames are fewer than the median" in line]
     assert set(watcher.warnings) == set(result.warnings)
@@ -225,7 +262,7 @@ def test_published_poses_are_those_before_the_filter(tmp_path: Path, capfd: Any)
     crop = CropRectangle(11, 7, 90, 61)
     job = live_job(tmp_path / "live", crop_rect=crop, coordinates="movie", window_length=9)
 
-    follow_camera(camera, job, publish=("stdout",))
+    record_live(camera, job, publish=("stdout",))
 
     messages = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     plain = replace(job, output_dir=tmp_path / "plain", window_length=1)
@@ -241,19 +278,19 @@ def test_old_results_are_in_the_way_before_anything_is_followed(tmp_path: Path) 
     run(run_job(movie, job), load=Loader())
 
     with pytest.raises(InputError, match="already holds results"):
-        follow_only(Camera(movie), job)
+        run_live(Camera(movie), job)
 
 
 def test_an_unfinished_live_run_is_in_the_way_of_another(tmp_path: Path) -> None:
     camera = Camera(tmp_path / "mouse.isxb", num_frames=9)
     job = live_job(tmp_path / "live")
     with pytest.raises(PowerCut):
-        follow_camera(camera, job, SeeingLoader(camera, 4, PowerCut))
+        record_live(camera, job, SeeingLoader(camera, 4, PowerCut))
 
     with pytest.raises(InputError, match="holds an unfinished run"):
-        follow_only(camera, job)
+        run_live(camera, job)
     with pytest.raises(InputError, match="window length"):
-        follow_only(camera, replace(job, window_length=3, resume=True))
+        run_live(camera, replace(job, window_length=3, resume=True))
 
 
 @pytest.mark.parametrize("command", ["run", "live"])
@@ -261,15 +298,15 @@ def test_another_recording_is_not_gone_on_with(tmp_path: Path, command: str) -> 
     camera = Camera(tmp_path / "mouse.isxb", num_frames=9)
     job = live_job(tmp_path / "live")
     with pytest.raises(PowerCut):
-        follow_camera(camera, job, SeeingLoader(camera, 4, PowerCut))
+        record_live(camera, job, SeeingLoader(camera, 4, PowerCut))
     other = small_movie(tmp_path / "other.isxb", num_frames=9, quality=20)
 
     def go_on() -> None:
         if command == "run":
             run(replace(run_job(other, job), resume=True), load=Loader())
         else:
-            follow_only(Camera(other), replace(job, resume=True))
+            run_live(Camera(other), replace(job, resume=True))
 
     with pytest.raises((InputError, RunError), match=r"first picture|another recording"):
         go_on()
-    assert read_journal(job.output_dir / "unfinished-run" / "live.0.journal") is not None
+    assert read_journal(job.output_dir / "unfinished-run" / "poses.0.journal") is not None

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from engine import RunError
-from engine.live_runs.options import LiveOptions
+from engine.job.live_options import LiveOptions
 from readers import InputError
 from readers.growing.growing_file import GrowingFile
-from tests.engine.live_runs.recording import (
+from tests.engine.runs.recording import (
     Camera,
     SeeingLoader,
     Watcher,
-    follow_camera,
-    follow_only,
     live_job,
+    record_live,
+    run_live,
 )
 from tests.small_movies import small_movie
 
@@ -58,7 +58,7 @@ def test_a_file_that_is_gone_leaves_what_was_seen_of_it(
     job = live_job(tmp_path / "live")
     watcher = Watcher()
 
-    result = follow_camera(camera, job, watcher=watcher)
+    result = record_live(camera, job, watcher=watcher)
 
     poses = pd.read_hdf(job.output_dir / "dlc_pose_estimates.0.h5").to_numpy()
     assert 38 <= len(poses) <= 40
@@ -74,7 +74,7 @@ def test_a_file_that_never_grows_leaves_nothing(tmp_path: Path) -> None:
     job = live_job(tmp_path / "live")
 
     with pytest.raises(RunError, match=r"mouse\.isxb: .*0\.2 s"):
-        follow_only(Camera(path), job, end_after_s=0.2)
+        run_live(Camera(path), job, end_after_s=0.2)
 
     assert not job.output_dir.exists()
 
@@ -84,7 +84,7 @@ def test_a_writer_that_falls_silent_ends_the_recording(tmp_path: Path) -> None:
     job = live_job(tmp_path / "live")
     watcher = Watcher()
 
-    follow_camera(camera, job, watcher=watcher, end_after_s=1)
+    record_live(camera, job, watcher=watcher, end_after_s=1)
 
     assert len(pd.read_hdf(job.output_dir / "dlc_pose_estimates.0.h5")) == 14
     assert watcher.last is not None
@@ -103,7 +103,7 @@ def test_the_first_interrupt_ends_the_recording_with_all_outputs(tmp_path: Path)
         else:
             camera.see(num_images)
 
-    follow_camera(camera, job, SeeingLoader(on_seen=see), watcher)
+    record_live(camera, job, SeeingLoader(on_seen=see), watcher)
 
     assert 9 <= len(pd.read_hdf(job.output_dir / "dlc_pose_estimates.0.h5")) <= 14
     assert watcher.last is not None
@@ -129,7 +129,7 @@ def test_an_interrupt_before_the_first_picture_ends_the_run_at_once(
     monkeypatch.setattr(GrowingFile, "watch", interrupting)
 
     with pytest.raises(KeyboardInterrupt):
-        follow_only(Camera(path), live_job(tmp_path / "live"))
+        run_live(Camera(path), live_job(tmp_path / "live"))
 
     assert next(num_looks) < 10
     assert not (tmp_path / "live").exists()
@@ -142,7 +142,7 @@ def test_a_plain_mp4_says_at_once_that_it_cannot_be_followed(tmp_path: Path) -> 
     path.write_bytes(data[: data.index(b"mdat") + 100])
 
     with pytest.raises(InputError, match=r"mouse\.mp4: .*fragmented"):
-        follow_only(Camera(path), live_job(tmp_path / "live"))
+        run_live(Camera(path), live_job(tmp_path / "live"))
 
     assert not (tmp_path / "live").exists()
 
@@ -155,7 +155,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_followed(tmp_path: Path
         port = server.getsockname()[1]
         for options in ({"publish": (f"tcp:{port}",)}, {"preview": str(port)}):
             with pytest.raises(InputError, match=str(port)):
-                follow_only(Camera(movie), live_job(tmp_path / "live"), **options)
+                run_live(Camera(movie), live_job(tmp_path / "live"), **options)
 
     assert not (tmp_path / "live").exists()
 
@@ -169,7 +169,6 @@ def test_a_port_that_is_taken_is_told_before_anything_is_followed(tmp_path: Path
         ({"when_behind": "hurry"}, "when behind 'hurry': allowed are all, skip"),
         ({"publish": ("carrier pigeon",)}, "carrier pigeon"),
         ({"publish": ("stdout", "stdout")}, "publish: 'stdout' was given twice"),
-        ({"status": Path("/nowhere/status.json")}, "its directory does not exist"),
     ],
 )
 def test_options_that_break_a_rule(options: dict[str, object], message: str) -> None:
@@ -180,8 +179,19 @@ def test_options_that_break_a_rule(options: dict[str, object], message: str) -> 
     assert "\n" not in str(raised.value)
 
 
+def test_a_status_file_that_cannot_be_written_is_told_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    movie = small_movie(tmp_path / "mouse.isxb")
+
+    with pytest.raises(InputError, match="its directory does not exist"):
+        run_live(Camera(movie), live_job(tmp_path / "live"), status=Path("/nowhere/status.json"))
+
+    assert not (tmp_path / "live").exists()
+
+
 def test_a_page_for_other_machines_needs_a_token(tmp_path: Path) -> None:
     movie = small_movie(tmp_path / "mouse.isxb")
 
     with pytest.raises(InputError, match="token"):
-        follow_only(Camera(movie), live_job(tmp_path / "live"), preview="0.0.0.0:0")
+        run_live(Camera(movie), live_job(tmp_path / "live"), preview="0.0.0.0:0")

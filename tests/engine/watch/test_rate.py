@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.watch.rates import Rate
+from engine.watch.latency import Rate
 
 
 def noted(*totals: tuple[float, int]) -> Rate:

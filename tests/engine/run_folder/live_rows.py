@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.run_folder.journal import Journal, JournalContent, new_journal, read_journal
+from engine.run_folder.journal import Journal, JournalContent, read_journal
 from readers import FrameBatch, FrameStatus, MovieInfo, open_movie
 from sinks import PoseBatch
 
@@ -30,7 +30,7 @@ def write_live_journal(
 
     Times are those of arrival, as nobody knows others while an .isxb is recorded.
     """
-    content = new_journal(NUM_BODY_PARTS, 3)
+    content = JournalContent(NUM_BODY_PARTS, 3, is_live=True)
     with (
         Journal(
             path, content, durable_every_s=1e9, durable_every_frames=10**9, damage=lambda: None

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import run
-from engine.live_runs.options import LiveOptions
-from engine.live_runs.run import follow
-from tests.engine.live_runs.recording import SeeingLoader, Watcher, live_job
+from engine import Job, RunResult, live, run
+from tests.engine.runs.recording import SeeingLoader, Watcher, live_job
 from tests.engine.stopping import Loader, PowerCut
 from tests.small_movies import small_movie
 
@@ -33,8 +31,10 @@ def chunks(tmp_path: Path) -> list[Path]:
     ]
 
 
-def options(chunks: list[Path]) -> LiveOptions:
-    return LiveOptions(str(chunks[0].parent), end_after_s=1)
+def record(
+    job: Job, chunks: list[Path], watcher: Watcher, loader: Loader | SeeingLoader
+) -> RunResult:
+    return live(job, chunks[0].parent, watcher, load=loader, end_after_s=1)
 
 
 def test_all_chunks_make_one_run(tmp_path: Path, chunks: list[Path]) -> None:
@@ -46,7 +46,7 @@ def test_all_chunks_make_one_run(tmp_path: Path, chunks: list[Path]) -> None:
             chunks[2].rename(third)
 
     watcher = Watcher()
-    result = follow(job, options(chunks), watcher, load=SeeingLoader(on_seen=add_third))
+    result = record(job, chunks, watcher, SeeingLoader(on_seen=add_third))
 
     series = [*chunks[:2], third]
     assert [movie.movie.path for movie in result.movies] == series
@@ -70,7 +70,7 @@ def test_a_series_that_was_killed_is_gone_on_with_by_a_run(
     # Within the second chunk, of which the last batch has eight frames at the most.
     first, rest = Loader(stop_after=14, error=PowerCut), Loader()
     with pytest.raises(PowerCut):
-        follow(job, options(chunks), Watcher(), load=first)
+        record(job, chunks, Watcher(), first)
 
     run(replace(job, movies=chunks, resume=True), load=rest)
 
@@ -92,7 +92,7 @@ def test_a_chunk_that_is_no_movie_is_told_of_and_passed_over(
     job = live_job(tmp_path / "live")
     watcher = Watcher()
 
-    result = follow(job, options(chunks), watcher, load=Loader())
+    result = record(job, chunks, watcher, Loader())
 
     assert [movie.movie.path for movie in result.movies] == chunks[:2]
     assert any("mouse-0a.isxb" in line for line in watcher.warnings)

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recorder import Recorder, open_recorder
-from engine import Job, RunResult
+from engine import Job, RunResult, live
 from engine.inference import ModelExport, PoseModel
-from engine.live_runs.options import LiveOptions
-from engine.live_runs.run import follow
+from engine.watch.progress import Progress
 from engine.watch.status import StatusSnapshot
-from engine.watch.status_line import SilentStatus
 from tests.engine.stopping import CountingModel
 from tests.small_movies import HEIGHT, WIDTH, pictures
 
@@ -30,7 +28,7 @@ START = {".mp4": 30, ".mkv": 15, ".ts": 30}
 FRAME_RATE = 30
 
 
-class Watcher(SilentStatus):
+class Watcher(Progress):
     """Keeps what a live run says."""
 
     def __init__(self) -> None:
@@ -193,34 +191,35 @@ def live_job(output_dir: Path, **options: Any) -> Job:
     return Job([Path("recording")], output_dir, **{"window_length": 5} | options)
 
 
-def run_job(movie: Path, live: Job) -> Job:
+def run_job(movie: Path, live_run: Job) -> Job:
     """Give the run of a recorded movie that does what a live run did."""
-    return replace(live, movies=[movie], resume=False)
+    return replace(live_run, movies=[movie], resume=False)
 
 
-def follow_only(
+def run_live(
     camera: Camera,
     job: Job,
     loader: SeeingLoader | None = None,
     watcher: Watcher | None = None,
     **options: Any,
 ) -> RunResult:
-    """Follow a camera that is recording."""
-    return follow(
+    """Run a job while a camera records that was begun before."""
+    return live(
         job,
-        LiveOptions(str(camera.path), **{"end_after_s": GUARD_S} | options),
+        camera.path,
         watcher or Watcher(),
         load=loader or SeeingLoader(camera),
+        **{"end_after_s": GUARD_S} | options,
     )
 
 
-def follow_camera(
+def record_live(
     camera: Camera,
     job: Job,
     loader: SeeingLoader | None = None,
     watcher: Watcher | None = None,
     **options: Any,
 ) -> RunResult:
-    """Follow a camera while it records."""
+    """Run a job while a camera records."""
     with camera.recording():
-        return follow_only(camera, job, loader, watcher, **options)
+        return run_live(camera, job, loader, watcher, **options)

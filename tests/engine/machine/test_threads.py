@@ -1,8 +1,10 @@
-"""An interrupt that comes while FFmpeg reads a movie through us is not lost, nor is the movie."""
+"""Interrupts that come while FFmpeg reads a movie are not lost; patient threads give way."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from engine import Job, run
 from engine.cli.inspection import inspect
-from engine.machine.interrupts import undisturbed
+from engine.machine.threads import patiently, undisturbed
 from readers.ffmpeg import WatchedFile
 from tests.engine.stopping import Loader
 from tests.small_movies import small_movie
@@ -68,3 +70,47 @@ def test_an_interrupt_while_a_movie_is_opened_ends_a_run(tmp_path: Path) -> None
 def test_an_interrupt_while_a_movie_is_opened_ends_an_inspection(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         inspect(small_movie(tmp_path / "mouse.mp4"))
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority elsewhere")
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def niceness_of_a_child() -> int:
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(niceness()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_what_is_called_gives_its_result() -> None:
+    assert patiently(lambda: 7) == 7
+
+
+def test_what_is_called_raises_its_error() -> None:
+    def fails() -> None:
+        raise ValueError("no room")
+
+    with pytest.raises(ValueError, match="no room"):
+        patiently(fails)
+
+
+@on_linux
+def test_a_thread_begun_patiently_gives_way() -> None:
+    before = niceness()
+
+    assert patiently(niceness_of_a_child) == min(before + 5, 19)
+
+
+@on_linux
+def test_the_thread_that_asks_does_not_give_way() -> None:
+    before = niceness()
+
+    patiently(niceness_of_a_child)
+
+    assert niceness() == before
+    assert niceness_of_a_child() == before

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from engine.cli.command import EXIT_BAD_INPUT, main
-from tests.engine.live_runs.recording import GUARD_S, Camera
+from tests.engine.runs.recording import GUARD_S, Camera
 from tests.small_movies import small_movie
 
 COMMAND = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]

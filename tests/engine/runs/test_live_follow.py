@@ -12,12 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.synthetic import BODY_PARTS, write_isxb
-from engine import run
+from engine import live, run
 from engine.inference import ModelExport, PoseModel
-from engine.live_runs.options import LiveOptions
-from engine.live_runs.run import follow
 from tests.engine.follow.markers import MarkerModel
-from tests.engine.live_runs.recording import Watcher, live_job
+from tests.engine.runs.recording import Watcher, live_job
 
 SIZE, NUM_FRAMES = (416, 320), 30
 
@@ -54,15 +52,14 @@ def test_it_gives_the_poses_of_whole_frames(tmp_path: Path, way: str) -> None:
         return models[-1]
 
     job = live_job(tmp_path / "live", follow=way, window_length=1)
-    options = LiveOptions(str(tmp_path / "spot.isxb"), end_after_s=1)
-    follow(job, options, Watcher(), load=load)
+    live(job, tmp_path / "spot.isxb", Watcher(), load=load, end_after_s=1)
     whole = replace(job, movies=[tmp_path / "spot.isxb"], output_dir=tmp_path / "run", follow="off")
     run(whole, load=load)
 
-    live, run_whole = (
+    while_recorded, run_whole = (
         pd.read_hdf(tmp_path / name / "dlc_pose_estimates.0.h5") for name in ("live", "run")
     )
-    np.testing.assert_array_equal(live.to_numpy(), run_whole.to_numpy())
+    np.testing.assert_array_equal(while_recorded.to_numpy(), run_whole.to_numpy())
     assert min(models[0].sizes) < SIZE
     metadata = json.loads((tmp_path / "live" / "output_metadata.json").read_text())
     result = metadata["posestream"]["movies"][0]["follow"]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import RunError
+from engine.pipeline.prediction import KnownFrames
 from engine.pipeline.views import FollowedBatch, Look, Looks, new_looks
-from engine.run_folder.journal import (
-    Journal,
-    JournalContent,
-    JournalCursor,
-    new_journal,
-    read_journal,
-)
+from engine.run_folder.journal import Journal, JournalContent, JournalCursor, read_journal
 from readers import FrameBatch, FrameStatus
 from sinks import OutputError, PoseBatch
 from tests.batches import frame_batch
@@ -62,7 +58,7 @@ def journal(
 ) -> Journal:
     return Journal(
         path,
-        content or new_journal(NUM_BODY_PARTS, 4),
+        content or JournalContent(NUM_BODY_PARTS, 4),
         durable_every_s=30,
         durable_every_frames=10,
         damage=lambda: damage,
@@ -84,9 +80,9 @@ def check_rows(path: Path, sizes: list[int], reads: list[int]) -> None:
         read = [cursor.read(size) for size in reads]
     for name in ("time_s", "hardware_counter_us", "status"):
         expected = np.concatenate([getattr(batch.frames, name) for batch in whole])
-        got = np.concatenate([getattr(rows, name) for rows in read])
+        got = np.concatenate([rows[name] for rows in read])
         np.testing.assert_array_equal(got, expected[: len(got)])
-    poses = np.concatenate([rows.poses for rows in read])
+    poses = np.concatenate([rows["poses"] for rows in read])
     np.testing.assert_array_equal(
         poses, np.concatenate([batch.poses for batch in whole])[: len(poses)]
     )
@@ -101,7 +97,7 @@ def test_rows_tell_how_their_frames_were_looked_at_where_somebody_did(tmp_path: 
         FollowedBatch(batch.frames, batch.poses, looks_of(len(batch)))
         for batch in batches([3, 2, 4])
     ]
-    with journal(path, new_journal(NUM_BODY_PARTS, 4, has_looks=True)) as writer:
+    with journal(path, JournalContent(NUM_BODY_PARTS, 4, has_looks=True)) as writer:
         for batch in written:
             writer.push(batch)
         writer.flush()
@@ -113,13 +109,9 @@ def test_rows_tell_how_their_frames_were_looked_at_where_somebody_did(tmp_path: 
         rows = cursor.read(5)
         rest = cursor.read(4)
     looks = np.concatenate([batch.looks for batch in written])
-    assert rows.looks is not None
-    assert rest.looks is not None
-    assert np.concatenate([rows.looks, rest.looks]).tobytes() == looks.tobytes()
-    read = rows.part(3, 5).batch(written[1].frames)
-    assert isinstance(read, FollowedBatch)
-    assert read.looks.tobytes() == written[1].looks.tobytes()
-    np.testing.assert_array_equal(read.poses, written[1].poses)
+    assert np.concatenate([rows["looks"], rest["looks"]]).tobytes() == looks.tobytes()
+    poses = np.concatenate([batch.poses for batch in written])
+    np.testing.assert_array_equal(np.concatenate([rows["poses"], rest["poses"]]), poses)
 
 
 def looks_of(num_frames: int) -> Looks:
@@ -137,7 +129,7 @@ def test_rows_come_back_however_they_are_cut(
     write(path, sizes)
     content = read_journal(path)
     assert content == JournalContent(
-        NUM_BODY_PARTS, 4, False, sum(sizes), path.stat().st_size, is_ended=False, damage=None
+        NUM_BODY_PARTS, 4, num_frames=sum(sizes), num_bytes=path.stat().st_size
     )
     cuts = data.draw(st.lists(st.integers(0, sum(sizes)), max_size=5).map(sorted))
     reads = [end - start for start, end in zip([0, *cuts], [*cuts, sum(sizes)], strict=True)]
@@ -307,11 +299,62 @@ def test_what_fails_first_is_raised_and_not_what_fails_at_the_end(
         run()
 
 
-def test_views_of_a_journal_are_of_the_right_types(tmp_path: Path) -> None:
+def test_columns_of_a_journal_are_of_the_right_types(tmp_path: Path) -> None:
     path = tmp_path / "poses.0.journal"
     write(path, [4])
     with JournalCursor(path) as cursor:
         rows = cursor.read(3)
-    columns = (rows.time_s, rows.hardware_counter_us, rows.status, rows.poses)
+    columns = [rows[name] for name in ("time_s", "hardware_counter_us", "status", "poses")]
     assert [column.dtype.name for column in columns] == ["float64", "float64", "uint8", "float64"]
     assert [column.shape for column in columns] == [(3,), (3,), (3,), (3, NUM_BODY_PARTS, 3)]
+
+
+@given(
+    skipped=st.lists(st.booleans(), min_size=1, max_size=12),
+    num_filled=st.integers(0, 12),
+    is_ended=st.booleans(),
+)
+def test_what_was_skipped_is_filled_in_from_the_first_frame_on(
+    tmp_path_factory: pytest.TempPathFactory,
+    skipped: list[bool],
+    num_filled: int,
+    is_ended: bool,
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "poses.0.journal"
+    whole = pose_batch(0, len(skipped))
+    status = np.where(skipped, FrameStatus.SKIPPED, FrameStatus.DECODED).astype(np.uint8)
+    recorded = PoseBatch(replace(whole.frames, status=status), np.zeros_like(whole.poses))
+    with journal(path) as stage:
+        stage.push(recorded)
+        if is_ended:
+            stage.flush()
+    content = read_journal(path)
+    assert content is not None
+
+    filled = np.cumsum(skipped) <= num_filled
+    seen = np.where(filled, FrameStatus.DECODED, status).astype(np.uint8)
+    with journal(path, content) as stage:
+        for index in range(len(skipped)):
+            if not filled[index]:
+                break
+            one = slice(index, index + 1)
+            frames = KnownFrames(
+                index,
+                whole.frames.images[one],
+                whole.frames.time_s[one],
+                whole.frames.hardware_counter_us[one],
+                seen[one],
+                poses=recorded.poses[one],
+                is_known=~np.array(skipped[one]),
+            )
+            stage.push(PoseBatch(frames, whole.poses[one]))
+
+    after = read_journal(path)
+    assert after is not None
+    assert (after.num_frames, after.is_ended) == (len(skipped), is_ended)
+    with JournalCursor(path) as cursor:
+        rows = cursor.read(len(skipped))
+    np.testing.assert_array_equal(rows["status"], seen)
+    is_filled = filled & np.array(skipped)
+    np.testing.assert_array_equal(rows["poses"][is_filled], whole.poses[is_filled])
+    np.testing.assert_array_equal(rows["poses"][~is_filled], recorded.poses[~is_filled])

@@ -1,13 +1,12 @@
-"""What the user asks for of a live run, beside what a run can do."""
+"""The options of a live run, beside those of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.run_folder.named_files import check_replaceable
 from engine.untrusted.quoting import short
-from engine.watch.status_file import MADE_BY
 from readers import InputError
 from sinks.publishing import check_spec, socket_path
 
@@ -18,7 +17,7 @@ _LONGEST_S = 86_400
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """How to follow a recording, and who is told of it.
+    """The way in which a recording is read, and the places where its poses and status go.
 
     Attributes
     ----------
@@ -30,14 +29,14 @@ class LiveOptions:
     when_behind
         ``all``: every frame in its turn; ``skip``: the newest one, where the machine is too slow.
     publish
-        Who gets each pose at once: see `sinks.publishing.check_spec`.
+        Places that get each pose at once: see `sinks.publishing.check_spec`.
     status
-        A file that tells how the run does; None for none.
+        A file that holds the status of the run; None for none.
     preview
-        Port, or host and port, of a page that shows how the run does; None for none.
+        Port, or host and port, of a page that shows the run; None for none.
     preview_token
-        What a browser must know, where the page can be reached from other machines; None for
-        what the environment's POSESTREAM_PREVIEW_TOKEN says.
+        Needed by browsers, where the page can be reached from other machines; None for the text in
+        the environment's POSESTREAM_PREVIEW_TOKEN.
     preview_token_file
         A file with the token, for its owner alone; None for none.
 
@@ -50,13 +49,16 @@ class LiveOptions:
     source: str
     end_after_s: float = DEFAULT_END_AFTER_S
     when_behind: str = "all"
-    publish: tuple[str, ...] = ()
+    publish: str | Sequence[str] = ()
     status: Path | None = None
     preview: str | None = None
     preview_token: str | None = None
     preview_token_file: Path | None = None
 
     def __post_init__(self) -> None:
+        publish = [self.publish] if isinstance(self.publish, str) else self.publish
+        object.__setattr__(self, "publish", tuple(publish))
+        object.__setattr__(self, "status", None if self.status is None else Path(self.status))
         if not self.source.strip():
             raise InputError("source '': must be a file, a folder, a device, a URL, or -")
         if not 0 < self.end_after_s <= _LONGEST_S:
@@ -73,8 +75,6 @@ class LiveOptions:
         for index, specification in enumerate(self.publish):
             if specification in self.publish[:index]:
                 raise InputError(f"publish: {short(specification)} was given twice")
-        if self.status is not None:
-            check_replaceable("status", self.status, MADE_BY)
 
     @property
     def named_files(self) -> list[Path]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.recorder import open_recorder
-from tests.engine.live_runs.recording import GUARD_S
+from tests.engine.runs.recording import GUARD_S
 from tests.small_movies import HEIGHT, WIDTH, pictures
 
 COMMAND = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]

@@ -1,1 +1,0 @@
-"""Runs of movies that are still being recorded."""

@@ -1,0 +1,337 @@
+"""A live run: from a recording that goes on to all outputs of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine.builtin import MODEL_DIR
+from engine.errors import RunError
+from engine.follow.settings import FollowSettings, follow_settings, load_for
+from engine.inference import ModelExport, PoseModel, read_export
+from engine.job.alignment import alignment_warning
+from engine.job.job import Job
+from engine.job.live_options import LiveOptions
+from engine.job.overlay_style import overlay_style
+from engine.machine.memory import naming_lack_of_memory
+from engine.machine.threads import undisturbed
+from engine.pipeline.pipeline import Lane
+from engine.pipeline.prediction import KnownFrames
+from engine.run_folder.identity import first_picture, identify, picture_digest
+from engine.run_folder.journal import read_journal
+from engine.run_folder.named_files import check_replaceable
+from engine.run_folder.replay import join_times
+from engine.run_folder.workplace import Workplace
+from engine.runs.all_movies import (
+    RunResult,
+    make_outputs,
+    model_warnings,
+    run_result,
+)
+from engine.runs.job_sinks import JobSinks, output_directory
+from engine.runs.one_movie import OneMovie, RunContext
+from engine.watch.audience import Audience
+from engine.watch.progress import MovieWatch, Progress
+from engine.watch.status_file import MADE_BY
+from readers import FrameStatus, InputError, MovieError, MovieInfo, inspect_movie
+from readers.growing.growing_file import EndedBy
+from readers.live import LiveMovie, LiveSource, open_live
+from sinks import AnnotationParts, FrameCounts, PoseBatch
+from sinks.base import at_success
+
+
+def live(
+    job: Job,
+    source: str | Path,
+    progress: Progress | None = None,
+    *,
+    load: Callable[[ModelExport, str], PoseModel] | None = None,
+    **options: Any,
+) -> RunResult:
+    """Run a job while a camera records: poses are published as its frames come.
+
+    The recording has ended when the recorder has closed it, when nothing has come for a while, or
+    at the first interrupt. Then all outputs are made, those of a run of what was recorded. Frames
+    that were skipped are NaN in them, and what is needed to fill them in stays in the output
+    directory.
+
+    Parameters
+    ----------
+    job
+        What to do; its movies do not matter, and need not be given.
+    source
+        A file that is being written, a folder that is being filled with them, ``-`` for standard
+        input, a capture device, or a URL.
+    progress
+        Is told how it goes; None for silence.
+    load
+        Loads an export on a runtime; None for the usual way, so that one frame is done as soon as
+        can be.
+    options
+        ``end_after_s``, ``when_behind``, ``publish``, ``status``, ``preview`` and others: see
+        `engine.job.live_options.LiveOptions`.
+
+    Raises
+    ------
+    InputError
+        If the source, the model, the output directory, a parameter or a publisher cannot be used.
+    RunError
+        If nothing comes, an output cannot be written any more, the model gives poses that cannot
+        be, or the system gives no more memory.
+    Interrupted
+        After a second interrupt.
+    """
+    chosen = LiveOptions(str(source), **options)
+    job = replace(job, movies=[Path(chosen.source)])
+    if chosen.status is not None:
+        check_replaceable("status", chosen.status, MADE_BY)
+    load = load or partial(load_for, job, is_prompt=True)
+    with naming_lack_of_memory():
+        recorder = open_live(
+            chosen.source,
+            crop=job.crop_rect,
+            end_after_s=chosen.end_after_s,
+            newest_only=chosen.skips,
+            recording=lambda number: job.output_dir / f"recording.{number}.mkv",
+        )
+        recorder.check()
+        export = read_export(job.model or MODEL_DIR)
+        follow = _uncalibrated(follow_settings(job, export))
+        style = overlay_style(job, export.body_parts)
+        place = Workplace(job, output_directory(job.output_dir))
+        place.check([])
+        place.outputs.check_apart(job.inputs, chosen.named_files)
+        _check_recordings(job, recorder)
+        folder = place.folder
+        sinks = JobSinks(job, export, style, folder.outputs, folder.note_whole)
+        progress = progress or Progress()
+        audience = Audience(chosen, export, style, sinks.in_saved_coordinates, progress)
+        with audience, closing(load(export, job.runtime)) as model:
+            run = RunContext(job, export, model, sinks, folder, progress, follow)
+            return _work(run, place, _Recording(run, recorder, audience, chosen.skips))
+
+
+def _uncalibrated(follow: FollowSettings | None) -> FollowSettings | None:
+    """Do without a calibration: of a recording that begins there are no frames to look at first."""
+    return None if follow is None else replace(follow, is_calibrated=False)
+
+
+def _check_recordings(job: Job, source: LiveSource) -> None:
+    """Check that no recording would be written over: that may be all there is of a session."""
+    found = sorted(job.output_dir.glob("recording.*.mkv"))
+    if found and source.is_recorded:
+        raise InputError(
+            f"output directory {job.output_dir}: already holds a recording "
+            f"({found[0].name}); choose another"
+        )
+
+
+def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult:
+    identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
+    place.earlier.check(run.job.output_dir, identity, None)
+    unfinished = place.earlier.unfinished
+    if unfinished and (unfinished.is_finished or place.folder.has_recorded_movies):
+        raise InputError(
+            f"output directory {run.job.output_dir}: its recording has ended; "
+            "go on with posestream run MOVIE --resume"
+        )
+    with place.working([]):
+        _ = place.go_on() or place.begin(identity, is_live=True)
+        movies = recording.take()
+        place.outputs.check_apart(movie.path for movie in movies)
+        for number, movie in enumerate(movies):
+            undisturbed(join_times, place.folder, number, movie)
+        results = make_outputs(run, movies, has_told=True)
+        written = run.sinks.files(len(movies), place.outputs)
+        place.move_outputs(written)
+        if any(result.counts.skipped.num_frames for result in results):
+            place.folder.keep_journals()
+        else:
+            place.folder.remove()
+        return run_result(written, results)
+
+
+@dataclass
+class _Recording:
+    """The movies of a recording, one after the other, while they are recorded.
+
+    Attributes
+    ----------
+    run, source, audience
+        The run, what gives its movies, and all who are told of everything at once; open.
+    skips
+        Whether the newest frame counts where the machine is too slow.
+    """
+
+    run: RunContext
+    source: LiveSource
+    audience: Audience
+    skips: bool
+    _problem: MovieError | None = field(default=None, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+
+    def take(self) -> list[MovieInfo]:
+        """Take every movie as far as can be while it is recorded; give them as they are now.
+
+        Poses are published as they come, and kept in a journal; the labelled movie is drawn and
+        left in its segments; annotations appear in parts.
+
+        Raises
+        ------
+        RunError
+            If nothing came that could be read.
+        """
+        for message in model_warnings(self.run.job, self.run.export, []):
+            self.audience.warn(message)
+        movies: list[tuple[MovieInfo, EndedBy | None]] = []
+        parts = AnnotationParts(
+            self.run.folder.path / "annotations",
+            self.run.job.experiment_annotations_format,
+            body_parts=self.run.export.body_parts,
+            has_hardware_counter=False,
+        )
+        with parts, closing(self.source.movies()) as sources:
+            is_over = False
+            while not is_over:
+                with ExitStack() as resources:
+                    movie = self._open_next(sources, resources, are_some=bool(movies))
+                    if movie is None:
+                        break
+                    self._take_one(movie, len(movies), parts)
+                    movies.append((movie.info, movie.ended_by))
+                    is_over = movie.ended_by == "stopped"
+        if not movies:
+            raise self._problem or RunError("nothing was recorded")
+        if self._problem is not None:
+            self.audience.warn(str(self._problem))
+        self.audience.note("the recording has ended; making the outputs")
+        return [_as_recorded(info, ended_by) for info, ended_by in movies]
+
+    def _open_next(
+        self, sources: Generator[LiveMovie, None, None], resources: ExitStack, *, are_some: bool
+    ) -> LiveMovie | None:
+        """Wait for the next movie's first picture; None where the recording has ended.
+
+        A movie that cannot be read is passed over: of a series, the others are not lost.
+        """
+        while True:
+            try:
+                movie = next(sources, None)
+                return None if movie is None else resources.enter_context(movie)
+            except MovieError as error:
+                if self._problem is not None:
+                    self.audience.warn(str(self._problem))
+                self._problem = error
+            except KeyboardInterrupt:
+                if are_some:
+                    return None
+                raise
+
+    def _take_one(self, movie: LiveMovie, number: int, parts: AnnotationParts) -> None:
+        job, sinks = self.run.job, self.run.sinks
+        if job.crop_rect is not None:
+            job.crop_rect.check_inside(movie.info)
+            self._warn_of_crop(movie.info)
+        known = read_journal(self.run.folder.journal(number))
+        if known is not None and known.num_frames:
+            begun = undisturbed(inspect_movie, movie.path)
+            picture = undisturbed(first_picture, begun, job.crop_rect)
+            self._note_first_picture(number, picture)
+        for note in movie.info.notes:
+            self.audience.warn(f"{movie.path}: {note}")
+
+        def lanes(_: FrameCounts) -> list[Lane]:
+            labelled_movie = sinks.live_labelled_movie(number, movie)
+            data = sinks.in_saved_coordinates(parts.movie(movie.info))
+            return [Lane("labelled movie", [labelled_movie]), Lane("data", [data])]
+
+        publication = _Publication(self.audience, partial(self._note_first_picture, number))
+        watch = partial(_LiveWatch, self.audience, movie, number)
+        way = OneMovie(self.run, number, movie, lanes, watch, [publication], self.skips)
+        with way:
+            way.pipeline.run()
+
+    def _warn_of_crop(self, movie: MovieInfo) -> None:
+        warning = alignment_warning(self.run.job, self.run.export, movie)
+        if warning is not None and warning not in self._told:
+            self._told.add(warning)
+            self.audience.warn(warning)
+
+    def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
+        record = self.run.folder.known_record()
+        movies = record.identity["movies"]
+        if number == len(movies):
+            identity = {**record.identity, "movies": [*movies, digest]}
+            self.run.folder.write_record(replace(record, identity=identity))
+        elif movies[number] != digest:
+            raise RunError("this is another recording than the one that was begun here")
+
+
+def _as_recorded(info: MovieInfo, ended_by: EndedBy | None) -> MovieInfo:
+    """Look at a movie again now that it is recorded, if it is still there."""
+    if ended_by == "damaged":
+        return info
+    try:
+        recorded = undisturbed(inspect_movie, info.path)
+    except MovieError:
+        return info
+    # That there is more, or will be, is no damage of what was asked for.
+    damage = None if ended_by == "stopped" else recorded.damage
+    return replace(
+        recorded, damage=damage, notes=tuple(dict.fromkeys((*info.notes, *recorded.notes)))
+    )
+
+
+class _Publication:
+    """The stage that gives poses away, before they are filtered, and notes how a movie begins."""
+
+    def __init__(
+        self, audience: Audience, on_first_picture: Callable[[dict[str, str]], None]
+    ) -> None:
+        self._audience = audience
+        self._on_first_picture = on_first_picture
+
+    def push(self, batch: PoseBatch) -> list[PoseBatch]:
+        """Give the batch away, unless an earlier live run has done so; return it."""
+        frames = batch.frames
+        is_first = frames.first_frame_index == 0 and frames.images[0].size
+        if is_first and frames.status[0] != FrameStatus.SKIPPED:
+            self._on_first_picture(picture_digest(frames.images[0]))
+        if not isinstance(frames, KnownFrames):
+            self._audience.publish(batch)
+        return [batch]
+
+    def flush(self) -> list[PoseBatch]:
+        """Return nothing: nothing is held back."""
+        return []
+
+
+class _LiveWatch(MovieWatch):
+    """Tells the audience of a movie while it is recorded."""
+
+    def __init__(
+        self, audience: Audience, movie: LiveMovie, number: int, num_known_frames: int
+    ) -> None:
+        self._audience, self._movie = audience, movie
+        self._number, self._num_known_frames = number, num_known_frames
+        self._has_warned = False
+
+    def open(self, resources: ExitStack) -> None:
+        """Begin the movie."""
+        self._audience.begin_movie(self._movie, self._number, self._num_known_frames)
+        resources.enter_context(at_success(self._audience.end_movie))
+
+    def advance(self, num_frames: int) -> None:  # noqa: ARG002 -- as all that watch a movie
+        """Tell how the run does, and warn once of pictures that are not of the movie's size."""
+        if self._movie.size_change is not None and not self._has_warned:
+            self._has_warned = True
+            self._audience.warn(f"{self._movie.path}: {self._movie.size_change}")
+        self._audience.show()
+
+    def tell_of_stop(self) -> None:
+        """Say that an interrupt was heard."""
+        self._audience.note("ending: what has arrived is worked off; once more stops at once")
