@@ -81,7 +81,7 @@ def measure_whole_job(
 
 
 class _Diary(Progress):
-    """The times at which a run was how far."""
+    """The time and processor time at the first and the latest frames of a run."""
 
     def __init__(self, tell: Callable[[int], None], started_s: float) -> None:
         self._tell, self._started_s = tell, started_s

@@ -1,4 +1,4 @@
-"""The guard around a loaded model: possible poses of sizes that were tried, or one line."""
+"""The guard around a loaded model, which gives possible poses or an error of one line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ROUNDING = 1e-4
 
 
 class ImpossiblePoseError(RunError):
-    """A pose is none that a model can mean; the message is one line, without the frame.
+    """A pose that no picture can have; the message is one line, without the frame.
 
     Attributes
     ----------
     image
-        Which of the images that were given together it is of, from 0.
+        Index of its image among those that were given together.
     """
 
     def __init__(self, image: int, problem: str) -> None:
@@ -51,7 +51,7 @@ def check_poses(
     Raises
     ------
     ImpossiblePoseError
-        Of the first pose that is not so.
+        If one is not; the message is about the first.
     """
     height, width, _ = image_shape
     lowest, highest = _limits(height, width)

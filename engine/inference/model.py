@@ -70,7 +70,7 @@ class ModelExport:
 
     @property
     def details(self) -> dict[str, object]:
-        """What else ``posestream inspect`` tells of it, as plain JSON values."""
+        """More facts for ``posestream inspect``, as plain JSON values."""
         return {}
 
 
@@ -103,7 +103,7 @@ class ReadyPoses:
 
 @dataclass(frozen=True)
 class CutSides:
-    """Which sides of images were cut out of larger pictures; the others are the pictures' own."""
+    """The sides where images were cut out of larger pictures; the others are the pictures' own."""
 
     left: bool
     top: bool
