@@ -77,12 +77,13 @@ def measure_stages(
     measured_s
         Seconds after which to stop, for decoding alone and for all stages together.
     """
-    decode = _decode_cost(job, movie, most_frames, measured_s)
+    decode = decode_cost(job, movie, most_frames, measured_s)
     export = read_export(job.model or MODEL_DIR)
     return _Walk(tell, job, movie, export).costs(most_frames, measured_s, decode)
 
 
-def _decode_cost(job: Job, movie: MovieInfo, most_frames: int, measured_s: float) -> Cost:
+def decode_cost(job: Job, movie: MovieInfo, most_frames: int, measured_s: float) -> Cost:
+    """Measure decoding alone, on the first frames of a movie; see `measure_stages`."""
     watch = Stopwatch()
     num_frames = 0
     with open_movie(movie, job.crop_rect, most_frames) as reader:

@@ -108,7 +108,7 @@ def _without_notices() -> Iterator[None]:
 
 
 @contextmanager
-def _plainly_named(folder: Path) -> Iterator[Path]:
+def plainly_named(folder: Path) -> Iterator[Path]:
     """Give a folder under a name that dlclive and TensorFlow understand.
 
     The former looks for the graph by a pattern, in which brackets mean other things; the latter
@@ -146,7 +146,7 @@ def _load_runner(export: DeepLabCutExport) -> Any:
         runner = sys.modules["dlclive.factory"].build_runner("base", export.directory)
     smallest = np.zeros((64, 64, 3), np.uint8)
     try:
-        with _without_notices(), _plainly_named(export.directory) as runner.path:
+        with _without_notices(), plainly_named(export.directory) as runner.path:
             runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
         raise ModelError(

@@ -100,7 +100,7 @@ def test_conversion_is_what_reading_costs_beyond_decoding(
     tmp_path: Path, movies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = Cost(1, wall_s=1e6, core_s=1e6)
-    monkeypatch.setattr(stages, "_decode_cost", lambda *_: endless)
+    monkeypatch.setattr(stages, "decode_cost", lambda *_: endless)
 
     costs, _ = measured(Job([movies / "movie.avi"], tmp_path / "out"))
 
