@@ -1,10 +1,9 @@
 """The readers of movies: from files to frames."""
 
 from readers.base import MovieReader
-from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError
 from readers.formats import inspect_movie, inspect_movies, open_movie
-from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 
 __all__ = [
     "CropRectangle",

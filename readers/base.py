@@ -15,9 +15,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from readers.crop import CropRectangle
 from readers.errors import joined, movie_errors
-from readers.frames import FrameBatch, FrameStatus, MovieInfo, TrackerBox
+from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo, TrackerBox
 from readers.pixels import Converter, RgbConverter
 
 
@@ -51,7 +50,7 @@ class MovieReader(ABC):
     crop
         The part of each frame that is read; None for all of it.
     most_frames
-        The movie is taken to end after as many frames; None for where it ends.
+        Frames after which the reader ends; None to read the whole movie.
     """
 
     info: MovieInfo
@@ -72,7 +71,7 @@ class MovieReader(ABC):
 
     @staticmethod
     def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:
-        """Make what turns pictures of this format into RGB pixels."""
+        """Make the converter of this format's pictures to RGB pixels."""
         return RgbConverter(movie, crop)
 
     @property
@@ -191,7 +190,7 @@ def fill_image(
         try:
             converter.convert(picture, image)
         except av.error.FFmpegError:
-            pass  # a picture that cannot be converted is as good as none
+            pass  # a picture that cannot be converted cannot be used
         else:
             return frame.status
     image[...] = 0

@@ -1,4 +1,4 @@
-"""The errors for what the user gave and that cannot be used."""
+"""The errors for input that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MovieError(InputError):
         self._path, self._problem = path, problem
 
     def __reduce__(self) -> tuple[type[MovieError], tuple[Path | str, str]]:
-        # Otherwise it could not come back from another process: Python would call it with one text.
+        # To come back from another process: Python would otherwise call it with one text.
         return type(self), (self._path, self._problem)
 
 

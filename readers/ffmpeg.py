@@ -1,4 +1,4 @@
-"""A file that is opened for FFmpeg, which reads nothing else, and no huge pictures of it."""
+"""The opening of a file for FFmpeg, which reads nothing but this file, and no huge pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_READ = 2
 """Recordings that FFmpeg reads of one Matroska file."""
 _MOST_JOINED = 10_000
 MOST_PIXELS = 2**25
-"""Of a picture: 8K UHD has as many. What claims more is a mistake or a trap."""
+"""Of a picture: 8K UHD has as many. A file that claims more is a mistake or a trap."""
 
 
 MOVIE_FORMATS = (
@@ -39,7 +39,7 @@ MOVIE_FORMATS = (
 
 
 class SourceFile(Protocol):
-    """What FFmpeg reads a movie through; it takes an error for the end."""
+    """The file that FFmpeg reads a movie from; it takes an error for the end."""
 
     error: OSError | None
 
@@ -149,8 +149,15 @@ class Demuxer:
                     yield from Demuxer(file, container, stream).packets()
 
 
+def packet_of(data: bytes, time: int | None = None) -> av.Packet[VideoStream]:
+    """Make a packet of video, shown and decoded at the same time."""
+    packet = cast("av.Packet[VideoStream]", av.Packet(data))
+    packet.pts = packet.dts = time
+    return packet
+
+
 def open_regular_file(path: Path) -> IO[bytes]:
-    """Open a file to read; raise `MovieError` for what is none, such as a pipe or a device."""
+    """Open a regular file to read; raise `MovieError` for a pipe, a device or a folder."""
     # Without waiting: a pipe would wait for a writer.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -206,7 +213,7 @@ def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[
     in the first file.
     """
     if container_format == "matroska":
-        starts = (start for start, _ in ebml.recordings(reader_of(file), end))
+        starts = (box.start for box in ebml.recordings(reader_of(file), end))
         return list(islice(starts, _MOST_READ, None))
     if container_format == "mov":
         heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
@@ -266,7 +273,7 @@ def _opened(
 
 
 def first_video(container: InputContainer) -> VideoStream | None:
-    """Give the first video stream that is no cover picture, as OpenCV takes it; None for none."""
+    """Give the first video stream that is no cover picture, as OpenCV does; None without one."""
     return next(iter(_videos(container)), None)
 
 

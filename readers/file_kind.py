@@ -144,6 +144,16 @@ def what_is_no_movie(head: bytes) -> str | None:
     return next(kinds, "a text")
 
 
+def is_container(head: bytes) -> bool:
+    """Tell whether a file is a movie whose kind is known here."""
+    return container_format(head) is not None and what_is_no_movie(head) is None
+
+
+def is_avi(head: bytes) -> bool:
+    """Tell whether a file is an .avi."""
+    return container_format(head) == "avi" and what_is_no_movie(head) is None
+
+
 def check_is_movie(path: Path, head: bytes) -> None:
     """Raise `MovieError` for a file that is certainly no movie."""
     kind = what_is_no_movie(head)

@@ -14,25 +14,22 @@ from readers.base import MovieReader
 from readers.container.feed import ContainerFeed
 from readers.container.parts import is_closed
 from readers.container.reader import ContainerReader, inspect_container
-from readers.crop import CropRectangle
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 from readers.file_kind import (
     TELLING_BYTES,
     check_is_movie,
-    container_format,
+    is_avi,
+    is_container,
     read_head,
-    what_is_no_movie,
 )
-from readers.frames import MovieInfo
-from readers.growing.clock import now_s
+from readers.frames import CropRectangle, MovieInfo
 from readers.growing.feed import Feed
-from readers.growing.growing_file import GrowingFile
+from readers.growing.growing_file import GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed
-from readers.isxb.inspection import inspect_isxb
 from readers.isxb.layout import is_closed as is_isxb_closed
 from readers.isxb.layout import is_isxb
-from readers.isxb.reader import IsxbReader
+from readers.isxb.reader import IsxbReader, inspect_isxb
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,6 @@ class Format:
     tells_dropped: bool = False
 
 
-def _is_container(head: bytes) -> bool:
-    return container_format(head) is not None and what_is_no_movie(head) is None
-
-
-def _is_avi(head: bytes) -> bool:
-    return container_format(head) == "avi" and what_is_no_movie(head) is None
-
-
 _CAMERA = (inspect_container, ContainerReader, ContainerFeed, is_closed)
 FORMATS = [
     Format(
@@ -99,7 +88,7 @@ FORMATS = [
         is_checked=True,
         tells_dropped=True,
     ),
-    Format("avi", (".avi",), _is_avi, *_CAMERA, tells_dropped=True),
+    Format("avi", (".avi",), is_avi, *_CAMERA, tells_dropped=True),
     Format(
         "movie",
         (
@@ -108,7 +97,7 @@ FORMATS = [
             *(".ogv", ".mxf", ".dv", ".nut", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf"),
             ".y4m",
         ),
-        _is_container,
+        is_container,
         *_CAMERA,
     ),
 ]

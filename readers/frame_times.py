@@ -1,23 +1,27 @@
-"""The times of a movie's frames, and the time from one to the next."""
+"""The times of a movie's frames, also where recordings were joined, and the time between two."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
 
+import av
 from av.video.stream import VideoStream
 
 from readers.container.avi_index import chunks_per_frame
 from readers.errors import MovieError
+from readers.ffmpeg import packet_of
 
 _SHORTEST_S = Fraction(1, 1_000_000)
 _LONGEST_S = Fraction(86_400)
 UNKNOWN_S = Fraction(1, 25)
-"""Where nothing tells it: what a movie is then shown at."""
+"""The period of a movie that does not tell it, as players take it."""
 WITHOUT_TIMES = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "mpjpeg", "jpeg_pipe", "vc1", "vvc")
 """Formats whose times, and mean rate, FFmpeg makes up."""
 _HIGHEST_RATE = 1000
-"""What tells more, without telling how many frames there are, tells the unit of its times."""
+"""A higher rate, without a number of frames, is the unit of the movie's times."""
+_LARGEST_REORDERING = 17
+"""Frames by which a picture may be shown before one that is decoded before it."""
 
 
 def check_frame_period(path: Path, period_s: Fraction) -> None:
@@ -85,3 +89,82 @@ class FrameClock:
         if periods.denominator == 1:  # index × period in floating point, as the reference tool
             return periods.numerator * float(self._period_s)
         return float(self._elapsed_s)
+
+
+class Stretches:
+    """The times of a movie's packets, each stretch of them put behind those before.
+
+    Times step back where files were joined, or where a camera or its clock was started again. The
+    first picture is then shown one frame period after the latest one before. Steps of less
+    than half a period do not count, since times may not be exact. Before a packet with which no
+    recording can begin, steps of up to 17 periods do not count either, since pictures are not
+    decoded in the order in which they are shown; nor does any step while decoding times rise.
+
+    Parameters
+    ----------
+    frame_period
+        Nominal time from one frame to the next in units of the packets' times.
+
+    Attributes
+    ----------
+    begins
+        Whether the packet that was placed last is the first one of another recording.
+    """
+
+    def __init__(self, frame_period: float) -> None:
+        self._frame_period = frame_period
+        self._offset = 0
+        self._latest: int | None = None
+        self._last_decoding_time: int | None = None
+        self._is_discard_wrong = False
+        self.begins = False
+        self._num_begun, self._first_begun = 0, 0
+
+    def note(self, frame_index: int) -> None:
+        """Note which frame is the first one of the recording that has begun."""
+        self._first_begun = self._first_begun or frame_index
+        self._num_begun += 1
+
+    @property
+    def damage(self) -> str | None:
+        """Tell of the recordings that have begun; None where there is only one."""
+        if not self._num_begun:
+            return None
+        return (
+            f"its times step back at frame {self._first_begun}"
+            + (f" and {self._num_begun - 1} times more" if self._num_begun > 1 else "")
+            + ": recordings were joined, or a camera began anew; they are read one behind the other"
+        )
+
+    def place(self, packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
+        """Give a packet its time; packets come in the order of decoding.
+
+        Where a fragmented .mp4 steps back, FFmpeg wants the first fragment to be discarded. It is
+        kept: such packets are given as copies without that mark.
+        """
+        shown = packet.dts if packet.pts is None else packet.pts
+        self.begins = False
+        if shown is None:
+            return packet
+        if self._latest is not None:
+            step_back = self._latest - self._offset - shown
+            num_periods = 0.5 if packet.is_keyframe else _LARGEST_REORDERING
+            last = self._last_decoding_time
+            rises = packet.dts is not None and last is not None and packet.dts > last
+            self.begins = step_back > num_periods * self._frame_period and not rises
+            if self.begins:
+                self._offset = self._latest + round(self._frame_period) - shown
+        self._is_discard_wrong = packet.is_discard and (self.begins or self._is_discard_wrong)
+        if self._is_discard_wrong:
+            marked, packet = packet, packet_of(bytes(packet))
+            packet.pts, packet.dts, packet.time_base = marked.pts, marked.dts, marked.time_base
+            packet.is_keyframe = marked.is_keyframe
+        if not packet.is_discard:
+            placed = shown + self._offset
+            self._latest = placed if self._latest is None else max(placed, self._latest)
+        self._last_decoding_time = packet.dts
+        if packet.pts is not None:
+            packet.pts += self._offset
+        if packet.dts is not None:
+            packet.dts += self._offset
+        return packet

@@ -1,23 +1,24 @@
-"""The description of a movie, and the batches of frames that a reader hands on."""
+"""The description of a movie and of a part of its frames, and the batches that a reader gives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from readers.orientation import AS_STORED, Orientation
+from readers.errors import InputError
 
 TrackerBox = tuple[float, float, float, float]
 """Left, top, right and bottom of the animal in pixels of the whole frame."""
 
 
 class FrameStatus(IntEnum):
-    """Whether a frame has a picture, and why not."""
+    """The state of a frame: with a picture, or the reason why there is none."""
 
     DECODED = 0
     DROPPED = 1
@@ -29,8 +30,59 @@ class FrameStatus(IntEnum):
 
 
 @dataclass(frozen=True)
+class Orientation:
+    """The steps that make a stored picture upright: it is transposed, then mirrored.
+
+    Attributes
+    ----------
+    is_transposed
+        Lines become columns.
+    is_mirrored_x, is_mirrored_y
+        Afterwards, left and right, or top and bottom, change places.
+    ignored_degrees
+        An angle, anticlockwise, that the file asks for and that is not applied, because it is no
+        multiple of 90°; 0 for none.
+    """
+
+    is_transposed: bool = False
+    is_mirrored_x: bool = False
+    is_mirrored_y: bool = False
+    ignored_degrees: int = 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the upright picture from those of the stored one, or back."""
+        return (height, width) if self.is_transposed else (width, height)
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """Names and arguments of the filters of FFmpeg that make a picture upright."""
+        if self.is_transposed:
+            return [("transpose", str(self.is_mirrored_x + 2 * self.is_mirrored_y))]
+        mirrored_y = [("vflip", ""), ("copy", "")]  # a flipped picture alone counts lines backwards
+        return mirrored_y * self.is_mirrored_y + [("hflip", "")] * self.is_mirrored_x
+
+    def __str__(self) -> str:
+        if self.ignored_degrees:
+            return f"as stored (an angle of {self.ignored_degrees}° anticlockwise is not applied)"
+        return _TEXTS[self.is_transposed, self.is_mirrored_x, self.is_mirrored_y]
+
+
+AS_STORED = Orientation()
+_TEXTS = {
+    (False, False, False): "as stored",
+    (False, True, False): "mirrored, left to right",
+    (False, False, True): "mirrored, top to bottom",
+    (False, True, True): "turned by 180°",
+    (True, True, False): "turned by 90° clockwise",
+    (True, False, True): "turned by 90° anticlockwise",
+    (True, False, False): "turned by 90° clockwise, then mirrored, left to right",
+    (True, True, True): "turned by 90° anticlockwise, then mirrored, left to right",
+}
+
+
+@dataclass(frozen=True)
 class MovieInfo:
-    """What a movie says about itself before any frame is decoded.
+    """The description of a movie, as it says of itself before any frame is decoded.
 
     Attributes
     ----------
@@ -94,6 +146,56 @@ class MovieInfo:
     def frame_rate(self) -> Fraction:
         """Frames per second, nominal where the rate varies."""
         return 1 / self.frame_period_s
+
+
+@dataclass(frozen=True)
+class CropRectangle:
+    """A rectangle in pixels of the whole frame; `left` and `top` belong to it.
+
+    Raises
+    ------
+    InputError
+        If it has no area, begins outside the frame, or has sides that are not whole numbers.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            side = getattr(self, name)
+            if not isinstance(side, Integral) or isinstance(side, bool):
+                raise InputError(f"crop rectangle {self}: {name} must be a whole number of pixels")
+            object.__setattr__(self, name, int(side))  # numpy's integers do not fit into JSON
+        if self.width <= 0 or self.height <= 0 or self.left < 0 or self.top < 0:
+            raise InputError(
+                f"crop rectangle {self}: left and top must be 0 or more, width and height 1 or more"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.left},{self.top},{self.width},{self.height}"
+
+    def as_stored(self, movie: MovieInfo) -> CropRectangle:
+        """Give the same part of the movie's pictures as they are before they are made upright."""
+        orientation = movie.orientation
+        left, top = self.left, self.top
+        if orientation.is_mirrored_x:
+            left = movie.width - left - self.width
+        if orientation.is_mirrored_y:
+            top = movie.height - top - self.height
+        if orientation.is_transposed:
+            return CropRectangle(top, left, self.height, self.width)
+        return CropRectangle(left, top, self.width, self.height)
+
+    def check_inside(self, movie: MovieInfo) -> None:
+        """Raise `InputError` unless the whole rectangle lies inside the movie's frames."""
+        if self.left + self.width > movie.width or self.top + self.height > movie.height:
+            raise InputError(
+                f"crop rectangle {self} (left,top,width,height) reaches beyond the frames of "
+                f"{movie.path}, which are {movie.width} x {movie.height} pixels"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The conversion of decoded pictures to RGB pixels in a buffer."""
+"""The conversion of decoded pictures to upright RGB pixels in a buffer."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Protocol, cast
 
@@ -9,10 +10,10 @@ import av
 import av.error
 import numpy as np
 from av.filter import Graph
+from av.sidedata.sidedata import SideData
 from numpy.typing import NDArray
 
-from readers.crop import CropRectangle
-from readers.frames import MovieInfo
+from readers.frames import AS_STORED, CropRectangle, MovieInfo, Orientation
 
 _Filter = tuple[str, str]
 _IN_BLOCKS = frozenset({"yuv420p", "yuvj420p", "yuva420p", "yuv422p", "yuvj422p"})
@@ -141,3 +142,30 @@ def _with_whole_blocks(crop: CropRectangle, picture: av.VideoFrame) -> CropRecta
     right, bottom = crop.left + crop.width, crop.top + crop.height
     width = min(right + right % 2, picture.width) - left
     return CropRectangle(left, top, width, min(bottom + bottom % 2, picture.height) - top)
+
+
+def orientation_of(picture: av.VideoFrame) -> Orientation:
+    """Tell how a picture is to be turned by the container, or by what the camera wrote into it."""
+    try:
+        matrix = picture.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV 18.1 does not know all that FFmpeg knows, such as a JPEG's EXIF data
+        cos, sin = (f(math.radians(picture.rotation)) for f in (math.cos, math.sin))
+        return _orientation(np.array([[cos, -sin], [sin, cos]]))
+    if matrix is None:
+        return AS_STORED
+    numbers = np.frombuffer(memoryview(cast(SideData, matrix)), np.int32)
+    return _orientation(numbers.reshape(3, 3)[:2, :2].astype(np.float64))
+
+
+def _orientation(matrix: NDArray[np.float64]) -> Orientation:
+    """Read a matrix that the position (x, y) of a stored pixel is multiplied with, as a row."""
+    scale = np.hypot(*matrix)
+    if not scale.all():
+        return AS_STORED
+    across, along = matrix[0] / scale
+    degrees = round(math.degrees(math.atan2(-along, across)))
+    if degrees % 90:
+        return Orientation(ignored_degrees=degrees)
+    if degrees % 180:
+        return Orientation(True, bool(matrix[1, 0] < 0), bool(matrix[0, 1] < 0))
+    return Orientation(False, bool(matrix[0, 0] < 0), bool(matrix[1, 1] < 0))

@@ -21,7 +21,7 @@ from readers import (
     open_movie,
 )
 from readers.formats import format_named
-from readers.orientation import AS_STORED
+from readers.frames import AS_STORED
 
 _MOST_PIXELS = 2**29
 """Of a movie that is looked through."""

@@ -1,4 +1,4 @@
-"""The index of an .avi: it tells which frame a packet is."""
+"""The index of an .avi, which numbers the frames of its packets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _least_distance(stream: VideoStream) -> int | None:
 
 
 class AviIndex:
-    """Where each frame of an .avi lies.
+    """The place of each frame of an .avi.
 
     FFmpeg counts the chunks that it comes across, and so miscounts behind a damaged one. Where a
     packet lies tells its number beyond doubt.

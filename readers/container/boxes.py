@@ -16,7 +16,7 @@ ReadAt = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box: its name, where it starts, where its content does, and where it says that it ends."""
+    """A box, or a part like it: its name, where it and its content start, where it says it ends."""
 
     name: bytes
     start: int

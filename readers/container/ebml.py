@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from readers.container.boxes import ReadAt
+from readers.container.boxes import Box, ReadAt
 
 _HEAD_BYTES = 4096
 _MOST_RECORDINGS = 10_000
@@ -55,8 +55,8 @@ def segment_place(head: bytes) -> int | None:
     return start + len(SEGMENT) if head.startswith(SEGMENT, start) else None
 
 
-def recordings(read_at: ReadAt, file_size: int) -> Iterator[tuple[int, int]]:
-    """Yield where each recording of a Matroska file begins, and where it says that it ends.
+def recordings(read_at: ReadAt, file_size: int) -> Iterator[Box]:
+    """Yield the recordings of a Matroska file, from its header to the end of its segment.
 
     There is more than one where files were joined, at most 10,000 are found. The end is 0 where it
     is not told; what follows such a one is not found.
@@ -71,7 +71,8 @@ def recordings(read_at: ReadAt, file_size: int) -> Iterator[tuple[int, int]]:
         if field is None:
             return
         size, content = field
-        yield start, 0 if size is None else start + content + size
-        if size is None:
+        end = 0 if size is None else start + content + size
+        yield Box(SEGMENT, start, start + content, end)
+        if not end:
             return
-        start += content + size
+        start = end

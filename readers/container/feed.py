@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO
 
 import av
 import av.error
@@ -13,7 +13,7 @@ from readers.container.avi_index import AviIndex
 from readers.container.mp4_tables import check_tables
 from readers.container.parts import is_closed, mp4_kind
 from readers.errors import MovieError
-from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos
+from readers.ffmpeg import Demuxer, demuxer, demuxer_of, other_videos, packet_of
 from readers.file_kind import (
     TELLING_BYTES,
     check_is_movie,
@@ -33,11 +33,11 @@ _CANNOT_BE_FOLLOWED = (
 class ContainerFeed(Feed):
     """Packets of an .avi, a fragmented .mp4, an .mkv, a .ts, or what else FFmpeg streams.
 
-    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. One
-    of a .ts comes when two more have: what takes the stream apart and what finds its pictures each
-    see the end of one in the beginning of the next. So does, by one, H.264 in an .avi. Before the
-    first frame FFmpeg waits until it knows the frame rate: in a .mp4 and a .ts, which do not tell
-    it, that takes 20 frames, and 40 of H.264 in an .avi.
+    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. A
+    frame of a .ts comes two frames later: FFmpeg's demuxer and its parser each see the end of a
+    frame only when the next one begins. A frame of H.264 in an .avi comes one frame later. Before
+    the first frame FFmpeg waits until it knows the frame rate: 20 frames of a .mp4 or a .ts, which
+    do not tell it, and 40 of H.264 in an .avi.
     """
 
     _source: Demuxer
@@ -84,7 +84,7 @@ class ContainerFeed(Feed):
         try:
             for packet in self._source.packets():
                 if packet.is_corrupt and self.ended_by in ("stopped", "damaged"):
-                    continue  # cut off by us, or by what befell the file: it is none of our frames
+                    continue  # cut off by us, or by damage to the file: the movie has no such frame
                 if self._avi_index is not None:
                     self._avi_index.number(packet)
                 end = self._source.file.tell()
@@ -111,9 +111,7 @@ class ContainerFeed(Feed):
         """Yield an empty packet for each frame of an .avi of which only the beginning is there."""
         first = index.next_number
         for number in range(first, first + index.num_behind(self._file.size)):
-            packet = cast("av.Packet[VideoStream]", av.Packet())
-            packet.pts = packet.dts = number
-            yield ArrivedPacket(packet, self._file.arrival_time_s(self._file.size))
+            yield ArrivedPacket(packet_of(b"", number), self._file.arrival_time_s(self._file.size))
 
     @property
     def num_waiting_bytes(self) -> int:
@@ -127,7 +125,7 @@ class ContainerFeed(Feed):
 
     @property
     def damage(self) -> str | None:
-        """What has happened to the file while it was followed, or is wrong with its data."""
+        """What is wrong with the file or its data, in one line; None for nothing."""
         return self._damage or self._file.damage
 
     def _wait_for_head(self) -> bytes:

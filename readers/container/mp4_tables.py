@@ -53,7 +53,7 @@ def check_tables(path: Path) -> None:
 
 @dataclass
 class _Track:
-    """What the tables of one track claim."""
+    """The claims of one track's tables."""
 
     num_samples: int = 0
     num_chunks: int = 0
@@ -67,13 +67,11 @@ class _Track:
         """Bytes that the file must have for it."""
         is_plain_sound = b"soun" in self.kinds and b"vide" not in self.kinds
         is_plain_sound = is_plain_sound and self.steps == {(1, 1)}
-        num_places = max(0 if is_plain_sound else self.num_samples, self._num_pieces())
-        return num_places * (_SAMPLE_BYTES + max(0, self.num_edits - 1))
-
-    def _num_pieces(self) -> int:
         first, samples, _ = self.runs.astype(np.float64).T
         num_chunks = np.diff(first, append=self.num_chunks + 1).clip(min=0)
-        return int((num_chunks * np.ceil(samples / _SAMPLES_OF_PIECE)).sum())
+        num_pieces = int((num_chunks * np.ceil(samples / _SAMPLES_OF_PIECE)).sum())
+        num_places = max(0 if is_plain_sound else self.num_samples, num_pieces)
+        return num_places * (_SAMPLE_BYTES + max(0, self.num_edits - 1))
 
 
 def _claims(read_at: ReadAt, start: int, end: int, track: _Track, depth: int) -> Iterator[int]:

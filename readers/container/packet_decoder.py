@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import Enum, auto
 
 import av
@@ -111,7 +111,8 @@ class PacketDecoder:
         """Empty the decoder at the end of the movie; yield the rows that are left."""
         yield from self._put_suspect(is_damaged=True)
         if self._rows is not None:
-            yield from self._taken(self._rows, self._decoded(None) or [])
+            for picture in self._decoded(None) or []:
+                yield from self._rows.take(picture)
             yield from self._rows.rest()
 
     def _put_suspect(self, *, is_damaged: bool) -> Iterator[Row]:
@@ -131,7 +132,8 @@ class PacketDecoder:
             rows.say(number, _Silence.BY_DESIGN)
         elif not pictures and self._is_not_coded(packet):
             rows.say(number, _Silence.REPEATED)
-        yield from self._taken(rows, pictures)
+        for picture in pictures:
+            yield from rows.take(picture)
 
     def _expect(self, rows: _Rows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Give a packet its number, and add it to the rows if it is to have one."""
@@ -178,10 +180,6 @@ class PacketDecoder:
         self._last_time = packet.pts
         return is_placeholder
 
-    def _taken(self, rows: _Rows, pictures: Iterable[av.VideoFrame]) -> Iterator[Row]:
-        for picture in pictures:
-            yield from rows.take(picture.pts or 0, picture)
-
     def _rows_from(self, first: av.Packet[VideoStream]) -> _Rows:
         """Tell whether packets have the times of their own pictures.
 
@@ -219,7 +217,7 @@ def contiguous(rows: Iterator[Row], last_time: int | None, frame_period: int) ->
 
 
 class _Silence(Enum):
-    """What it means that no picture comes of a packet."""
+    """The meaning of a packet of which no picture comes."""
 
     LOST = auto()
     """The picture is lost: its row has none."""
@@ -251,8 +249,8 @@ class _Rows(ABC):
         """Note that a packet could not be decoded."""
 
     @abstractmethod
-    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
-        """Yield the rows that are known now that the picture of a packet has come out."""
+    def take(self, picture: av.VideoFrame) -> Iterator[Row]:
+        """Yield the rows that are known now that a picture with its packet's number came out."""
 
     @abstractmethod
     def rest(self) -> Iterator[Row]:
@@ -297,7 +295,8 @@ class _RowsByTime(_Rows):
     def fail(self, number: int) -> None:
         self._silences.pop(number, None)
 
-    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
+    def take(self, picture: av.VideoFrame) -> Iterator[Row]:
+        number = picture.pts or 0
         if number not in self._times or number in self._pictures:
             return  # a second picture of one packet, or one that was given up
         self._pictures[number] = picture
@@ -374,7 +373,8 @@ class _RowsInOrder(_Rows):
             self._inside.remove(number)
             self._num_errors += 1
 
-    def take(self, number: int, picture: av.VideoFrame) -> Iterator[Row]:
+    def take(self, picture: av.VideoFrame) -> Iterator[Row]:
+        number = picture.pts or 0
         yield from self._errors()
         if number not in self._inside:
             return  # a second picture of one packet, or one that was given up

@@ -1,4 +1,4 @@
-"""The parts at the top of a movie file: they tell whether it is whole, cut off, or still written.
+"""The parts of a movie file that tell whether it is whole, cut off, or still being written.
 
 An .avi, a .mp4 and an .mkv are rows of parts that begin with their size: where a part reaches
 beyond the end of the file, the recording, or a copy of it, was cut off. A .ts tells nothing of
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, Literal
 
 from readers.container import ebml
-from readers.container.boxes import ReadAt, boxes, reader_of
+from readers.container.boxes import Box, ReadAt, boxes, reader_of
 from readers.ffmpeg import open_regular_file
 from readers.file_kind import container_format, read_head, transport_packets
 
@@ -25,14 +24,6 @@ _MFRO = struct.Struct(">I4sII")
 _MOST_CHUNKS = 1_000_000
 _MOST_BOXES_BEFORE_INDEX = 64
 Mp4Kind = Literal["fragmented", "plain", "plain and whole"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    name: bytes
-    start: int
-    end: int
-    """Where it says that it ends; 0 where it does not say."""
 
 
 def cut_off(path: Path) -> str | None:
@@ -120,38 +111,29 @@ def empty_chunks_behind(read_at: ReadAt, position: int, stream_index: int) -> in
     return count
 
 
-def _parts(file: IO[bytes], file_size: int) -> Iterator[_Part]:
-    """Yield the parts at the top of a file; none of a format that has none."""
+def _parts(file: IO[bytes], file_size: int) -> Iterator[Box]:
+    """Yield the parts at the top of a file; the end of one that does not tell it is 0."""
     find_parts = _PARTS.get(container_format(read_head(file)) or "")
     if find_parts is not None:
         yield from find_parts(file, file_size)
 
 
-def _segments(file: IO[bytes], file_size: int) -> Iterator[_Part]:
-    """Yield the recordings of an .mkv: one, unless files were joined."""
-    for start, end in ebml.recordings(reader_of(file), file_size):
-        yield _Part(ebml.SEGMENT, start, end)
-
-
-def _last_packet(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+def _last_packet(file: IO[bytes], file_size: int) -> Iterator[Box]:
     """Yield the packet with which a .ts ends."""
     packets = transport_packets(read_head(file))
     if packets is not None:
         start, size = packets
         num_packets = -(-(file_size - start) // size)
         end = start + num_packets * size
-        yield _Part(b"packet", end - size, end)
+        yield Box(b"packet", end - size, end - size, end)
 
 
-def _boxes(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+def _boxes(file: IO[bytes], file_size: int) -> Iterator[Box]:
     """Yield the boxes at the top of a .mp4, up to what was put behind the movie."""
-    for box in boxes(reader_of(file), 0, file_size):
-        if not box.name.isalnum():
-            return
-        yield _Part(box.name, box.start, box.end)
+    yield from takewhile(lambda box: box.name.isalnum(), boxes(reader_of(file), 0, file_size))
 
 
-def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:
+def _chunks(file: IO[bytes], file_size: int) -> Iterator[Box]:
     """Yield the RIFF chunks at the top of an .avi: one, or one per GiB."""
     start = 0
     while start < file_size:
@@ -159,13 +141,13 @@ def _chunks(file: IO[bytes], file_size: int) -> Iterator[_Part]:
         if len(head) < 8 or head[:4] not in (b"RIFF", b"ON2 "):
             return  # something that was put behind the movie
         size = int.from_bytes(head[4:], "little")
-        yield _Part(head[:4], start, start + 8 + size if size else 0)
+        yield Box(head[:4], start, start + 8, start + 8 + size if size else 0)
         start += 8 + size + size % 2
 
 
-_PARTS: dict[str, Callable[[IO[bytes], int], Iterator[_Part]]] = {
+_PARTS: dict[str, Callable[[IO[bytes], int], Iterator[Box]]] = {
     "avi": _chunks,
-    "matroska": _segments,
+    "matroska": lambda file, file_size: ebml.recordings(reader_of(file), file_size),
     "mov": _boxes,
     "mpegts": _last_packet,
 }

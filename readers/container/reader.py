@@ -1,4 +1,4 @@
-"""The reader of movies of any camera: .mp4, .avi, .mkv, .ts and what else FFmpeg reads."""
+"""The description and the reader of movies of any camera: all that FFmpeg reads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame, MovieReader, PictureSizes
-from readers.container.avi_index import chunks_per_frame, time_keeping
-from readers.container.frames import ContainerFrames
+from readers.container.avi_index import AviIndex, chunks_per_frame, time_keeping
 from readers.container.mp4_tables import check_tables
-from readers.container.parts import cut_off, lacks_index
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
+from readers.container.parts import cut_off, empty_chunks_behind, lacks_index
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import (
     MOST_PIXELS,
@@ -27,11 +27,13 @@ from readers.ffmpeg import (
     other_videos,
 )
 from readers.file_kind import NO_MOVIE, container_format, format_name, is_one_jpeg, read_head
-from readers.frame_times import frame_period_s
-from readers.frames import MovieInfo
-from readers.orientation import orientation_of
+from readers.frame_times import FrameClock, Stretches, frame_period_s, period_in_stream
+from readers.frames import FrameStatus, MovieInfo
+from readers.pixels import orientation_of
 
 _NUM_TRIED_PACKETS = 8
+_Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
+"""A row with its status."""
 
 
 def inspect_container(path: Path) -> MovieInfo:
@@ -80,7 +82,7 @@ class ContainerReader(MovieReader):
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
         sizes = PictureSizes()
-        # A picture of another size is none of this movie's: make no room for a huge one.
+        # A picture of another size does not belong to the movie: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         is_cut_off = self.info.damage is not None
         with _opened(self.info.path, most_pixels) as source:
@@ -90,6 +92,121 @@ class ContainerReader(MovieReader):
                 self._damage = joined(frames.damage, sizes.change)
                 yield frame
             self._damage = joined(frames.damage, sizes.change)
+
+
+class ContainerFrames:
+    """A movie's frames, decoded from the first to the last.
+
+    A frame is undecodable where no picture came of its packet, or where the decoder itself flags
+    the picture as damaged: it fills what it cannot read with what was there before.
+
+    Parameters
+    ----------
+    source
+        The opened movie.
+    frame_period_s
+        Nominal time from one frame to the next.
+    is_cut_off
+        Whether the file ends before it should. Pictures may then be missing between the last
+        ones, since they are stored in another order than they are shown in; frames behind such a
+        gap are left out, because their number is unknown.
+    """
+
+    def __init__(
+        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
+    ) -> None:
+        self._source = source
+        self._clock = FrameClock(frame_period_s, source.stream.time_base)
+        self._frame_period = period_in_stream(source.stream, frame_period_s)
+        self._is_cut_off = is_cut_off
+        is_avi = source.container.format.name == "avi"
+        self._avi_index = AviIndex(source.stream) if is_avi else None
+        self._decoder = PacketDecoder(source.stream, self._frame_period, is_avi=is_avi)
+        self._last_packet: av.Packet[VideoStream] | None = None
+        self._num_frames = 0
+        self._stretches = Stretches(self._frame_period)
+        self._end: str | None = None
+
+    @property
+    def damage(self) -> str | None:
+        """Why nothing can be read from some frame on, or that times step back; None for neither."""
+        return joined(self._stretches.damage, self._end)
+
+    @property
+    def has_second_fields(self) -> bool:
+        """Whether pictures came in two packets so far."""
+        return self._decoder.has_second_fields
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        """Yield every frame, in the order of presentation."""
+        index = self._avi_index
+        frames = map(frame_of, self._rows()) if index is None else self._with_dropped(index)
+        for picture, time, status in frames:
+            self._num_frames += 1
+            yield DecodedFrame(picture, self._clock.time_s(time), status=status)
+
+    def _rows(self) -> Iterator[Row]:
+        decoder = self._decoder
+        stretches = self._stretches
+        last_time: int | None = None
+        for packet in self._packets():
+            placed = stretches.place(packet)
+            if stretches.begins:
+                yield from decoder.begin_anew(placed)
+                stretches.note(self._num_frames)
+            for row in decoder.put(placed):
+                last_time = row[1]
+                yield row
+        rest = decoder.rest()
+        yield from contiguous(rest, last_time, self._frame_period) if self._is_cut_off else rest
+
+    def _packets(self) -> Iterator[av.Packet[VideoStream]]:
+        try:
+            for packet in self._source.packets():
+                if self._avi_index is not None:
+                    self._avi_index.number(packet)
+                self._last_packet = packet
+                yield packet
+        except av.error.FFmpegError as error:
+            self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
+
+    def _with_dropped(self, index: AviIndex) -> Iterator[_Frame]:
+        """Add the frames that an .avi counts without giving a packet.
+
+        Most are chunks of no bytes: frames that the recorder dropped.
+        """
+        expected = 0
+        for picture, time in self._rows():
+            if time is not None:
+                rowless = self._decoder.rowless_times
+                num_rowless = sum(expected <= each < time for each in rowless)
+                rowless.difference_update([each for each in rowless if each < time])
+                num_missing = round((time - expected) / self._frame_period) - num_rowless
+                yield from self._without_packet(index, expected, num_missing)
+                expected = time
+            expected += self._frame_period
+            yield frame_of((picture, time))
+        num_missing = index.num_behind(self._source.file.size)
+        packet = self._last_packet
+        if packet is not None and packet.pos is not None:
+            end = packet.pos + packet.size + packet.size % 2
+            num_empty = empty_chunks_behind(self._source.file.peek, end, self._source.stream.index)
+            num_missing += num_empty // self._frame_period
+        yield from self._without_packet(index, expected, num_missing)
+
+    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[_Frame]:
+        for number in range(count):
+            time = first_time + number * self._frame_period
+            is_lost = index.take_lost(time + self._decoder.lag)
+            yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
+
+
+def frame_of(row: Row) -> _Frame:
+    """Tell the status of a row; a picture that the decoder flags as damaged is left out."""
+    picture, time = row
+    if picture is None or picture.is_corrupt:
+        return None, time, FrameStatus.UNDECODABLE
+    return picture, time, FrameStatus.DECODED
 
 
 def _first_step_s(path: Path) -> Fraction | None:
@@ -129,8 +246,11 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
     try:
         with demuxer(path, name, most_pixels=most_pixels) as source:
             context = source.stream.codec_context
-            if context.name == "mjpeg" and _is_strict_jpeg(path, name):
-                context.options = {**context.options, "err_detect": "explode"}
+            if context.name == "mjpeg":
+                with demuxer(path, name) as tried:
+                    is_strict = stands_strict_decoding(tried.stream.codec_context, tried.packets())
+                if is_strict:
+                    context.options = {**context.options, "err_detect": "explode"}
             yield source
     except (av.error.FFmpegError, MovieError) as error:
         if lacks_index(path):
@@ -140,22 +260,14 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
         raise
 
 
-def _is_strict_jpeg(path: Path, container_format: str | None) -> bool:
-    """Tell whether one of a movie's first pictures stands up to a strict decoder.
-
-    That one finds damaged pictures which FFmpeg would pass with a part of them wrong. There may be
-    cameras whose every picture it finds fault with: theirs are decoded as they are.
-    """
-    with demuxer(path, container_format) as source:
-        return stands_strict_decoding(source.stream.codec_context, source.packets())
-
-
 def stands_strict_decoding(
     context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]]
 ) -> bool:
     """Tell whether a decoder that is made strict, not used before, finds no fault with a packet.
 
-    One of the first eight is enough. The decoder is not to be used for anything else.
+    One of the first eight is enough. A strict decoder finds damaged pictures which FFmpeg would
+    pass with a part of them wrong. There may be cameras whose every picture it finds fault with:
+    theirs are decoded as they are. The decoder is not to be used for anything else.
     """
     context.options = {**context.options, "err_detect": "explode"}
     for packet in islice(packets, _NUM_TRIED_PACKETS):

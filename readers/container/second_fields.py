@@ -99,7 +99,7 @@ class _H264:
             if sequence is None:
                 return
             has_fields, has_planes, num_bits = sequence
-            bits.skip(2 * has_planes)
+            bits.take(2 * has_planes)
             number = bits.take(num_bits)
             if not has_fields:
                 return
@@ -112,7 +112,7 @@ class _H264:
             self._sequence_of[number] = bits.golomb()
         elif unit[0] & 31 == _SEQUENCE:
             profile = bits.take(8)
-            bits.skip(16)
+            bits.take(16)
             number = bits.golomb()
             has_planes = profile in _WITH_CHROMA and _skip_chroma(bits)
             num_bits = 4 + bits.golomb()
@@ -120,13 +120,13 @@ class _H264:
             if order == 0:
                 bits.golomb()
             elif order == 1:
-                bits.skip(1)
+                bits.take(1)
                 for _ in range(2):
                     bits.golomb()
                 for _ in range(min(255, bits.golomb())):
                     bits.golomb()
             bits.golomb()  # reference frames
-            bits.skip(1)
+            bits.take(1)
             for _ in range(2):
                 bits.golomb()  # size
             self._sequences[number] = not bits.take(1), has_planes, num_bits
@@ -138,7 +138,7 @@ def _skip_chroma(bits: _Bits) -> bool:
     has_planes = chroma == 3 and bool(bits.take(1))
     bits.golomb()
     bits.golomb()
-    bits.skip(1)
+    bits.take(1)
     if bits.take(1):  # scaling lists
         for index in range(12 if chroma == 3 else 8):
             if not bits.take(1):
@@ -212,10 +212,6 @@ class _Bits:
             return 0
         self._num_left -= count
         return self._value >> self._num_left & (1 << count) - 1
-
-    def skip(self, count: int) -> None:
-        """Pass over bits."""
-        self.take(count)
 
     def golomb(self) -> int:
         """Read a number without a sign, by the code of exponential Golomb (9.1)."""

@@ -1,8 +1,9 @@
-"""The file that another program still writes, and when each of its bytes arrived."""
+"""The file that another program still writes, and the clock that tells when its bytes arrived."""
 
 from __future__ import annotations
 
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import IO, Literal
 
 from readers.errors import MovieError
 from readers.ffmpeg import open_regular_file
-from readers.growing.clock import now_s
 
 EndedBy = Literal["closed", "silent", "stopped", "damaged"]
 """Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
@@ -23,6 +23,16 @@ _SETTLED_S = 0.1
 parts can look closed in the moment before the next part begins."""
 _BECAME_SHORTER = "became shorter while it was followed"
 _MOST_PAIRS = 4096
+_OFFSET_S = time.time() - time.monotonic()
+
+
+def now_s() -> float:
+    """Tell the seconds since 1970-01-01 UTC, as the system's clock had it when posestream began.
+
+    It never jumps, whatever is done to the system's clock: latencies are differences of it. All
+    processes of a machine that share the offset share the clock.
+    """
+    return _OFFSET_S + time.monotonic()
 
 
 class Arrivals:
@@ -74,7 +84,7 @@ class Arrivals:
 class GrowingFile:
     """The bytes of a file as they come, up to where no more will.
 
-    For FFmpeg it is a file that cannot be moved about in. One thread reads; the others may look.
+    FFmpeg reads it as a file without seeking. One thread reads; the others may look.
 
     Parameters
     ----------

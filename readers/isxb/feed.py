@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
 
-import av
 from av.video.stream import VideoStream
 
+from readers.ffmpeg import packet_of
 from readers.growing.feed import ArrivedPacket, Feed
-from readers.isxb.jpegs import PictureScanner
 from readers.isxb.layout import HEADER, START_OF_PICTURE, Part, read_layout
-from readers.isxb.pictures import open_picture_stream
+from readers.isxb.pictures import PictureScanner, open_picture_stream
 
 _READ_BYTES = 2**18
 
@@ -54,8 +52,7 @@ class IsxbFeed(Feed):
         picture, number = self._first, 0
         self._first = None
         while picture is not None:
-            packet = cast("av.Packet[VideoStream]", av.Packet(picture))
-            packet.pts = packet.dts = number
+            packet = packet_of(picture, number)
             packet.time_base = self.stream.time_base or Fraction(1, 25)
             number += 1
             yield ArrivedPacket(packet, self._file.arrival_time_s(self._scanner.end))
@@ -74,7 +71,7 @@ class IsxbFeed(Feed):
 
     @property
     def _end(self) -> int:
-        """Where the pictures end that are there by now."""
+        """The end of the pictures that are there by now."""
         size = self._file.size
         return size if self._video_end is None else min(size, self._video_end)
 

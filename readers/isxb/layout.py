@@ -1,4 +1,4 @@
-"""The parts of an .isxb file and where they lie, also of one whose recorder lost power.
+"""The parts of an .isxb file and their places, also where its recorder lost power.
 
 The layout is Inscopix's (their ``isxcore`` library reads the same fields): a header of twelve
 little-endian 64-bit integers, motion JPEG, then two JSON texts: one about every frame, one about

@@ -1,4 +1,4 @@
-"""The pictures that a damaged .isxb has lost: those whose start is gone cannot be found."""
+"""The search for the pictures that a damaged .isxb has lost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from math import ceil, inf
 from pathlib import Path
 
 from readers.errors import MovieError
-from readers.isxb.jpegs import Extent, extents
 from readers.isxb.layout import IsxbLayout
+from readers.isxb.pictures import Extent, extents
 
 _NUM_NEIGHBOURS = 16
 """Intact pictures before and behind a flaw that its size is compared with."""
@@ -22,7 +22,7 @@ _MOST_FLAWS = 10_000
 
 @dataclass(frozen=True)
 class LostPictures:
-    """Where pictures are missing.
+    """The places where pictures are missing.
 
     Attributes
     ----------

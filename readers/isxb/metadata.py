@@ -22,15 +22,15 @@ _LARGEST_SESSION_BYTES = 8 * 2**20
 _LONGEST_REASON = 200
 _INT64 = range(-(2**63), 2**63)
 _DEEPEST = 32
-"""What recorders write is nested five deep; the parser's memory grows with the square of it."""
+"""Recorders nest five deep; the parser's memory grows with the square of the depth."""
 _LONGEST_BYTES = 2**20
-"""Without a bracket or a comma: a number or a text of such a length is none."""
+"""Without a bracket or a comma: no number or text is so long."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """What the recorder noted about one recorded frame.
+    """The recorder's note about one recorded frame.
 
     Attributes
     ----------
@@ -61,14 +61,6 @@ class _ShallowJson:
     def read(self, size: int) -> bytes:
         data = read_part(self._file, self._position, min(size, self._end - self._position))
         self._position += len(data)
-        self._check_depth(data)
-        last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
-        self._num_without_end = len(data) - last + (self._num_without_end if last < 0 else 0)
-        if self._num_without_end > _LONGEST_BYTES:
-            raise ValueError(f"it has a number or text of more than {_LONGEST_BYTES} bytes")
-        return data
-
-    def _check_depth(self, data: bytes) -> None:
         brackets = data.translate(None, _NOT_BRACKETS)
         for _ in range(_DEEPEST):
             shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
@@ -79,6 +71,11 @@ class _ShallowJson:
         if self._depth + num_opened > _DEEPEST:
             raise ValueError(f"it is nested more than {_DEEPEST} deep")
         self._depth = max(0, self._depth + 2 * num_opened - len(brackets))
+        last = max(map(data.rfind, (b"[", b"]", b"{", b"}", b",")))
+        self._num_without_end = len(data) - last + (self._num_without_end if last < 0 else 0)
+        if self._num_without_end > _LONGEST_BYTES:
+            raise ValueError(f"it has a number or text of more than {_LONGEST_BYTES} bytes")
+        return data
 
 
 @contextmanager
@@ -138,6 +135,17 @@ def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
     for sample in _items(path, layout, "samples.item"):
         with _json_errors(path, "frame"):
             yield FrameSample(_whole(sample["fc"]), _whole(sample["tsc"]), _box(sample))
+
+
+def read_samples(
+    path: Path, layout: IsxbLayout
+) -> tuple[int, FrameSample | None, FrameSample | None]:
+    """Count the samples of a file; give the first and the last one, None where there are none."""
+    count, first, last = 0, None, None
+    for last in frame_samples(path, layout):
+        first = first or last
+        count += 1
+    return count, first, last
 
 
 def dropped_frame_indices(path: Path, layout: IsxbLayout) -> Iterator[int]:

@@ -1,29 +1,143 @@
-"""The reader of movies of Inscopix nVision cameras: .isxb, read in place."""
+"""The description and the reader of movies of Inscopix nVision cameras: .isxb, read in place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import IO
 
 import av
 from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame, MovieReader
-from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import open_regular_file
-from readers.frames import FrameStatus, MovieInfo
-from readers.isxb.inspection import are_counted
-from readers.isxb.jpegs import extent_data
+from readers.ffmpeg import MOST_PIXELS, open_regular_file, packet_of
+from readers.frame_times import UNKNOWN_S, check_frame_period
+from readers.frames import CropRectangle, FrameStatus, MovieInfo
 from readers.isxb.layout import IsxbLayout, read_layout
 from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
-from readers.isxb.metadata import dropped_frame_indices, frame_samples
-from readers.isxb.pictures import decode_picture, looks_damaged, open_pictures
+from readers.isxb.metadata import (
+    dropped_frame_indices,
+    frame_samples,
+    read_samples,
+    read_session,
+)
+from readers.isxb.pictures import decode_picture, extent_data, looks_damaged, open_pictures
 from readers.pixels import Converter, GreyConverter
+
+_MOST_COUNTED_BYTES = 2**30
+"""Pictures of larger recordings are not counted beforehand: that alone would take minutes."""
+
+
+def inspect_isxb(path: Path) -> MovieInfo:
+    """Tell what an .isxb movie is, and check that its parts agree with each other.
+
+    The frame metadata is read once from end to end, as a stream, to count its samples and,
+    where ``timingInfo`` is missing, to find the period as Inscopix's reader does: the mean step
+    of the hardware counter. A recording that was cut off is read as far as it goes: without
+    samples its times and counters are unknown, and its period is taken for 1/25 s.
+
+    Raises `MovieError` if header, metadata and pictures contradict each other, or no picture can be
+    decoded.
+    """
+    with movie_errors(path), open_regular_file(path) as file:
+        layout = read_layout(path, file)
+        header = layout.header
+        width, height, period_s = _session(path, file, layout)
+        num_samples, first, last = read_samples(path, layout)
+        damage = _damage(path, layout, num_samples, (width, height))
+    counters_us = None
+    if first is not None and last is not None:
+        counters_us = first.hardware_counter_us, last.hardware_counter_us
+        num_steps = last.frame_count - first.frame_count
+        if period_s is None and num_steps:
+            period_s = Fraction(counters_us[1] - counters_us[0], num_steps * 1_000_000)
+    if period_s is None and layout.is_whole:
+        raise MovieError(path, "its metadata tells no frame period")
+    period_s = UNKNOWN_S if period_s is None else period_s
+    check_frame_period(path, period_s)
+    return MovieInfo(
+        path=path,
+        format="isxb",
+        width=width,
+        height=height,
+        frame_period_s=period_s,
+        num_frames_from_header=header.num_frames or None,
+        num_dropped_from_header=header.num_dropped_frames,
+        start_time_ms=header.start_time_ms if layout.is_whole else header.start_time_ms or None,
+        hardware_counters_us=counters_us,
+        times_are_known=layout.frame_metadata.is_whole,
+        damage=damage,
+    )
+
+
+def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int, Fraction | None]:
+    """Width and height, and the period where the session metadata tells it.
+
+    Without session metadata the first picture tells the size.
+    """
+    part = layout.session_metadata
+    if not part.is_whole or part.size == 0:
+        return *_first_picture_size(path, layout), None
+    width, height, period_s = read_session(path, file, part)
+    if width * height > MOST_PIXELS or width <= 0 or height <= 0:
+        raise MovieError(
+            path, f"claims pictures of {width} x {height} pixels; at most {MOST_PIXELS} are read"
+        )
+    found = _first_picture_size(path, layout)
+    if found != (width, height):
+        raise MovieError(
+            path,
+            f"its metadata says {width} x {height} pixels, "
+            f"its first picture has {found[0]} x {found[1]}",
+        )
+    return width, height, period_s
+
+
+def _first_picture_size(path: Path, layout: IsxbLayout) -> tuple[int, int]:
+    with open_pictures(path, layout) as (context, packets):
+        pictures = (decode_picture(context, packet) for packet in packets)
+        picture = next((picture for picture in pictures if picture is not None), None)
+    if picture is None:
+        raise MovieError(path, "holds no frame that can be decoded")
+    return picture.width, picture.height
+
+
+def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, int]) -> str | None:
+    """Say what was cut off, or whether pictures are missing; None where nothing is.
+
+    A whole file of up to 1 GiB of pictures has them counted; where there are fewer than samples,
+    `find_lost_pictures` has to know which are missing.
+    """
+    header, num_dropped = layout.header, 0
+    for index in dropped_frame_indices(path, layout):
+        num_dropped += 1
+        if not 0 <= index < header.num_frames:
+            raise MovieError(path, f"its metadata drops frame {index} of {header.num_frames}")
+    if not layout.is_whole:
+        return layout.damage(num_samples, num_dropped)
+    for what, counted, found in (
+        ("frames", header.num_recorded_frames, num_samples),
+        ("dropped frames", header.num_dropped_frames, num_dropped),
+    ):
+        if counted != found:
+            raise MovieError(path, f"its header counts {counted} {what}, its metadata {found}")
+    if not are_counted(layout):
+        return None  # reading will tell
+    with open_pictures(path, layout) as (_, packets):
+        num_pictures = sum(1 for _ in packets)
+    if num_pictures == num_samples:
+        return None
+    return find_lost_pictures(path, layout, *size).damage
+
+
+def are_counted(layout: IsxbLayout) -> bool:
+    """Tell whether the pictures of a whole file are counted before they are read."""
+    return layout.video.size <= _MOST_COUNTED_BYTES
 
 
 @dataclass
@@ -40,7 +154,7 @@ class IsxbReader(MovieReader):
 
     @staticmethod
     def converter(movie: MovieInfo, crop: CropRectangle | None) -> Converter:  # noqa: ARG004
-        """Make what takes the luma of pictures, as Inscopix's own reader does."""
+        """Make the converter that takes the luma, as Inscopix's own reader does."""
         return GreyConverter(crop)
 
     def skip(self, num_frames: int) -> int:
@@ -54,17 +168,16 @@ class IsxbReader(MovieReader):
     def times(self) -> Iterator[DecodedFrame]:
         """Yield all frames without their pictures, from the metadata alone."""
         with movie_errors(self.info.path):
-            layout = _layout(self.info.path)
-            frames = self._with_dropped(_sampled_frames(self.info.path, layout), layout)
-            yield from islice(frames, self.most_frames)
+            yield from islice(self._with_dropped(self._sampled_frames), self.most_frames)
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        layout = _layout(self.info.path)
-        yield from self._with_dropped(self._recorded_frames(layout), layout)
+        return self._with_dropped(self._recorded_frames)
 
     def _with_dropped(
-        self, recorded: Iterator[DecodedFrame], layout: IsxbLayout
-    ) -> Iterator[DecodedFrame]:
+        self, recorded: Callable[[IsxbLayout], Iterator[DecodedFrame]]
+    ) -> Generator[DecodedFrame, None, None]:
+        with open_regular_file(self.info.path) as file:
+            layout = read_layout(self.info.path, file)
         dropped = dropped_frame_indices(self.info.path, layout)
         period_s = float(self.info.frame_period_s)
         next_dropped = next(dropped, None)
@@ -73,14 +186,14 @@ class IsxbReader(MovieReader):
             index += 1
             next_dropped = next(dropped, None)
         for num_before_first in range(index, 0, -1):
-            yield _dropped(-num_before_first * period_s)
-        for frame in recorded:
+            yield DecodedFrame(None, -num_before_first * period_s, status=FrameStatus.DROPPED)
+        for frame in recorded(layout):
             yield frame
             index += 1
             time_s = frame.time_s
             while next_dropped == index:
                 time_s += period_s
-                yield _dropped(time_s)
+                yield DecodedFrame(None, time_s, status=FrameStatus.DROPPED)
                 index += 1
                 next_dropped = next(dropped, None)
 
@@ -91,7 +204,7 @@ class IsxbReader(MovieReader):
         missing; an error where it cannot be told which is missing.
         """
         path = self.info.path
-        samples = _sampled_frames(path, layout)
+        samples = self._sampled_frames(layout)
         with open_pictures(path, layout) as (context, packets):
             pictures = self._whole_packets(layout, packets) if layout.is_whole else packets
             for packet in pictures:
@@ -108,6 +221,15 @@ class IsxbReader(MovieReader):
                     yield replace(sample, picture=picture, status=status)
         if layout.is_whole and next(samples, None) is not None:
             raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
+
+    def _sampled_frames(self, layout: IsxbLayout) -> Iterator[DecodedFrame]:
+        """Yield the recorded frames that have samples, without their pictures."""
+        first_us: int | None = None
+        for sample in frame_samples(self.info.path, layout):
+            counter_us = sample.hardware_counter_us
+            first_us = counter_us if first_us is None else first_us
+            time_s = (counter_us - first_us) / 1e6
+            yield DecodedFrame(None, time_s, float(counter_us), tracker_box=sample.tracker_box)
 
     def _whole_packets(
         self, layout: IsxbLayout, packets: Iterator[av.Packet[VideoStream]]
@@ -145,24 +267,4 @@ class IsxbReader(MovieReader):
                 if extent is None:
                     yield None
                 else:
-                    yield cast("av.Packet[VideoStream]", av.Packet(extent_data(file, extent)))
-
-
-def _sampled_frames(path: Path, layout: IsxbLayout) -> Iterator[DecodedFrame]:
-    """Yield the recorded frames that have samples, without their pictures."""
-    first_us: int | None = None
-    for sample in frame_samples(path, layout):
-        counter_us = sample.hardware_counter_us
-        first_us = counter_us if first_us is None else first_us
-        yield DecodedFrame(
-            None, (counter_us - first_us) / 1e6, float(counter_us), tracker_box=sample.tracker_box
-        )
-
-
-def _dropped(time_s: float) -> DecodedFrame:
-    return DecodedFrame(None, time_s, math.nan, FrameStatus.DROPPED)
-
-
-def _layout(path: Path) -> IsxbLayout:
-    with open_regular_file(path) as file:
-        return read_layout(path, file)
+                    yield packet_of(extent_data(file, extent))

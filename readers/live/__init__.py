@@ -1,6 +1,6 @@
 """Movies that are still being recorded."""
 
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 from readers.live.movie import LiveMovie
 from readers.live.sources import LiveSource, open_live
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from readers.errors import MovieError
 from readers.formats import FORMATS, inspect_movie
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 
 _LOOK_AGAIN_S = 0.1
 """A file that came within a tick of the file system's clock changes the folder's time no more."""
@@ -24,8 +24,8 @@ class Folder:
 
     Those that are there at the start come first, in the natural order of their names:
     ``chunk-10`` comes behind ``chunk-9``. Finished .isxb come in order of their start times, as in
-    a run of them. All have the suffix of the first one. Hidden files are none, nor are temporary
-    ones: they have another suffix.
+    a run of them. All have the suffix of the first one. Hidden files do not count, nor do
+    temporary ones, which have another suffix.
 
     Attributes
     ----------

@@ -12,10 +12,9 @@ import av
 from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame
-from readers.container.frames import frame_of
 from readers.container.packet_decoder import PacketDecoder, Row, contiguous
-from readers.container.stretches import Stretches
-from readers.frame_times import FrameClock, period_in_stream
+from readers.container.reader import frame_of
+from readers.frame_times import FrameClock, Stretches, period_in_stream
 from readers.frames import FrameStatus
 from readers.growing.feed import ArrivedPacket, Feed
 
@@ -38,11 +37,6 @@ class PacketQueue:
         self._changed = Condition()
         self._has_ended = False
         self._is_cancelled = False
-
-    @property
-    def num_bytes_in_memory(self) -> int:
-        """Bytes of the packets that wait in memory."""
-        return self._num_bytes
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -148,12 +142,9 @@ class LiveRows:
         arrival_s = self._last_arrival_s
         if time is not None:
             arrival_s = self._arrivals_s.pop(time, arrival_s)
-        time_s = self._time_s(time, arrival_s)
-        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)
-
-    def _time_s(self, time: int | None, arrival_s: float) -> float:
-        if self._clock is not None:
-            return self._clock.time_s(time)
         if self._first_arrival_s is None:
             self._first_arrival_s = arrival_s
-        return arrival_s - self._first_arrival_s
+        time_s = arrival_s - self._first_arrival_s
+        if self._clock is not None:
+            time_s = self._clock.time_s(time)
+        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)

@@ -16,20 +16,20 @@ from typing import Self, cast
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
 from readers.container.parts import cut_off
 from readers.container.reader import stands_strict_decoding
-from readers.crop import CropRectangle
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import frame_period_s
-from readers.frames import FrameBatch, FrameStatus, MovieInfo
+from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
 from readers.live.live_rows import LiveRows, PacketQueue
-from readers.orientation import orientation_of
+from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25
 
@@ -73,7 +73,7 @@ class LiveMovie:
         self._sizes = PictureSizes()
 
     info: MovieInfo
-    """What is known of the movie since its first picture."""
+    """The description of the movie, as its first picture tells it."""
 
     def __enter__(self) -> Self:
         """Wait for the first picture.
@@ -110,9 +110,8 @@ class LiveMovie:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images that `read` fills."""
-        if self._crop is None:
-            return self.info.height, self.info.width, 3
-        return self._crop.height, self._crop.width, 3
+        area = self._crop or self.info
+        return area.height, area.width, 3
 
     @property
     def ended_by(self) -> EndedBy | None:
@@ -143,7 +142,7 @@ class LiveMovie:
         """Take in what arrives, until the source ends or `stop`; for a thread of its own."""
         try:
             with self._receiving:
-                for arrived in self._received(self._packets):
+                for arrived in self._packets:
                     self._queue.put(arrived, self._feed.watch)
                     if self._is_cancelled:
                         break
@@ -163,16 +162,18 @@ class LiveMovie:
         -------
         FrameBatch or None
             At least one frame, at most as many as there is room for; its images are a view of
-            `images`, of shape (frames, 0, 0, 3) where nobody is to look at any of them. None at
-            the end.
+            `images`, of shape (frames, 0, 0, 3) where all of them are skipped. None at the end.
         """
         rows = self._next_rows(len(images), look=True)
         if not rows:
             return None
         first_frame_index = self._next_frame_index
         self._next_frame_index += len(rows)
-        status = self._fill(images, rows)
+        status = np.array([row.status for row in rows], np.uint8)
         are_skipped = bool((status == FrameStatus.SKIPPED).all())
+        if not are_skipped:
+            for index, row in enumerate(rows):
+                status[index] = fill_image(images[index], row, self._converter, self.info)
         return FrameBatch(
             first_frame_index,
             images[: len(rows), :0, :0] if are_skipped else images[: len(rows)],
@@ -218,16 +219,14 @@ class LiveMovie:
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
         self._rows = LiveRows(feed, period_s)
-        picture = None
-        self._packets = chain(self._tried_packets(), self._packets)  # not all are used up here
-        for arrived in self._received(self._packets):
+        self._packets = self._received(chain(self._tried_packets(), self._packets))
+        for arrived in self._packets:  # not all are used up here
             self._add(self._rows.put(arrived))
-            picture = self._first_picture()
-            if picture is not None:
+            if any(row.picture is not None for row in self._ready):
                 break
         else:
             self._end()
-            picture = self._first_picture()
+        picture = next((row.picture for row in self._ready if row.picture is not None), None)
         if picture is None:
             raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
         orientation = orientation_of(picture)
@@ -246,9 +245,6 @@ class LiveMovie:
             self._crop.check_inside(self.info)
         self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
 
-    def _first_picture(self) -> av.VideoFrame | None:
-        return next((row.picture for row in self._ready if row.picture is not None), None)
-
     def _tried_packets(self) -> list[ArrivedPacket]:
         """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
 
@@ -256,9 +252,19 @@ class LiveMovie:
         """
         context = self._feed.stream.codec_context
         tried: list[ArrivedPacket] = []
+
+        def packets() -> Iterator[av.Packet[VideoStream]]:
+            for arrived in self._packets:
+                tried.append(arrived)
+                yield arrived.packet
+
         if context.name == "mjpeg" and "err_detect" not in context.options:
-            packets = (arrived.packet for arrived in _kept(self._packets, tried))
-            if stands_strict_decoding(_another_decoder(context), packets):
+            decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
+            if context.extradata:
+                decoder.extradata = context.extradata
+            decoder.codec_tag = context.codec_tag
+            decoder.options = dict(context.options)
+            if stands_strict_decoding(decoder, packets()):
                 context.options = {**context.options, "err_detect": "explode"}
         return tried
 
@@ -282,17 +288,15 @@ class LiveMovie:
             if arrived is None:
                 self._end()
                 break
-            self._add(self._decoded(arrived, look=look))
+            if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
+                self._add(self._rows.pass_over(arrived))
+            else:
+                self._add(self._rows.put(arrived))
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
             self._let_go(keep_newest=look and not self._is_behind())
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
-
-    def _decoded(self, arrived: ArrivedPacket, *, look: bool) -> Iterator[DecodedFrame]:
-        if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
-            return self._rows.pass_over(arrived)
-        return self._rows.put(arrived)
 
     def _is_behind(self) -> bool:
         """Tell whether another frame waits already; bytes may be a part of one only."""
@@ -313,39 +317,12 @@ class LiveMovie:
 
     def _end(self) -> None:
         """Take what is inside the decoder, once."""
-        if not self._is_over:
-            self._is_over = True
-            self._add(self._rows.rest(is_cut_off=self._is_cut_off()))
-
-    def _is_cut_off(self) -> bool:
-        """Tell whether a reader of the file will find that its end is missing."""
-        if self._feed.is_recorded_here:
-            return False
-        if self.ended_by == "silent" and self.path.exists():
+        if self._is_over:
+            return
+        self._is_over = True
+        # A reader of the file will find that its end is missing.
+        is_cut_off = not self._feed.is_recorded_here and self.ended_by != "closed"
+        if is_cut_off and self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
-                return cut_off(self.path) is not None
-        return self.ended_by != "closed"
-
-    def _fill(self, images: NDArray[np.uint8], rows: list[DecodedFrame]) -> NDArray[np.uint8]:
-        status = np.array([row.status for row in rows], np.uint8)
-        if (status == FrameStatus.SKIPPED).all():
-            return status
-        for index, row in enumerate(rows):
-            status[index] = fill_image(images[index], row, self._converter, self.info)
-        return status
-
-
-def _kept(packets: Iterator[ArrivedPacket], kept: list[ArrivedPacket]) -> Iterator[ArrivedPacket]:
-    for arrived in packets:
-        kept.append(arrived)
-        yield arrived
-
-
-def _another_decoder(context: VideoCodecContext) -> VideoCodecContext:
-    """Make a decoder for the same stream."""
-    other = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
-    if context.extradata:
-        other.extradata = context.extradata
-    other.codec_tag = context.codec_tag
-    other.options = dict(context.options)
-    return other
+                is_cut_off = cut_off(self.path) is not None
+        self._add(self._rows.rest(is_cut_off=is_cut_off))

@@ -1,4 +1,4 @@
-"""What can be followed while it is recorded: a file, a folder of files, or a stream."""
+"""The sources of a recording that can be followed: a file, a folder of files, or a stream."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from readers.crop import CropRectangle
 from readers.errors import MovieError, movie_errors
 from readers.formats import check_live, open_feed, suffixes
-from readers.growing.clock import now_s
+from readers.frames import CropRectangle
 from readers.growing.feed import Feed
+from readers.growing.growing_file import now_s
 from readers.live.folder import Folder
 from readers.live.movie import LiveMovie
 from readers.live.streams.addresses import StreamAddress, stream_address
@@ -26,7 +26,7 @@ _SETTLED_S = 1.0
 
 
 class LiveSource(Protocol):
-    """Where the movies of a recording come from, one after the other.
+    """The source of a recording's movies, one after the other.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def open_live(
     wait: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = now_s,
 ) -> LiveSource:
-    """Tell by what it is how a source is followed.
+    """Make the source of a recording, by the kind of what is given.
 
     Parameters
     ----------
@@ -144,18 +144,14 @@ class _Files:
         while ended_by != "stopped":
             # A movie that ended by its silence was waited for long enough.
             patience_s = 0.0 if ended_by == "silent" else self.end_after_s
-            path = self._next(patience_s)
+            give_up_s = self.clock() + patience_s
+            while (path := self.folder.next()) is None and self.clock() < give_up_s:
+                self.wait(_POLL_S)
             if path is None:
                 return
             movie = self.make_movie(open_feed(path, end_after_s=self._silence_s))
             yield movie
             ended_by = movie.ended_by
-
-    def _next(self, patience_s: float) -> Path | None:
-        give_up_s = self.clock() + patience_s
-        while (path := self.folder.next()) is None and self.clock() < give_up_s:
-            self.wait(_POLL_S)
-        return path
 
     def _silence_s(self) -> float:
         """Silence that is taken for the end of the movie that is followed."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from readers import InputError
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 from sinks.base import PoseBatch
 from sinks.publishing.publisher import Publisher, arrival_times_s
 

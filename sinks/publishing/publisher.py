@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readers import FrameStatus
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 from sinks.base import PoseBatch, ResourceHolder
 
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))

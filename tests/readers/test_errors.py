@@ -1,4 +1,4 @@
-"""What is raised reaches the user whole, also from another process."""
+"""Errors reach the user whole, also from another process."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a file is stands in its content, not in its name."""
+"""The kind of a file is told by its content, not by its name."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Which files are movies, and which movies make one run."""
+"""Movies are told from other files, and movies that make one run from those that do not."""
 
 from collections.abc import Iterator
 from itertools import chain

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from readers import CropRectangle, MovieInfo, inspect_movie
-from readers.orientation import Orientation
+from readers.frames import Orientation
 from tests.cases import CASES
 from tests.readers.cameras import (
     ONE,

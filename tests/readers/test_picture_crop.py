@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from readers import CropRectangle, MovieInfo
-from readers.orientation import Orientation
+from readers.frames import Orientation
 from readers.pixels import RgbConverter
 
 

@@ -1,1 +1,1 @@
-"""Streams: how they are reached, and the recording that is written of each as it comes."""
+"""The streams of cameras, and the recording of each."""

@@ -19,7 +19,7 @@ import av.error
 from av.container import InputContainer
 
 from readers.ffmpeg import MOST_PIXELS, MOVIE_FORMATS
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 
 _FORMATS = f"{MOVIE_FORMATS},mpjpeg,jpeg_pipe"
 """In which video comes over a pipe or a network."""
@@ -29,6 +29,8 @@ _NUM_PACKETS_FOR_RATE = 3
 _LONGEST_LOOK_S = 1.0
 """Time between two looks that counts as silence: more passes only while the process is stopped."""
 _PIECE_BYTES = 2**16
+_WISHED_BUFFER_BYTES = 2**22
+"""For what comes while nothing is received; the system may give less."""
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTIONS = 5
 
@@ -61,7 +63,7 @@ class Connection(ABC):
 
     @abstractmethod
     def open(self) -> InputContainer:
-        """Wait until FFmpeg knows what comes; raise its errors, or `OSError`."""
+        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
 
     @abstractmethod
     def is_silent(self) -> bool:
@@ -112,16 +114,6 @@ class FFmpegStream(Connection):
         return self._silence_s >= self._end_after_s
 
 
-def options(protocols: str) -> dict[str, str]:
-    """Give what FFmpeg opens any stream with: it reaches no more than these protocols allow."""
-    return {
-        "protocol_whitelist": protocols,
-        "max_pixels": str(MOST_PIXELS),
-        "analyzeduration": str(_LONGEST_ANALYSIS_S * 1_000_000),
-        "fpsprobesize": str(_NUM_PACKETS_FOR_RATE),
-    }
-
-
 class ByteStream(Connection):
     """A stream of bytes: for FFmpeg a file that cannot be moved about in."""
 
@@ -148,7 +140,7 @@ class ByteStream(Connection):
         return av.open(
             cast(IO[bytes], self),  # PyAV needs no more of it
             "r",
-            options=options("none") | {"format_whitelist": _FORMATS},
+            options=_options("none") | {"format_whitelist": _FORMATS},
             metadata_errors="replace",
         )
 
@@ -167,26 +159,23 @@ class ByteStream(Connection):
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end."""
         if not self._rest and not self.is_over:
-            self._receive()
+            data, error, is_silent = b"", None, False
+            try:
+                data = self._next()
+            except TimeoutError:
+                is_silent = True
+            except (OSError, HTTPException) as problem:
+                error = problem if isinstance(problem, OSError) else OSError(str(problem))
+            if not self.is_over:  # else it was stopped meanwhile
+                self._rest, self.error, self._is_silent = data, error, is_silent
+                self.is_over = not data
         piece, self._rest = self._rest[:size], self._rest[size:]
         self._position += len(piece)
         return piece
 
-    def _receive(self) -> None:
-        data, error, is_silent = b"", None, False
-        try:
-            data = self._next()
-        except TimeoutError:
-            is_silent = True
-        except (OSError, HTTPException) as problem:
-            error = problem if isinstance(problem, OSError) else OSError(str(problem))
-        if not self.is_over:  # else it was stopped meanwhile
-            self._rest, self.error, self._is_silent = data, error, is_silent
-            self.is_over = not data
-
 
 class PolledStream(ByteStream):
-    """What comes through a pipe or a socket, and can be waited for no longer at once.
+    """Bytes from a pipe or a socket; `stop` ends the waiting for them at once.
 
     Parameters
     ----------
@@ -231,7 +220,7 @@ class PolledStream(ByteStream):
             self._caller.send(b"\x00")
 
     def close(self) -> None:
-        """Close the pipe or socket, and both ends of the wire to whoever stops."""
+        """Close the pipe or socket, and both ends of the wire that `stop` uses."""
         source, self._source = self._source, None
         if source is not None:
             os.close(source)
@@ -240,7 +229,7 @@ class PolledStream(ByteStream):
 
 
 class HttpStream(ByteStream):
-    """What a server answers to one HTTP request, for as long as it answers.
+    """A server's answer to one HTTP request, for as long as it lasts.
 
     Parameters
     ----------
@@ -258,7 +247,7 @@ class HttpStream(ByteStream):
         self._response: HTTPResponse | None = None
 
     def _connect(self) -> None:
-        """Ask; raise `OSError` for an answer that is none."""
+        """Ask the server; raise `OSError` unless it sends a movie."""
         try:
             url = self._url
             for _ in range(_MOST_REDIRECTIONS):
@@ -267,7 +256,10 @@ class HttpStream(ByteStream):
                 if response.status not in _REDIRECTIONS or not location:
                     break
                 self.close()
-                url = _redirected(url, location)
+                url = urlsplit(urljoin(url.geturl(), location))  # without the first one's password
+                if url.scheme not in ("http", "https"):
+                    kind = f"another kind of address ({url.scheme})"
+                    raise OSError(f"the server sends one on to {kind}")
             if response.status != HTTPStatus.OK:
                 raise OSError(f"the server answered {response.status} {response.reason}")
         except HTTPException as error:
@@ -280,7 +272,11 @@ class HttpStream(ByteStream):
         connection.connect()
         self._socket = connection.sock
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection.request("GET", target, headers=_credentials(url))
+        headers = {}
+        if url.username is not None:
+            pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+            headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
+        connection.request("GET", target, headers=headers)
         return connection.getresponse()
 
     def _next(self) -> bytes:
@@ -301,16 +297,60 @@ class HttpStream(ByteStream):
             self._connection.close()
 
 
-def _redirected(url: SplitResult, location: str) -> SplitResult:
-    """Tell where to go on; other servers than the first are not told its password."""
-    target = urlsplit(urljoin(url.geturl(), location))
-    if target.scheme not in ("http", "https"):
-        raise OSError(f"the server sends one on to another kind of address ({target.scheme})")
-    return target
+def _options(protocols: str) -> dict[str, str]:
+    """Give what FFmpeg opens any stream with: it reaches no more than these protocols allow."""
+    return {
+        "protocol_whitelist": protocols,
+        "max_pixels": str(MOST_PIXELS),
+        "analyzeduration": str(_LONGEST_ANALYSIS_S * 1_000_000),
+        "fpsprobesize": str(_NUM_PACKETS_FOR_RATE),
+    }
 
 
-def _credentials(url: SplitResult) -> dict[str, str]:
-    if url.username is None:
-        return {}
-    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-    return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
+def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
+    """Let FFmpeg open a URL, and nothing else than that; every wait of it ends."""
+    longest_wait_s = 2 * end_after_s  # ours ends first: FFmpeg tells its own in many ways
+    prefer_tcp = {"rtsp_flags": "prefer_tcp"}  # which loses nothing
+    return av.open(
+        url,
+        "r",
+        options=_options(protocols) | (prefer_tcp if url.startswith("rtsp") else {}),
+        metadata_errors="replace",
+        timeout=(longest_wait_s, longest_wait_s),
+    )
+
+
+def open_device(path: str, _: float) -> InputContainer:
+    """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
+    try:
+        return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
+    except av.error.FFmpegError:
+        return av.open(path, "r", format="v4l2")
+
+
+def tcp_client(url: SplitResult, timeout_s: float) -> int:
+    """Connect to a server; give the socket's number."""
+    client = socket.create_connection((url.hostname or "", url.port or 0), timeout=timeout_s)
+    client.setblocking(False)
+    return client.detach()
+
+
+def udp_receiver(url: SplitResult, _: float) -> int:
+    """Bind a port; give the socket's number.
+
+    The host is an address of this machine, a multicast group, or none for any.
+    """
+    host = (url.hostname or "").lstrip("@")
+    family, kind, protocol, _canonical_name, address = socket.getaddrinfo(
+        host or None, url.port or 0, family=0 if host else socket.AF_INET, type=socket.SOCK_DGRAM,
+        flags=socket.AI_PASSIVE,
+    )[0]  # fmt: skip
+    with socket.socket(family, kind, protocol) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WISHED_BUFFER_BYTES)
+        if family == socket.AF_INET and 224 <= int(str(address[0]).split(".")[0]) <= 239:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            group = socket.inet_aton(str(address[0])) + socket.inet_aton("0.0.0.0")  # noqa: S104 (any interface)
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        receiver.bind(address)
+        receiver.setblocking(False)
+        return receiver.detach()

@@ -8,22 +8,18 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import cast
 
-import av
 import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from readers.container.feed import ContainerFeed
-from readers.container.packet_decoder import PacketDecoder
-from readers.container.stretches import Stretches
+from readers.container.packet_decoder import PacketDecoder, Row
 from readers.errors import MovieError, joined, movie_errors
-from readers.ffmpeg import first_video, no_video, other_videos
-from readers.frame_times import WITHOUT_TIMES, frame_period_s, period_in_stream
-from readers.growing.clock import now_s
+from readers.ffmpeg import first_video, no_video, other_videos, packet_of
+from readers.frame_times import WITHOUT_TIMES, Stretches, frame_period_s, period_in_stream
 from readers.growing.feed import ArrivedPacket
-from readers.growing.growing_file import EndedBy, GrowingFile
+from readers.growing.growing_file import EndedBy, GrowingFile, now_s
 from readers.live.streams.connections import Connection
 from readers.live.streams.recording import Recording, RecordingClock
 
@@ -60,7 +56,7 @@ class StreamFeed(ContainerFeed):
 class RecordedStream(GrowingFile):
     """The recording of a stream, which a thread of its own writes; see `GrowingFile`.
 
-    That thread takes in what comes, whoever reads: what is behind waits in the file. It tells of
+    That thread takes in what comes; what was not read yet waits in the file. It tells of
     each picture, so that the file itself need not be looked at. However the stream ends, the file
     is closed.
 
@@ -250,7 +246,7 @@ class RecordedStream(GrowingFile):
         return not self._is_complete
 
     def _add(self, arrived: ArrivedPacket) -> None:
-        """Write a picture down, and tell whoever waits for it."""
+        """Write a picture down, and wake the thread that waits for it."""
         packet = arrived.packet
         with self._lock:
             if self._recording is None or self._is_complete:
@@ -279,8 +275,9 @@ def _with_shown_times(
     shown: dict[int, int | None] = {}
     first, latest = 1, 0
 
-    def known(most_waiting: int) -> Iterator[ArrivedPacket]:
+    def known(rows: Iterator[Row], most_waiting: int) -> Iterator[ArrivedPacket]:
         nonlocal first, latest
+        shown.update((picture.pts or 0, time) for picture, time in rows if picture is not None)
         while waiting and (first in shown or len(waiting) > most_waiting):
             arrived = waiting.popleft()
             packet = arrived.packet
@@ -295,14 +292,7 @@ def _with_shown_times(
         packet = arrived.packet
         packet.pts, packet.dts = packet.dts, None
         waiting.append(arrived)
-        copy = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
-        copy.pts = copy.dts = packet.pts
+        copy = packet_of(bytes(packet), packet.pts)
         copy.is_keyframe = packet.is_keyframe
-        for picture, time in decoder.put(copy):
-            if picture is not None:
-                shown[picture.pts or 0] = time
-        yield from known(_MOST_WAITING)
-    for picture, time in decoder.rest():
-        if picture is not None:
-            shown[picture.pts or 0] = time
-    yield from known(0)
+        yield from known(decoder.put(copy), _MOST_WAITING)
+    yield from known(decoder.rest(), 0)

@@ -62,7 +62,9 @@ class Recording:
 
     def __init__(self, path: Path, stream: VideoStream, rate: Fraction) -> None:
         context = stream.codec_context
-        self._is_broadcast = context.name in ("h264", "hevc") and _is_broadcast(context.extradata)
+        # Pictures are then marked by start codes (ISO/IEC 14496-10, annex B).
+        is_marked = (context.extradata or b"").startswith((_START_CODE, b"\x00" + _START_CODE))
+        self._is_broadcast = context.name in ("h264", "hevc") and is_marked
         self._frame_ms = float(1000 / rate)
         tracks = _tracks(path, stream, rate)
         ebml_header = ebml.element(
@@ -73,7 +75,14 @@ class Recording:
         )
         segment = ebml_header + ebml.SEGMENT
         self._size_place = len(segment)
-        head = segment + ebml.UNKNOWN_SIZE + _info() + tracks
+        info = ebml.element(
+            _INFO,
+            ebml.element(_TIMESTAMP_SCALE, ebml.number(1_000_000))
+            + ebml.element(_MUXING_APP, _NAME)
+            + ebml.element(_WRITING_APP, _NAME)
+            + ebml.element(_DURATION, struct.pack(">d", 0.0)),
+        )
+        head = segment + ebml.UNKNOWN_SIZE + info + tracks
         self._duration_place = head.index(_DURATION) + len(_DURATION) + 8
         self._end_ms = 0.0
         self.size = 0
@@ -167,16 +176,6 @@ def _in_ms(time: int | None, time_base: Fraction | None) -> int | None:
     return math.floor(1000 * time * time_base + Fraction(1, 2))
 
 
-def _info() -> bytes:
-    return ebml.element(
-        _INFO,
-        ebml.element(_TIMESTAMP_SCALE, ebml.number(1_000_000))
-        + ebml.element(_MUXING_APP, _NAME)
-        + ebml.element(_WRITING_APP, _NAME)
-        + ebml.element(_DURATION, struct.pack(">d", 0.0)),
-    )
-
-
 def _tracks(path: Path, stream: VideoStream, rate: Fraction) -> bytes:
     """Let FFmpeg describe the pictures, and add their rate."""
     buffer = io.BytesIO()
@@ -212,11 +211,6 @@ def _elements(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, place = ebml.read_size(data, place + len(identifier)) or (0, len(data))
         yield identifier, data[place : place + (size or 0)]
         place += size or 0
-
-
-def _is_broadcast(extradata: bytes | None) -> bool:
-    """Tell whether pictures are marked by start codes (ISO/IEC 14496-10, annex B)."""
-    return extradata is not None and extradata.startswith((_START_CODE, b"\x00" + _START_CODE))
 
 
 def _length_prefixed(data: bytes) -> bytes:

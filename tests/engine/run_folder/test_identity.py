@@ -9,7 +9,7 @@ import pytest
 
 from engine.run_folder.identity import MovieResult, describe_movie
 from readers import FrameStatus, MovieInfo
-from readers.orientation import Orientation
+from readers.frames import Orientation
 from sinks import FrameCounts
 from tests.batches import pose_batches
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readers import FrameBatch, inspect_movie, open_movie
-from readers.container.stretches import Stretches
+from readers.frame_times import Stretches
 from tests.cases import CASES
 from tests.readers.cameras import read_by_opencv
 from tests.readers.damaged import FRAME_RATE, encode, read_all

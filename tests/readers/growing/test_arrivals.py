@@ -1,4 +1,4 @@
-"""When which byte arrived is remembered in bounded memory, and never told too early."""
+"""The arrival of each byte is remembered in bounded memory, and never told too early."""
 
 from __future__ import annotations
 

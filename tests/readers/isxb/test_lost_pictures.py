@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic import write_isxb
 from readers import FrameBatch, FrameStatus, MovieError, inspect_movie, open_movie
-from readers.isxb.jpegs import extents
 from readers.isxb.layout import HEADER, Part
+from readers.isxb.pictures import extents
 from tests.readers.damaged import isxb_header, read_all
 
 WIDTH, HEIGHT, NUM_PICTURES = 96, 64, 24
@@ -114,7 +114,7 @@ def read_or_refuse(path: Path, num_skipped: int) -> tuple[FrameBatch, FrameBatch
 @pytest.fixture(params=[True, False], ids=["counted", "too large to be counted"])
 def is_counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if not request.param:
-        monkeypatch.setattr("readers.isxb.inspection._MOST_COUNTED_BYTES", 0)
+        monkeypatch.setattr("readers.isxb.reader._MOST_COUNTED_BYTES", 0)
     return bool(request.param)
 
 
@@ -145,7 +145,7 @@ def test_whatever_a_bad_sector_hides_other_frames_keep_their_rows(
     path = movie.damaged(tmp_path_factory.mktemp("damaged") / "a.isxb", content)
     with pytest.MonkeyPatch.context() as patch:
         if not is_counted:
-            patch.setattr("readers.isxb.inspection._MOST_COUNTED_BYTES", 0)
+            patch.setattr("readers.isxb.reader._MOST_COUNTED_BYTES", 0)
         result = read_or_refuse(path, num_skipped)
     if isinstance(result, str):
         assert "\n" not in result
@@ -284,7 +284,7 @@ def test_where_pictures_begin_does_not_depend_on_how_much_is_read_at_once(
     assert [extent.offset for extent in whole] == [place.start for place in movie.places]
 
     for size in (1, 7, 300, 2000):
-        monkeypatch.setattr("readers.isxb.jpegs._CHUNK_BYTES", size)
+        monkeypatch.setattr("readers.isxb.pictures._CHUNK_BYTES", size)
         assert list(extents(movie.path, video, WIDTH, HEIGHT)) == whole
 
 
@@ -315,6 +315,6 @@ def test_a_picture_missing_among_those_already_read_ends_in_an_error(
     touched = movie.touched_by(hidden) | movie.touched_by(found)
     assert_own_pixels(read_all(path), movie, touched)
 
-    monkeypatch.setattr("readers.isxb.inspection._MOST_COUNTED_BYTES", 0)
+    monkeypatch.setattr("readers.isxb.reader._MOST_COUNTED_BYTES", 0)
     with pytest.raises(MovieError, match=f"2 missing, {CANNOT_TELL}"):
         read_all(path)

@@ -148,7 +148,7 @@ def written(writes: Iterable[Write]) -> bytes:
 
 @dataclass
 class Recorder:
-    """Makes the next write of a recording whenever somebody waits, and lets time go by.
+    """Makes the next write of a recording at each wait, and lets time go by.
 
     `events` are called, each once, when as many writes were made.
     """

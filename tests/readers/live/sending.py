@@ -63,7 +63,7 @@ def assert_same_frames(seen: FrameBatch, recorded: FrameBatch) -> None:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Find a port of the loopback interface that nobody has."""
+    """Find a free port of the loopback interface."""
     with socket.socket(socket.AF_INET, kind) as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -413,7 +413,7 @@ def test_cancel_wakes_a_reader_that_waits(tmp_path: Path) -> None:
     with recorder.movie() as movie:
         read: list[list[FrameBatch]] = []
         thread = Thread(target=lambda: read.append(batches_of(movie)))
-        thread.start()  # nobody receives: it waits behind the first picture
+        thread.start()  # nothing is received: it waits behind the first picture
 
         movie.cancel()
         thread.join(timeout=30)
@@ -600,7 +600,7 @@ def test_memory_is_bounded_while_nobody_reads(
         in_memory, batches = [], []
         images = np.empty((1, *movie.image_shape), np.uint8)
         while (batch := movie.read(images)) is not None:
-            in_memory.append(movie._queue.num_bytes_in_memory)
+            in_memory.append(movie._queue._num_bytes)
             batches.append(copied(batch))
         thread.join()
 

@@ -1,4 +1,4 @@
-"""What is followed is found by what it is; what cannot be is refused before any work."""
+"""Sources are told by their kind; one that cannot be followed is refused before any work."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from tests.small_movies import pictures
 
 
 class Clock:
-    """Time that goes by only while somebody waits; `events` happen at each wait, in order."""
+    """Time that goes by only in a wait; `events` happen at each wait, in order."""
 
     def __init__(self, *events: Callable[[], object]) -> None:
         self.time_s = 1000.0

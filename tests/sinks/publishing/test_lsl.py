@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from readers import FrameStatus
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 from sinks import PoseBatch
 from sinks.publishing.lsl import LslPublisher
 from tests.batches import frame_batch

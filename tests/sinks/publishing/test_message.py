@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from readers import FrameStatus
-from readers.growing.clock import now_s
+from readers.growing.growing_file import now_s
 from sinks import PoseBatch
 from sinks.publishing.publisher import json_messages
 from tests.batches import frame_batch

@@ -1,4 +1,4 @@
-"""What is seen of a stream while it comes is what its recording holds afterwards."""
+"""The frames of a stream, seen as it comes, are those that its recording holds afterwards."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ movie, port = sys.argv[1], int(sys.argv[2])
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
     probe.connect(("127.0.0.1", port))
     is_bound = False
-    while not is_bound:  # the system tells of an earlier datagram that nobody has the port
+    while not is_bound:  # the system tells of an earlier datagram that no socket has the port
         try:
             for _ in range(3):
                 probe.send(b"")
@@ -61,7 +61,7 @@ with av.open(movie) as source, av.open(url, "w", format="mpegts") as sender:
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Standard input, and the end of it that is written to; whoever writes closes that."""
+    """Standard input, and the end of it that is written to; the writer closes that one."""
     reading, writing = os.pipe()
     with os.fdopen(reading) as standard_input:
         monkeypatch.setattr(sys, "stdin", standard_input)
@@ -635,7 +635,7 @@ def test_what_is_not_read_waits_in_the_recording(
         receiver.start()
         sender.join(GUARD_S)
         assert not sender.is_alive()  # a stream never waits to be read
-        assert movie._queue.num_bytes_in_memory <= most_bytes
+        assert movie._queue._num_bytes <= most_bytes
         seen = follow_on(movie)
         receiver.join(GUARD_S)
 

@@ -1,4 +1,4 @@
-"""When the pictures of a stream are shown in its recording."""
+"""The times of a stream's pictures in its recording."""
 
 from fractions import Fraction
 from typing import cast
