@@ -1,4 +1,4 @@
-"""What it costs that a run can be gone on with: in turns with and without, on one movie.
+"""The cost of runs that can be continued: runs with and without that, taking turns on one movie.
 
 python -m benchmarks.durability MOVIE [--model EXPORT_DIR] [--pairs N]
 

@@ -1,4 +1,4 @@
-"""How far the poses of a followed animal are from those of whole frames.
+"""The distances between the poses of a followed animal and those of whole frames.
 
     python -m benchmarks.follow --model EXPORT_DIR [--movie MOVIE ...] [--size 1280x1024]
         [--body-length 0.13] [--frames 400] [--follow auto] [--json follow.json]
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Comparison:
-    """What was found on one movie.
+    """The results on one movie.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How much faster a run is that follows the animal: whole frames and windows, taking turns.
+"""The speed that following the animal gains: whole frames and windows, taking turns.
 
     python -m benchmarks.follow_gain --model EXPORT_DIR --body-length 0.1
     python -m benchmarks.follow_gain --model EXPORT_DIR --movie SHORT.mp4

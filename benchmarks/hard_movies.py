@@ -17,7 +17,7 @@ _APART = 40
 
 @dataclass(frozen=True)
 class Stage:
-    """What hard movies are made of.
+    """An animal and its arena, as hard movies show them.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How promptly poses come while a camera records, for as long as one likes.
+"""The latency of poses while a camera records, for any length of time.
 
     python -m benchmarks.live --kind isxb --minutes 30 --model EXPORT_DIR \
         [--stop-after-s 600 --stopped-s 60] --json live.json
@@ -44,7 +44,7 @@ _OWN_TIME_FRAMES = 630
 
 @dataclass(frozen=True)
 class Scene:
-    """What is recorded."""
+    """A kind of recording: its format, length, size and frame rate."""
 
     kind: str
     minutes: float
@@ -55,7 +55,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class LiveBenchmark:
-    """What is needed for all of it.
+    """The settings of the benchmark.
 
     Attributes
     ----------

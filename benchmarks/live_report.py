@@ -1,4 +1,4 @@
-"""What a live run's messages tell of it: latency minute by minute, and frames that are missing."""
+"""The report on a live run by its messages: latency minute by minute, and missing frames."""
 
 from __future__ import annotations
 

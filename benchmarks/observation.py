@@ -107,7 +107,7 @@ def resident_mib_and_core_s(pid: int) -> tuple[float, float] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     resident_kib = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
-    if not resident_kib:  # it has ended, and nobody has asked for its exit code
+    if not resident_kib:  # it has ended, but its exit code was not asked for yet
         return None
     return int(resident_kib[0]) / 1024, (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 

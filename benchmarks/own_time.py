@@ -1,4 +1,4 @@
-"""What one frame costs at the least: its decoding, and the model's own time for it."""
+"""The least cost of one frame: its decoding, and the model's own time for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUM_UNMEASURED = 30
 
 
 class FrameReader(Protocol):
-    """What is needed of a `readers.MovieReader`."""
+    """The part of a `readers.MovieReader` that is needed here."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

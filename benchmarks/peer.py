@@ -1,4 +1,4 @@
-"""How posestream compares with DeepLabCut: same movie, same network, all outputs, taking turns.
+"""The comparison with DeepLabCut: same movie, same network, all outputs, taking turns.
 
     python -m benchmarks.peer --peer DEEPLABCUT_VENV --json peer.json
 
@@ -82,7 +82,7 @@ def scenarios(shared: Path) -> dict[str, Scenario]:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Where everything is, and how often it runs.
+    """The places of all that is needed, and the number of runs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How much time and memory a command takes, measured from outside, to its end.
+"""The time and memory that a command takes, measured from outside, to its end.
 
 Only the standard library is imported here: on Linux the peak memory of a process begins with
 that of the process that started it.
@@ -27,7 +27,7 @@ _TAIL_BYTES = 4000
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run of a command took.
+    """The time and memory of one run of a command.
 
     Attributes
     ----------

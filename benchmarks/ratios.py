@@ -1,4 +1,4 @@
-"""How many times less posestream takes than DeepLabCut, and the table that says so."""
+"""The ratios of DeepLabCut's time and memory to those of posestream, and their table."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Recorder(ABC):
 
     @property
     def num_in_file(self) -> int:
-        """How many of the first frames the system has, to their last byte."""
+        """Number of the first frames that the system has to their last byte."""
         return self.num_frames if self.is_closed else max(0, self.num_frames - self.lag)
 
     @abstractmethod
@@ -143,7 +143,7 @@ class _IsxbFile(Recorder):
 
 @dataclass(frozen=True)
 class _Kind:
-    """How FFmpeg writes a kind of file so that frames are in it as early as can be."""
+    """The options by which FFmpeg writes frames into a kind of file as early as it can."""
 
     codecs: tuple[str, ...]
     lag: int

@@ -1,4 +1,4 @@
-"""Whether DeepLabCut and posestream did the same job: all outputs, and the same poses."""
+"""The check that DeepLabCut and posestream did the same job: all outputs, and the same poses."""
 
 from __future__ import annotations
 

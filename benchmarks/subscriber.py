@@ -18,7 +18,7 @@ _CHUNK = 1 << 16
 
 @dataclass
 class Messages:
-    """What was told of each frame, in the order in which it came.
+    """The messages about each frame, in the order in which they came.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Messages:
 
 
 class Subscriber:
-    """Takes messages from a TCP port of this machine; tries again until somebody listens there.
+    """Takes messages from a TCP port of this machine; tries again until a program listens there.
 
     A context manager.
 
@@ -85,7 +85,7 @@ class Subscriber:
 
     @property
     def is_connected(self) -> bool:
-        """Whether somebody has listened."""
+        """Whether a program has listened."""
         return self._socket is not None
 
     def take(self, timeout_s: float) -> None:

@@ -1,4 +1,4 @@
-"""How fast each stage is alone, on the built-in movie: ``make bench``."""
+"""The speed of each stage alone, on the built-in movie: ``make bench``."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from engine import Job, run
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.pipeline.median import MedianFilter

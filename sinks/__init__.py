@@ -1,8 +1,8 @@
-"""The sinks: what turns poses into files that people and programs use."""
+"""The sinks, which turn poses into files that people and programs use."""
 
-from sinks.base import PoseBatch, ResourceHolder, RunOutput, Sink
+from sinks.base import FrameCounts, FrameRanges, PoseBatch, ResourceHolder, RunOutput, Sink
 from sinks.files import OutputError, flush_folder, output_errors, whole_file
-from sinks.frame_counts import FrameCounts, FrameRanges
+from sinks.labelled_movie import LabelledMovieSink
 from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.labelled_movie.overlay import OverlayStyle
 from sinks.labelled_movie.segments import (
@@ -11,7 +11,6 @@ from sinks.labelled_movie.segments import (
     num_finished_frames,
     segments_dir,
 )
-from sinks.labelled_movie.sink import LabelledMovieSink
 from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
 from sinks.previews import PreviewPaths, PreviewSink
 from sinks.tables.annotations import AnnotationParts, ExperimentAnnotations

@@ -36,7 +36,7 @@ class OutputError(Exception):
 def output_errors(path: Path) -> Iterator[None]:
     """Turn what FFmpeg and the file system raise into an `OutputError` of `path`, chained.
 
-    Of nested blocks the outermost path is told: users know a part of a file by the file's name.
+    Where blocks are nested, the error names the outermost path: users know the file, not its parts.
     """
     try:
         yield
@@ -55,8 +55,8 @@ def output_errors(path: Path) -> Iterator[None]:
 def closed_at_end(close: Callable[[], object], path: Path) -> Iterator[None]:
     """Call `close` at the end of the block, raising an `OutputError` of `path` if it fails.
 
-    After an exception in the block that one is raised, whether closing fails or not: where
-    writing failed for a full disk closing fails too, and what failed first is what matters.
+    An exception of the block is passed on even if closing fails too: on a full disk both fail, and
+    the first error is the one that matters.
     """
     try:
         yield
@@ -73,7 +73,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary file beside `path`, empty, and rename it to `path` if the block succeeds.
 
     Its name begins with a dot and has the suffix of `path`, by which libraries choose the format.
-    What has that name before is removed: the rest of a run that was killed, or a link that leads
+    What has this name already is removed: the rest of a run that was killed, or a link that leads
     elsewhere. The file is flushed to the disk before it is renamed, and its folder after that. If
     the block raises, the temporary file is removed, and `path` stays as it was. A file that
     another process has put in the place of the temporary one is left alone.
@@ -163,8 +163,8 @@ def remove(path: Path) -> None:
 class OutputFile:
     """A file open for writing that remembers the first error, whatever its user makes of it.
 
-    FFmpeg says that all is well with an mp4 though the disk was full halfway. PyAV is given this
-    instead of a name, and `close` tells. What stands under `path` is written over.
+    FFmpeg reports no error of an mp4 though the disk was full halfway. PyAV is given this instead
+    of a name, and `close` raises the error. A file of the name `path` is written over.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Matplotlib and its colours, without the settings that lie about on a machine.
+"""Matplotlib and its colours, without the settings of a user or folder.
 
 A ``matplotlibrc`` of the working directory or of the user may change every picture, start LaTeX,
-or end the import of matplotlib, which reads it. Modules that need matplotlib get it from here,
-where the file is passed over. A program that has imported matplotlib before keeps its settings;
+or make the import of matplotlib fail. Modules that need matplotlib import it from here, where the
+file is passed over. A program that has imported matplotlib before keeps its settings;
 pictures are drawn with `own_settings` all the same.
 """
 
@@ -13,7 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-_VARIABLES = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": None}
+_VARIABLES = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": ""}
 _NUM_STEPS = 256
 
 
@@ -31,23 +31,16 @@ _NUM_STEPS = 256
 def _settings_passed_over() -> Iterator[None]:
     """Import matplotlib within the block as if there were no settings but its own."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # as of caches that cannot be written
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    _set_variables(_VARIABLES)
+    before = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    os.environ |= _VARIABLES
     try:
-        if os.path.lexists("matplotlibrc"):  # the working directory's comes before any variable
-            with _other_directory():
-                yield
-        else:
+        # The working directory's settings come before any variable.
+        with _other_directory() if os.path.lexists("matplotlibrc") else nullcontext():
             yield
     finally:
-        _set_variables(before)
-
-
-def _set_variables(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+        for name in _VARIABLES:
+            del os.environ[name]
+        os.environ |= before
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Paw:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a mouse is at one moment; all positions in pixels, x before y.
+    """The place of a mouse at one moment; all positions in pixels, x before y.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Mouse:
         self._breath_hz = float(rng.uniform(2.0, 3.0))
 
     def pose(self, time_s: float) -> Pose:
-        """Where the mouse is `time_s` seconds after the movie's start."""
+        """Place the mouse `time_s` seconds after the movie's start."""
         walked_px = self._bouts.distance_px(time_s)
         spine, headings = self._spine(walked_px, self._head.at(time_s))
         tail = self._tail(walked_px, spine[-1], time_s)

@@ -1,4 +1,4 @@
-"""Where the mouse walks: a smooth closed path, looked up by the distance walked along it."""
+"""The path of the mouse: smooth and closed, looked up by the distance walked along it."""
 
 from __future__ import annotations
 

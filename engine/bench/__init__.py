@@ -1,1 +1,1 @@
-"""How fast this machine runs a job, stage by stage: ``posestream bench``."""
+"""The speed of this machine at a job, stage by stage: ``posestream bench``."""

@@ -1,4 +1,4 @@
-"""The cost of inference, by runtime and batch size."""
+"""The cost of inference, by runtime and batch size, and a null model that costs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.inference import load_model, read_export
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib
 from engine.pipeline.batch_size import costs_by_batch_size
@@ -17,7 +20,7 @@ _LONGEST_BATCH_S = 5.0
 
 @dataclass(frozen=True)
 class InferenceCost:
-    """What one batch size costs on one runtime; peak memory is that of a process that does it."""
+    """The cost of one batch size on one runtime, and the peak memory of a process that runs it."""
 
     runtime: str
     batch_size: int
@@ -65,3 +68,31 @@ def measure_inference(
     except MemoryError as error:
         return f"{runtime}: the next larger batch does not fit in memory ({error})"
     return ""
+
+
+class NullModel(PoseModel):
+    """A model to measure everything around one: it gives every image the same pose.
+
+    The body parts are on the image's diagonal, all of them certain.
+    """
+
+    runtime = "none"
+
+    def __init__(self, body_parts: tuple[str, ...]) -> None:
+        self.body_parts = body_parts
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Give the constant pose; see `PoseModel.predict`."""
+        height, width = images.shape[1:3]
+        number = len(self.body_parts)
+        place = np.arange(1, number + 1)[:, np.newaxis] / (number + 1)
+        pose = np.concatenate([place * [width, height], np.ones((number, 1))], axis=1)
+        return np.repeat(pose[np.newaxis], len(images), axis=0)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+
+def load_null_model(export: ModelExport, runtime: str) -> PoseModel:  # noqa: ARG001 -- a loader
+    """Stand in for `load_model`."""
+    return NullModel(export.body_parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.bench.inference import InferenceCost
@@ -85,20 +85,17 @@ class Report:
         """Wall time × cores of a whole job over `own_core_s`: 1 if no core was ever idle."""
         return job.total.wall_s * self.num_cores / self.own_core_s(job)
 
-    @property
-    def slowest_codec(self) -> Cost:
-        """The slower of reading (decode and conversion) and drawing and encoding."""
-        workers = ((DECODE, CONVERSION), drawing_stages())
-        return min(map(self._one_after_the_other, workers), key=lambda cost: cost.frames_per_s)
-
-    def _one_after_the_other(self, names: Iterable[str]) -> Cost:
-        costs = [self.stages.by_stage[name] for name in names]
-        wall_s = sum(cost.wall_s / cost.num_frames for cost in costs)
-        return Cost(1, wall_s, sum(cost.core_s_per_frame for cost in costs))
-
     def over_codec(self, job: WholeJob) -> float:
-        """Wall time a frame of a whole job, once it runs, over that of `slowest_codec`."""
-        return self.slowest_codec.frames_per_s / job.steady.frames_per_s
+        """Wall time a frame of a whole job, once it runs, over that of the slowest codec.
+
+        That is the slower of reading (decode and conversion) and drawing and encoding.
+        """
+        by_stage = self.stages.by_stage
+        slowest_s = max(
+            sum(by_stage[name].wall_s / by_stage[name].num_frames for name in names)
+            for names in ((DECODE, CONVERSION), drawing_stages())
+        )
+        return 1 / slowest_s / job.steady.frames_per_s
 
     def bound(self) -> str:
         """Say what keeps the job from being faster."""
@@ -227,8 +224,6 @@ def three_digits(number: float) -> str:
 def as_text(report: Report) -> str:
     """Lay a report out as lines of text."""
     lines = [
-        *_head(report),
-        "",
         *_stages(report),
         "",
         *_speeds(report),
@@ -239,24 +234,19 @@ def as_text(report: Report) -> str:
     return "\n".join(map(printable, lines))
 
 
-def _head(report: Report) -> Iterator[str]:
+def _stages(report: Report) -> Iterator[str]:
     height, width, _ = report.image_shape
     rate = float(report.movie.frame_rate)
     yield f"{report.movie.path.name}: {width} x {height} pixels, {rate:.4g} frames/s"
     yield f"model: {report.model}; cores: {report.num_cores}"
-
-
-def _stages(report: Report) -> Iterator[str]:
+    yield ""
     yield f"{'each stage alone':<24}{'frames/s':>12}{'core-ms a frame':>18}{'share':>8}"
     total_s = report.core_s_per_frame
     for name, cost in report.by_stage.items():
-        yield _line(name, cost, cost.core_s_per_frame / total_s)
+        speed, core_ms = three_digits(cost.frames_per_s), three_digits(1e3 * cost.core_s_per_frame)
+        share = f"{100 * (cost.core_s_per_frame / total_s):.0f} %"
+        yield f"{name:<24}{speed:>12}{core_ms:>18}{share:>8}"
     yield f"{'sum':<24}{'':>12}{three_digits(1e3 * total_s):>18}{'100 %':>8}"
-
-
-def _line(name: str, cost: Cost, share: float) -> str:
-    speed, core_ms = three_digits(cost.frames_per_s), three_digits(1e3 * cost.core_s_per_frame)
-    return f"{name:<24}{speed:>12}{core_ms:>18}{f'{100 * share:.0f} %':>8}"
 
 
 def _speeds(report: Report) -> Iterator[str]:

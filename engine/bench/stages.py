@@ -9,7 +9,7 @@ from itertools import cycle
 
 import numpy as np
 
-from engine.bench.null_model import NullModel
+from engine.bench.inference import NullModel
 from engine.builtin import MODEL_DIR
 from engine.inference import ModelExport, read_export, usual_batch_size
 from engine.job.job import Job
@@ -37,7 +37,7 @@ def data_stages() -> list[str]:
 
 @dataclass(frozen=True)
 class StageCosts:
-    """What the stages around the model cost.
+    """The costs of the stages around the model.
 
     Attributes
     ----------
@@ -77,12 +77,13 @@ def measure_stages(
     measured_s
         Seconds after which to stop, for decoding alone and for all stages together.
     """
-    decode = _decode_cost(job, movie, most_frames, measured_s)
+    decode = decode_cost(job, movie, most_frames, measured_s)
     export = read_export(job.model or MODEL_DIR)
     return _Walk(tell, job, movie, export).costs(most_frames, measured_s, decode)
 
 
-def _decode_cost(job: Job, movie: MovieInfo, most_frames: int, measured_s: float) -> Cost:
+def decode_cost(job: Job, movie: MovieInfo, most_frames: int, measured_s: float) -> Cost:
+    """Measure decoding alone, on the first frames of a movie; see `measure_stages`."""
     watch = Stopwatch()
     num_frames = 0
     with open_movie(movie, job.crop_rect, most_frames) as reader:

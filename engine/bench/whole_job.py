@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.job.job import Job
 from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib
@@ -16,7 +16,7 @@ from engine.watch.progress import Progress
 
 @dataclass(frozen=True)
 class WholeJob:
-    """What a run has cost.
+    """The costs of a run.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def measure_whole_job(
 
 
 class _Diary(Progress):
-    """The times at which a run was how far."""
+    """The time and processor time at the first and the latest frames of a run."""
 
     def __init__(self, tell: Callable[[int], None], started_s: float) -> None:
         self._tell, self._started_s = tell, started_s

@@ -168,7 +168,7 @@ def _errors_px(
     for number, (frame, region) in enumerate(zip(seen, regions, strict=True)):
         window = grid.tight(region, size, at_end=number % 2 == 1)
         image = np.ascontiguousarray(window.cut(frame.image))
-        (pose,) = model.start_windows(image, grid.cut_sides(window)).result()
+        (pose,) = model.start(image, grid.cut_sides(window)).result()
         points = pose[frame.is_likely, :2] + (window.left, window.top)
         errors_px += np.hypot(*(points - frame.points).T).tolist()
     return np.array(errors_px)

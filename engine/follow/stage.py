@@ -243,7 +243,7 @@ class _Work:
         self.trusted = grid.trusted(window, context_px)
         wanted = self.is_wanted
         images = np.ascontiguousarray(_chosen(window.cut(self.batch.images), wanted))
-        pending = self._model.start_windows(images, grid.cut_sides(window))
+        pending = self._model.start(images, grid.cut_sides(window))
         self._begun.append(_Begun(wanted, pending, window.left, window.top))
         self.looks["look"][wanted] = Look.WINDOW
         self.looks["is_tracked"][wanted] = is_tracked

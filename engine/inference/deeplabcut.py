@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.inference.export import ModelError, ModelExport
-from engine.inference.graph.constant import GraphError
 from engine.inference.graph.geometry import find_geometry
-from engine.inference.graph.graph import GraphNode, read_graph
+from engine.inference.graph.graph import GraphError, GraphNode, read_graph
 from engine.inference.graph.operations import check_operations
-from engine.inference.model import Loading, PoseModel
+from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
 from engine.untrusted.quoting import short, short_list
 from engine.untrusted.small_files import SettingsError, read_yaml
 
@@ -96,21 +94,6 @@ def load(runtime: str) -> Callable[[DeepLabCutExport, Loading], PoseModel]:
     return OpenVinoModel
 
 
-def _scorer(network: str, names: re.Match[str], iterations: int) -> str:
-    """Name a model as DeepLabCut does in its .h5 files."""
-    trained = f"{names['task']}{names['date']}shuffle{int(names['shuffle'])}"
-    return f"DLC_{_scorer_network(network)}_{trained}_{iterations}"
-
-
-def _scorer_network(network: str) -> str:
-    """Shorten a network's name as DeepLabCut's ``get_scorer_name`` does."""
-    if "mobilenet" in network:
-        return f"mobnet_{int(float(network.rsplit('_', 1)[-1]) * 100)}"
-    if "efficientnet" in network:
-        return f"effnet_{network.split('-')[1]}"
-    return network.replace("_", "")
-
-
 def read(directory: Path) -> DeepLabCutExport:
     """Read and check what is in an export's folder.
 
@@ -123,16 +106,18 @@ def read(directory: Path) -> DeepLabCutExport:
     with _reading(directory):
         graph_path, iterations = _only_graph(directory)
     config = _read_config(directory)
+    network = _scorer_network(directory, config)
     body_parts = _body_parts(directory, config)
-    names, network = _names(directory, config), config["net_type"]
+    names = _names(directory, config)
+    trained = f"{names['task']}{names['date']}shuffle{int(names['shuffle'])}"
     nodes, sha256 = _read_graph(graph_path)
     return DeepLabCutExport(
         format=NAME,
         directory=directory,
         graph_path=graph_path,
         body_parts=body_parts,
-        network=network,
-        scorer=_scorer(network, names, iterations),
+        network=config["net_type"],
+        scorer=f"DLC_{network}_{trained}_{iterations}",
         task=names["task"],
         experimenter=names["scorer"],
         date=names["date"],
@@ -207,20 +192,26 @@ def _read_config(directory: Path) -> dict[str, Any]:
     for key in ("all_joints_names", "net_type", "dataset"):
         if key not in config:
             raise ModelError(path, f"lacks '{key}'; exports of DeepLabCut 2 have it")
-    _check_network(path, config["net_type"])
     if config.get("num_outputs") not in (None, 0, 1) or config.get("partaffinityfield_predict"):
         raise ModelError(path, "is a multi-animal model; only single-animal models are supported")
     return config
 
 
-def _check_network(path: Path, network: object) -> None:
+def _scorer_network(directory: Path, config: dict[str, Any]) -> str:
+    """Shorten a network's name as DeepLabCut's ``get_scorer_name`` does for its .h5 files."""
+    network = config["net_type"]
     try:
         if isinstance(network, str) and _NETWORK.fullmatch(network):
-            _scorer_network(network)
-            return
+            if "mobilenet" in network:
+                return f"mobnet_{int(float(network.rsplit('_', 1)[-1]) * 100)}"
+            if "efficientnet" in network:
+                return f"effnet_{network.split('-')[1]}"
+            return network.replace("_", "")
     except (ValueError, IndexError, OverflowError):
         pass
-    raise ModelError(path, f"net_type {short(network)} is no network of DeepLabCut's")
+    raise ModelError(
+        directory / "pose_cfg.yaml", f"net_type {short(network)} is no network of DeepLabCut's"
+    )
 
 
 def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
@@ -228,7 +219,11 @@ def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
     given = config["all_joints_names"]
     names = given if isinstance(given, list) else []
     others = [name for name in names if not isinstance(name, str)]
-    unfit = [name for name in names if not others and not _is_fit(name)]
+    unfit = [
+        name
+        for name in names
+        if not others and not (name.isprintable() and 0 < len(name) <= _LONGEST_NAME)
+    ]
     if len(names) > _MOST_BODY_PARTS:
         problem = f"at most {_MOST_BODY_PARTS}, got {len(names)}"
     elif others:
@@ -240,10 +235,6 @@ def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
     else:
         return tuple(names)
     raise ModelError(directory / "pose_cfg.yaml", f"all_joints_names must list {problem}")
-
-
-def _is_fit(name: str) -> bool:
-    return name.isprintable() and 0 < len(name) <= _LONGEST_NAME
 
 
 def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:

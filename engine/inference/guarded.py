@@ -1,4 +1,4 @@
-"""The guard around a loaded model: possible poses of sizes that were tried, or one line."""
+"""The guard around a loaded model, which gives possible poses or an error of one line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.inference.export import ModelExport
-from engine.inference.model import Cancelled, CutSides, PendingPoses, PoseModel
+from engine.inference.model import Cancelled, CutSides, ModelExport, PendingPoses, PoseModel
 from engine.machine.memory import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable, reason, short
 
@@ -22,12 +21,12 @@ _ROUNDING = 1e-4
 
 
 class ImpossiblePoseError(RunError):
-    """A pose is none that a model can mean; the message is one line, without the frame.
+    """A pose that no picture can have; the message is one line, without the frame.
 
     Attributes
     ----------
     image
-        Which of the images that were given together it is of, from 0.
+        Index of its image among those that were given together.
     """
 
     def __init__(self, image: int, problem: str) -> None:
@@ -52,7 +51,7 @@ def check_poses(
     Raises
     ------
     ImpossiblePoseError
-        Of the first pose that is not so.
+        If one is not; the message is about the first.
     """
     height, width, _ = image_shape
     lowest, highest = _limits(height, width)
@@ -93,24 +92,15 @@ class GuardedModel(PoseModel):
         export: ModelExport,
         check_shape: Callable[[tuple[int, ...]], None] = lambda _: None,
     ) -> None:
+        self.body_parts, self.runtime = model.body_parts, model.runtime
         self._model, self._export, self._check_shape = model, export, check_shape
         self._shapes: set[tuple[int, ...]] = set()
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._model.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return self._model.runtime
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`, and `start` for further errors."""
         return self.start(images).result()
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:
         """Begin with images; see `PoseModel.start`.
 
         Raises
@@ -123,12 +113,7 @@ class GuardedModel(PoseModel):
             From `PendingPoses.result`.
         """
         with self.guarded(images.shape):
-            return _GuardedPoses(self, self._model.start(images), images.shape)
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
-        """Begin with windows; see `PoseModel.start_windows` and `start`."""
-        with self.guarded(images.shape):
-            return _GuardedPoses(self, self._model.start_windows(images, cut), images.shape)
+            return _GuardedPoses(self, self._model.start(images, cut), images.shape)
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """Tell how many images must be begun behind one; see `PoseModel.images_ahead`."""

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.inference import deeplabcut
-from engine.inference.export import ModelError, ModelExport
 from engine.inference.guarded import GuardedModel
-from engine.inference.model import Loading, PoseModel
+from engine.inference.model import MOST_IMAGES, Loading, ModelError, ModelExport, PoseModel
 from engine.inference.trial import TRIED_SHAPE, Load, Trial, blamed
-from engine.inference.workload import MOST_IMAGES
 from engine.machine.memory import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable
 

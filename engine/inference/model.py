@@ -1,15 +1,77 @@
-"""The interface of a loaded model: poses for a batch of images, on any runtime."""
+"""Models: as they are exported, and as any runtime has loaded them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.workload import MOST_IMAGES
+from engine.inference.graph.geometry import Geometry
+from readers import InputError
+
+MOST_IMAGES = 8
+"""More at a time are not faster, only larger."""
+_MOST_BYTES = 8 * 2**20
+_MOST_BATCH_BYTES = 2 * 2**20
+
+
+class ModelError(InputError):
+    """A model cannot be used; the message begins with its path."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelExport:
+    """An exported model of any format; each format may derive a class with more attributes.
+
+    Attributes
+    ----------
+    format
+        Name of its format; see `engine.inference.load.FORMATS`.
+    directory, graph_path
+        The folder, and the file in it that holds the network.
+    body_parts
+        Names in the model's order.
+    network
+        Name of the kind of network, such as ``resnet_50``.
+    scorer
+        DeepLabCut's name for the model, as it stands in its .h5 files.
+    task, experimenter, date, iterations
+        What names the model in DeepLabCut's files.
+    depends_on_batch
+        Whether a frame's prediction depends on the frames that it is batched with, as in the
+        MobileNets that DeepLabCut 2.3 exports with batch normalisation in training mode.
+    sha256
+        Of the file that holds the network.
+    geometry
+        Strides of the network and what its cells see; None where they are not known.
+    """
+
+    format: str
+    directory: Path
+    graph_path: Path
+    body_parts: tuple[str, ...]
+    network: str
+    scorer: str
+    task: str
+    experimenter: str
+    date: str
+    iterations: int
+    depends_on_batch: bool
+    sha256: str
+    geometry: Geometry | None = None
+
+    @property
+    def details(self) -> dict[str, object]:
+        """More facts for ``posestream inspect``, as plain JSON values."""
+        return {}
 
 
 class Cancelled(Exception):  # noqa: N818 -- not an error: it was asked for
@@ -41,7 +103,7 @@ class ReadyPoses:
 
 @dataclass(frozen=True)
 class CutSides:
-    """Which sides of images were cut out of larger pictures; the others are the pictures' own."""
+    """The sides where images were cut out of larger pictures; the others are the pictures' own."""
 
     left: bool
     top: bool
@@ -78,17 +140,18 @@ class Loading:
 
 
 class PoseModel(ABC):
-    """A loaded model, on any runtime."""
+    """A loaded model, on any runtime.
 
-    @property
-    @abstractmethod
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
+    Attributes
+    ----------
+    body_parts
+        Names of the body parts, in the order of the poses.
+    runtime
+        Name and version of the runtime, for the record.
+    """
 
-    @property
-    @abstractmethod
-    def runtime(self) -> str:
-        """Name and version of what runs the model, for the record."""
+    body_parts: tuple[str, ...]
+    runtime: str
 
     @abstractmethod
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -114,27 +177,19 @@ class PoseModel(ABC):
             If the runtime finds no memory for so many images at a time.
         """
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
-        """Begin with images, which must stay as they are until the result is there.
-
-        A model that cannot work on its own makes its caller wait here.
-        """
-        return ReadyPoses(self.predict(images))
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:  # noqa: ARG002 -- for overriding
-        """Begin with windows that were cut out of pictures; see `start`.
-
-        A model that can makes up for what they do not show, so that poses come nearer to those of
-        the pictures.
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:  # noqa: ARG002 -- for overriding
+        """Begin with images; a model that cannot work on its own makes its caller wait here.
 
         Parameters
         ----------
         images
-            As of `predict`; poses are relative to the windows.
+            As of `predict`; they must stay as they are until the result is there.
         cut
-            Which of their sides are not the pictures' own.
+            The sides of windows that are not the pictures' own; None for whole pictures. A model
+            that can makes up for what windows do not show, so that poses come nearer to those of
+            the pictures. Poses are relative to the windows.
         """
-        return self.start(images)
+        return ReadyPoses(self.predict(images))
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- for overriding
         """Tell how many images must be begun behind one before waiting for it, or cores idle."""
@@ -146,3 +201,25 @@ class PoseModel(ABC):
 
         What is running ends in `Cancelled`, as soon as the runtime can stop.
         """
+
+
+def images_at_a_time(image_shape: tuple[int, ...], most_bytes: int = _MOST_BYTES) -> int:
+    """Choose as many images as fit into so many bytes (8 MiB), 1 to 8.
+
+    Parameters
+    ----------
+    image_shape
+        Height, width and channels of 8-bit images.
+    most_bytes
+        Bytes of all of them.
+    """
+    height, width, channels = image_shape
+    return max(1, min(MOST_IMAGES, most_bytes // (height * width * channels)))
+
+
+def usual_batch_size(image_shape: tuple[int, ...]) -> int:
+    """Choose as many images as fit into 2 MiB, 1 to 8; see `images_at_a_time`.
+
+    A run holds some ten batches; larger ones were not faster with OpenVINO on a CPU.
+    """
+    return images_at_a_time(image_shape, _MOST_BATCH_BYTES)

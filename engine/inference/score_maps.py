@@ -1,9 +1,24 @@
-"""From score maps to poses: what the last layers of a ``TFGPUinference=True`` export do."""
+"""The poses in a graph's outputs: rows of poses, or score maps as DeepLabCut reads them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.inference.deeplabcut import DeepLabCutExport
+
+
+def poses_from_outputs(
+    export: DeepLabCutExport, outputs: Sequence[NDArray[np.float32]], num_images: int
+) -> NDArray[np.float64]:
+    """Turn the outputs of an export's graph into poses, float64 (images, body parts, 3)."""
+    if export.predicts_poses:
+        return poses_from_rows(outputs[0], num_images)
+    return poses_from_score_maps(
+        *outputs, stride_px=export.stride_px, locref_stdev_px=export.locref_stdev_px
+    )
 
 
 def poses_from_score_maps(

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.builtin import MODEL_NUM_BODY_PARTS, MODEL_SHA256
-from engine.inference.export import ModelError, ModelExport
 from engine.inference.guarded import ImpossiblePoseError, check_poses
-from engine.inference.model import Loading, PoseModel
+from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
 from engine.machine.cache import Cache
 from engine.machine.child import Child, ChildDiedError, ChildHungError
 from engine.machine.memory import OutOfMemoryError, available_mib, is_out_of_memory, limit_memory
@@ -47,7 +46,7 @@ _MOST_OF_FREE = 0.8
 
 @dataclass(frozen=True)
 class _Task:
-    """What the other process is to do: `load` is that of a `ModelFormat`."""
+    """The work of the other process; `load` is that of a `ModelFormat`."""
 
     load: Load
     export: ModelExport
@@ -161,30 +160,27 @@ class BegunTrial:
 
     def finish(self) -> None:
         """Wait until the model has passed; see `Trial.check` for errors."""
-        if self._child is not None:
-            self._wait(self._child)
+        failure: Failure | None = None
+        if (child := self._child) is not None:
+            try:
+                failure = child.result(lambda _: child.kill_after(self._most_s))
+            except ChildHungError as error:
+                raise self._failed(f"takes more than {self._most_s:.0f} s") from error
+            except ChildDiedError as error:
+                raise self._failed(f"ends its process ({error})") from error
+        if failure is not None:
+            path, problem = failure
+            if problem is not None:
+                raise ModelError(path, problem)
+            if self._is_short_of_memory:
+                raise OutOfMemoryError(f"the model {printable(str(path))}, given {self._task}")
+            raise self._failed(f"takes more than {self._most_mib:,.0f} MiB of memory")
         self._note_passed()
 
     def close(self) -> None:
         """End the other process."""
         if self._child is not None:
             self._child.close()
-
-    def _wait(self, child: Child) -> None:
-        try:
-            failure: Failure | None = child.result(lambda _: child.kill_after(self._most_s))
-        except ChildHungError as error:
-            raise self._failed(f"takes more than {self._most_s:.0f} s") from error
-        except ChildDiedError as error:
-            raise self._failed(f"ends its process ({error})") from error
-        if failure is None:
-            return
-        path, problem = failure
-        if problem is not None:
-            raise ModelError(path, problem)
-        if self._is_short_of_memory:
-            raise OutOfMemoryError(f"the model {printable(str(path))}, given {self._task}")
-        raise self._failed(f"takes more than {self._most_mib:,.0f} MiB of memory")
 
     def _failed(self, what: str) -> ModelError:
         return ModelError(self._task.export.graph_path, f"{what}, given {self._task}")

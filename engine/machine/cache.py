@@ -27,10 +27,15 @@ class Cache:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @property
+    def folder(self) -> Path:
+        """Its folder; raises `RuntimeError` if the user has no home."""
+        return user_cache_folder() / "posestream" / self._name
+
     def __contains__(self, text: str) -> bool:
         entry = _entry(text)
         try:
-            with (self._folder() / entry).open("rb") as file:
+            with (self.folder / entry).open("rb") as file:
                 return file.read(len(entry) + 1) == entry.encode()
         except (OSError, RuntimeError):
             return False
@@ -38,21 +43,15 @@ class Cache:
     def add(self, text: str) -> None:
         """Add a text."""
         with suppress(OSError, RuntimeError):
-            folder = self._folder()
+            folder = self.folder
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             entry = _entry(text)
             with NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as file:
                 file.write(entry.encode())
             Path(file.name).replace(folder / entry)
-            self._shrink(folder)
-
-    def _folder(self) -> Path:
-        return user_cache_folder() / "posestream" / self._name
-
-    def _shrink(self, folder: Path) -> None:
-        entries = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        for path in entries[_MOST_ENTRIES:]:
-            path.unlink(missing_ok=True)
+            ages = sorted((path.stat().st_mtime_ns, path) for path in folder.iterdir())
+            for _, path in ages[:-_MOST_ENTRIES]:
+                path.unlink(missing_ok=True)
 
 
 def user_cache_folder() -> Path:

@@ -1,4 +1,4 @@
-"""A function called in a process of its own: its memory is its own, and it may die without us."""
+"""A function that runs in a child process, which has its own memory and may die alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windo
 
 
 class ChildDiedError(RunError):
-    """The process ended without a word: the system stopped it, most likely for its memory."""
+    """The process ended without an answer: the system stopped it, most likely for its memory."""
 
 
 class ChildHungError(RunError):
@@ -135,7 +135,7 @@ def run_in_child(
 
 
 def work() -> None:
-    """Do in this process what the other has written to its standard input."""
+    """Call, in the child process, the function that comes by its standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides
     sender = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- no path

@@ -1,4 +1,4 @@
-"""How fast a model is on this machine, by batch size."""
+"""The speed of a model on this machine, by batch size."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ T = TypeVar("T")
 class Channel(Generic[T]):
     """Hands items from one thread to another, in order, and holds at most `capacity` of them.
 
-    Every blocked `put` and `get` raises `Cancelled` as soon as `cancel` is called, from whichever
-    thread.
+    Every blocked `put` and `get` raises `Cancelled` as soon as any thread calls `cancel`.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -44,7 +43,7 @@ class Channel(Generic[T]):
             return item
 
     def wait_until_wanted(self) -> None:
-        """Wait until somebody waits for an item, and there is none."""
+        """Wait until a `get` waits for an item, and there is none."""
         with self._changed:
             self._changed.wait_for(
                 lambda: (self._num_waiting and not self._items) or self._cancelled

@@ -1,4 +1,4 @@
-"""Where saved poses are counted from."""
+"""The coordinates of saved poses: pixels of the whole frame, also where it was cropped."""
 
 from __future__ import annotations
 

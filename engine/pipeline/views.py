@@ -1,4 +1,4 @@
-"""How each frame of a movie was looked at."""
+"""The record of what the model saw of each frame: the whole frame, a window, or nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sinks import PoseBatch
 
 
 class Look(IntEnum):
-    """What the model saw of a frame, and why."""
+    """The part of a frame that the model saw, and why."""
 
     WINDOW = 0
     """A window around the animal."""

@@ -44,7 +44,7 @@ class OutputDirectory:
 
     @property
     def metadata(self) -> Path:
-        """What the outputs are and how they were made."""
+        """The file that says what the outputs are and how they were made."""
         return self.path / _METADATA
 
     def is_result(self, name: str) -> bool:
@@ -74,8 +74,23 @@ class OutputDirectory:
             If there are results that may not be overwritten, or the directory cannot be written.
         """
         with self._errors():
-            self._check_writable()
-            self._check_results(movies, overwrite=overwrite)
+            here = self.path
+            if here.exists() and not here.is_dir():
+                raise InputError(f"output directory {here}: is a file; choose another")
+            nearest = next(path for path in (here, *here.absolute().parents) if path.exists())
+            # Permissions do not tell: the superuser has all, also where nothing can be made.
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+            results = self.results()
+            for path in results:
+                if not path.is_file():
+                    raise InputError(f"output directory {here}: {path.name} there is no file")
+            if results and not overwrite:
+                raise InputError(
+                    f"output directory {here}: already holds results ({results[0].name}"
+                    f"{', …' if len(results) > 1 else ''}); choose another, or overwrite them"
+                )
+            self.check_apart([movie.path for movie in movies])
 
     def make(self) -> list[Path]:
         """Make the directory, durably; return those directories, innermost first, that are new.
@@ -152,26 +167,6 @@ class OutputDirectory:
                 f"output directory {self.path}: cannot be written to ({error.strerror}); "
                 "choose another"
             ) from error
-
-    def _check_writable(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"output directory {self.path}: is a file; choose another")
-        nearest = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        # Permissions do not tell: the superuser has all of them, also where nothing can be made.
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-
-    def _check_results(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
-        results = self.results()
-        for path in results:
-            if not path.is_file():
-                raise InputError(f"output directory {self.path}: {path.name} there is no file")
-        if results and not overwrite:
-            raise InputError(
-                f"output directory {self.path}: already holds results ({results[0].name}"
-                f"{', …' if len(results) > 1 else ''}); choose another, or overwrite them"
-            )
-        self.check_apart([movie.path for movie in movies])
 
     def remove_results_except(self, written: Collection[Path]) -> None:
         """Remove results that an earlier run left and this one has not replaced."""

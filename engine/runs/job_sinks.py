@@ -36,7 +36,7 @@ RunOutputs = Mapping["Output", RunOutput]
 
 @dataclass(frozen=True)
 class Output:
-    """One kind of output: a row of `OUTPUTS`, from which all else that is said of it derives.
+    """One kind of output: a row of `OUTPUTS`, from which all else about it derives.
 
     Attributes
     ----------
@@ -50,13 +50,13 @@ class Output:
     make_for_run
         Makes the output of a whole run, of which the first movie is given; instead of `make`.
     num_finished_frames
-        Tells how many frames of a file that is not whole a stopped run has left, from which a
-        sink goes on. Only an output that is drawn on pictures has it: its sink is given the poses
-        as they are on the pictures, and a file that is whole is not made again by resuming. The
-        others are made again of the poses alone.
+        Counts the frames that a stopped run has left of an unfinished file; a sink goes on from
+        there. Only an output that is drawn on pictures has it: its sink is given the poses as they
+        are on the pictures, and resuming does not make a whole file again. The others are made
+        again from the poses alone.
     describe
-        Tells what the metadata say of the output of one movie, besides what the model is; None
-        for an output that is not in the metadata.
+        Gives what the metadata say about the output of one movie, besides the model; None for an
+        output that is not in the metadata.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Output:
 
     @property
     def needs_pictures(self) -> bool:
-        """Whether it is drawn on pictures."""
+        """True for one that is drawn on pictures."""
         return self.num_finished_frames is not None
 
 
@@ -110,7 +110,7 @@ class JobSinks:
             }
 
     def of_movie(self, number: int, movie: MovieSource, of_run: RunOutputs) -> dict[Output, Sink]:
-        """Make the sinks of one movie, those that need its pictures first, but for whole ones."""
+        """Make the sinks of one movie, first those that draw; a whole drawn file gets none."""
         sinks: dict[Output, Sink] = {}
         for output in sorted(OUTPUTS, key=lambda output: not output.needs_pictures):
             if output in of_run:
@@ -123,7 +123,7 @@ class JobSinks:
         }
 
     def num_drawn_frames(self, number: int) -> float:
-        """Tell of how many frames of a movie no picture is needed again; infinity for all."""
+        """Count the frames of a movie whose pictures are not needed again; infinity for all."""
         drawn = [output for output in OUTPUTS if output.needs_pictures]
         return min((self._num_drawn(output, number) for output in drawn), default=math.inf)
 
@@ -140,7 +140,7 @@ class JobSinks:
         return _labelled_movie(self, self._paths(_LABELLED_MOVIE, number), movie, joins=False)
 
     def in_saved_coordinates(self, sink: Sink) -> Sink:
-        """Let a sink have poses from where the job counts those that are saved."""
+        """Give a sink the poses in the coordinates that the job saves."""
         crop = self.job.crop_rect
         if crop is None or self.job.coordinates != "movie":
             return sink
@@ -160,7 +160,7 @@ class JobSinks:
         return [path for output in of_movie for path in self._paths(output, number, within)]
 
     def descriptions(self, results: Sequence[MovieResult]) -> dict[str, dict[str, object]]:
-        """Tell, by the names of outputs in the metadata, what these say of each."""
+        """Give what the metadata say about each output, by its name there."""
         found: dict[str, dict[str, object]] = {}
         for output in OUTPUTS:
             for number, result in enumerate(results):
@@ -264,7 +264,7 @@ OUTPUTS: tuple[Output, ...] = (
         describe=None,
     ),
 )
-"""All outputs but the metadata, which are written last, in the order in which these tell of them.
+"""All outputs but the metadata, which are written last, in the order of the metadata.
 
 The names are the reference tool's.
 """

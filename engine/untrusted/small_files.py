@@ -22,7 +22,7 @@ _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SettingsError(Exception):
-    """A file holds no settings that can be used; the message says why, without its path."""
+    """The settings in a file cannot be used; the message says why, without its path."""
 
 
 def read_limited(path: Path, most_bytes: int) -> bytes:

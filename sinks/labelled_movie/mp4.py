@@ -129,7 +129,19 @@ class Encoding:
     ) -> Iterator[Callable[[av.VideoFrame], None]]:
         """Give a function that encodes the next frame, yuv420p, into a new mp4."""
         with open_mp4(path, self.frame_period_s, options) as container:
-            stream = self._add_stream(container)
+            stream: VideoStream = container.add_stream(
+                "libx264", rate=1 / self.frame_period_s, options=ENCODER_OPTIONS
+            )
+            stream.height, stream.width = self.height, self.width
+            stream.pix_fmt = "yuv420p"
+            context = stream.codec_context
+            context.time_base = self.frame_period_s
+            context.thread_count = self.thread_count
+            context.color_range = ColorRange.MPEG
+            context.colorspace = Colorspace.ITU709
+            context.color_primaries = ColorPrimaries.BT709
+            context.color_trc = ColorTrc.BT709
+            container.start_encoding()
             numbers = count()
 
             def encode(frame: av.VideoFrame) -> None:
@@ -139,19 +151,3 @@ class Encoding:
 
             yield encode
             container.mux(stream.encode(None))  # what is held back; not after an error
-
-    def _add_stream(self, container: OutputContainer) -> VideoStream:
-        stream: VideoStream = container.add_stream(
-            "libx264", rate=1 / self.frame_period_s, options=ENCODER_OPTIONS
-        )
-        stream.height, stream.width = self.height, self.width
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.time_base = self.frame_period_s
-        context.thread_count = self.thread_count
-        context.color_range = ColorRange.MPEG
-        context.colorspace = Colorspace.ITU709
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        container.start_encoding()
-        return stream

@@ -19,7 +19,7 @@ MISSING_PICTURE_EDGE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class OverlayStyle:
-    """How poses are drawn; the names and defaults are those of the reference tool.
+    """The style in which poses are drawn; the names and defaults are those of the reference tool.
 
     Attributes
     ----------
@@ -155,17 +155,14 @@ def _draw_disk(
     """
     if radius_px > 0 and np.isfinite(center).all():
         x, y = center
-        rows, row_distance = _span(y, radius_px, image.shape[0])
-        columns, column_distance = _span(x, radius_px, image.shape[1])
-        image[rows, columns][row_distance[:, np.newaxis] + column_distance < 1] = color
-
-
-def _span(middle_px: float, radius_px: float, length_px: int) -> tuple[slice, NDArray[np.float64]]:
-    """Find the pixels of one axis within a radius, and their squared distances in radii."""
-    first = max(math.ceil(middle_px - radius_px), 0)
-    stop = max(min(math.floor(middle_px + radius_px), length_px - 1) + 1, first)
-    distance = (np.arange(stop - first) - (middle_px - first)) / radius_px
-    return slice(first, stop), distance * distance
+        spans, distances = [], []  # along each axis: the pixels, their squared distances in radii
+        for middle_px, length_px in ((y, image.shape[0]), (x, image.shape[1])):
+            first = max(math.ceil(middle_px - radius_px), 0)
+            stop = max(min(math.floor(middle_px + radius_px), length_px - 1) + 1, first)
+            distance = (np.arange(stop - first) - (middle_px - first)) / radius_px
+            spans.append(slice(first, stop))
+            distances.append(distance * distance)
+        image[spans[0], spans[1]][distances[0][:, np.newaxis] + distances[1] < 1] = color
 
 
 def _draw_line(

@@ -24,16 +24,21 @@ SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
 
 _SEAL_HEADER = b"\0\0\0\x28free"
-"""Of the last box (ISO/IEC 14496-12): its length, 40 bytes, and its kind, which players skip."""
+"""Length (40 bytes) and kind of the last box, which players skip (ISO/IEC 14496-12)."""
 _SEAL_LENGTH = 40
 _CHUNK_BYTES = 2**20
 _NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.mp4")
-"""Of a segment."""
+"""Name of a segment."""
 
 
 def segments_dir(path: Path) -> Path:
     """Folder of the segments of the movie `path` while it is written."""
     return path.parent / f".{path.stem}.segments"
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Path of a segment, counted from 0."""
+    return folder / f"{number:06}.mp4"
 
 
 def num_finished_frames(path: Path) -> int:
@@ -43,13 +48,13 @@ def num_finished_frames(path: Path) -> int:
     closed, or not as long as its place demands, ends the count: it and those behind it will be
     written again. Links are never followed.
     """
-    return sum(_finished_lengths(segments_dir(path)))
+    return sum(finished_lengths(segments_dir(path)))
 
 
 def keep_segments(path: Path, num_frames: int) -> None:
     """Remove those segments of the movie `path` that do not lie wholly within its first frames."""
     folder = segments_dir(path)
-    first_removed = _segment(folder, num_frames // SEGMENT_LENGTH)
+    first_removed = segment_path(folder, num_frames // SEGMENT_LENGTH)
     for found in sorted(folder.glob("*.mp4"), reverse=True):
         if found >= first_removed:
             found.unlink()
@@ -62,6 +67,13 @@ def seal(path: Path) -> None:
         checksum = _checksum(file, num_bytes)
         file.seek(num_bytes)
         file.write(_SEAL_HEADER + checksum)
+
+
+def is_sealed(path: Path) -> bool:
+    """Tell whether a segment is as it was when it was closed."""
+    num_bytes = path.stat().st_size - _SEAL_LENGTH
+    with path.open("rb") as file:
+        return num_bytes > 0 and _SEAL_HEADER + _checksum(file, num_bytes) == file.read()
 
 
 class SegmentedMovie(ResourceHolder):
@@ -77,7 +89,7 @@ class SegmentedMovie(ResourceHolder):
     path
         The mp4 to write.
     encoding
-        Of each segment.
+        The encoding of each segment.
     joins, on_whole
         As in `LabelledMovieSink`.
 
@@ -89,7 +101,7 @@ class SegmentedMovie(ResourceHolder):
     Raises
     ------
     OutputError
-        Of `path`, if anything cannot be written.
+        If anything cannot be written; it names `path`.
     """
 
     def __init__(
@@ -109,9 +121,9 @@ class SegmentedMovie(ResourceHolder):
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:
-        """Look for closed segments, and remove what is no good."""
+        """Look for closed segments, and remove other files."""
         with output_errors(self._path):
-            lengths = list(_finished_lengths(self._folder))
+            lengths = list(finished_lengths(self._folder))
             if self._folder.is_symlink() or not self._folder.is_dir():
                 self._folder.unlink(missing_ok=True)
                 self._folder.mkdir()
@@ -133,7 +145,13 @@ class SegmentedMovie(ResourceHolder):
         """
         with output_errors(self._path):
             if self._num_frames % SEGMENT_LENGTH == 0:
-                self._begin_segment()
+                self._check_folder()
+                path = segment_path(self._folder, self._num_frames // SEGMENT_LENGTH)
+                enter = self._open_segment.enter_context
+                temporary = enter(whole_file(path))
+                enter(at_success(lambda: seal(temporary)))
+                enter(at_success(self._check_folder))
+                self._encode = enter(self._encoding.opened(temporary))
             elif self._num_frames == self.num_finished_frames:
                 raise ValueError(
                     f"{self._folder}: holds a whole movie of {self._num_frames} frames, "
@@ -143,16 +161,6 @@ class SegmentedMovie(ResourceHolder):
             self._num_frames += 1
             if self._num_frames % SEGMENT_LENGTH == 0:
                 self._open_segment.close()
-
-    def _begin_segment(self) -> None:
-        self._check_folder()
-        path = _segment(self._folder, self._num_frames // SEGMENT_LENGTH)
-        with ExitStack() as resources:
-            temporary = resources.enter_context(whole_file(path))
-            resources.enter_context(at_success(lambda: seal(temporary)))
-            resources.enter_context(at_success(self._check_folder))
-            self._encode = resources.enter_context(self._encoding.opened(temporary))
-            self._open_segment = resources.pop_all()
 
     @contextmanager
     def _joined_at_success(self) -> Iterator[None]:
@@ -176,57 +184,34 @@ class SegmentedMovie(ResourceHolder):
             raise
 
     def _join(self) -> None:
-        segments = range(-(-self._num_frames // SEGMENT_LENGTH))
+        numbers = range(-(-self._num_frames // SEGMENT_LENGTH))
+        segments = (segment_path(self._folder, number) for number in numbers)
         with whole_file(self._path) as temporary:
             if not self._num_frames:
                 with self._encoding.opened(temporary, FRAGMENTED):
                     return
-            sealed = map(self._sealed_segment, segments)
-            num_copied = join(sealed, temporary, self._encoding.frame_period_s)
+            num_copied = join(segments, temporary, self._encoding.frame_period_s)
             if num_copied != self._num_frames:
                 raise OutputError(
                     self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
                 )
 
-    def _sealed_segment(self, number: int) -> Path:
-        path = _segment(self._folder, number)
-        if not _is_sealed(path):
-            raise OutputError(self._path, f"others have changed {path.name} of its segments")
-        return path
 
-
-def _segment(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.mp4"
-
-
-def _finished_lengths(folder: Path) -> Iterator[int]:
-    """Yield the number of frames of each segment that is there, from the first on, without gap."""
+def finished_lengths(folder: Path) -> Iterator[int]:
+    """Yield the number of frames of each segment that is there, from the first to a gap."""
     if folder.is_symlink():
         return
     for number in count():
-        length = _num_frames_of(_segment(folder, number))
-        is_last = not _segment(folder, number + 1).exists()
+        path, length = segment_path(folder, number), 0
+        with suppress(OSError, av.error.FFmpegError, IndexError):
+            if stat.S_ISREG(path.lstat().st_mode) and is_sealed(path):
+                with av.open(str(path.absolute()), format="mp4") as container:
+                    length = container.streams.video[0].frames
+        is_last = not segment_path(folder, number + 1).exists()
         if length == SEGMENT_LENGTH or (is_last and 0 < length < SEGMENT_LENGTH):
             yield length
         if length != SEGMENT_LENGTH:
             return
-
-
-def _num_frames_of(path: Path) -> int:
-    """Tell how many frames a segment has, 0 if it is not as it was when it was closed."""
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode) or not _is_sealed(path):
-            return 0
-        with av.open(str(path.absolute()), format="mp4") as container:
-            return container.streams.video[0].frames
-    except (OSError, av.error.FFmpegError, IndexError):
-        return 0
-
-
-def _is_sealed(path: Path) -> bool:
-    num_bytes = path.stat().st_size - _SEAL_LENGTH
-    with path.open("rb") as file:
-        return num_bytes > 0 and _SEAL_HEADER + _checksum(file, num_bytes) == file.read()
 
 
 def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
@@ -243,11 +228,18 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
     The mp4 is written in fragments (see `LabelledMovieSink`), and one segment is open at a time:
     memory does not depend on how many there are. Segments that were written for one frame rate
     can be joined for another.
+
+    Raises
+    ------
+    OutputError
+        If a segment is not as it was closed.
     """
     stream: VideoStream | None = None
     num_packets = num_held_back = 0
     with open_mp4(path, frame_period_s, FRAGMENTED) as movie:
         for segment in segments:
+            if not is_sealed(segment):
+                raise OutputError(path, f"others have changed {segment.name} of its segments")
             first_frame_index = num_packets
             for packet, num_shown_before, num_held in _packets_of(segment):
                 if stream is None:
@@ -267,7 +259,7 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
 def _packets_of(segment: Path) -> Iterator[tuple[av.Packet[VideoStream], int, int]]:
     """Yield packets, how many frames are shown before, and how many between decoding and showing.
 
-    Of a segment's frames, each is shown for as long as the first.
+    All frames of a segment are shown for as long as the first.
     """
     # Times as they are stored: the edit list, which moves them to 0, can also hide frames.
     options = {"ignore_editlist": "1"}

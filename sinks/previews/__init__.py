@@ -16,7 +16,7 @@ from sinks.previews.reductions import LineReducer, StepHistogram, TrajectoryMap
 
 
 class PreviewPaths(NamedTuple):
-    """Where the four pictures go."""
+    """The paths of the four pictures."""
 
     histogram: Path
     """Frame-to-frame differences of x and y, .svg."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from sinks.previews.reductions import TrajectoryMap
 
 _ALPHA = 0.7
 _OPAQUE_VISITS = 4
-"""So many see-through dots on one place let nothing through that could be seen."""
+"""This many see-through dots on one place look opaque."""
 _LINE_WIDTH = 1.0
 _DPI = 100
 _MOST_VECTOR_POINTS = 50_000
@@ -27,12 +27,14 @@ _MOST_VECTOR_POINTS = 50_000
 _RASTER_DPI = 150
 
 
-@dataclass(frozen=True)
 class Figures:
     """Figures of body parts, each in its color of a color map."""
 
-    body_parts: Sequence[str]
-    color_map: str
+    def __init__(self, body_parts: Sequence[str], color_map: str) -> None:
+        self._body_parts = body_parts
+        self._color_map = color_map_of(color_map)
+        colors = self._color_map.resampled(len(body_parts))
+        self._colors = [colors(number) for number in range(len(body_parts))]
 
     def draw_lines(
         self,
@@ -57,67 +59,62 @@ class Figures:
         styles
             Line style of each of a body part's lines.
         """
-        figure, axes = _figure((10, 3), "Frame Index", label)
         rasterized = values.size > _MOST_VECTOR_POINTS
-        for line in range(values.shape[1]):
-            axes.plot(
-                frame_indices,
-                values[:, line],
-                styles[line % len(styles)],
-                color=self._color(line // len(styles)),
-                linewidth=_LINE_WIDTH,
-                alpha=_ALPHA,
-                rasterized=rasterized,
-            )
-        self._save(figure, axes, path, dpi=_RASTER_DPI if rasterized else _DPI)
+        dpi = _RASTER_DPI if rasterized else _DPI
+        with self._figure(path, (10, 3), "Frame Index", label, dpi) as axes:
+            for line in range(values.shape[1]):
+                axes.plot(
+                    frame_indices,
+                    values[:, line],
+                    styles[line % len(styles)],
+                    color=self._colors[line // len(styles)],
+                    linewidth=_LINE_WIDTH,
+                    alpha=_ALPHA,
+                    rasterized=rasterized,
+                )
 
     def draw_histogram(
         self, path: Path, edges: NDArray[np.float64], counts: NDArray[np.int64]
     ) -> None:
         """Draw steps of x and y of each body part, counts int64, shape (2 × body parts, bins)."""
-        figure, axes = _figure((6.4, 4.8), "DeltaX and DeltaY", "Count")
-        for line in range(len(counts)):
-            color = self._color(line // 2)
-            axes.stairs(counts[line], edges, color=color, linewidth=_LINE_WIDTH)
-        axes.set_ylim(0)
-        self._save(figure, axes, path)
+        with self._figure(path, (6.4, 4.8), "DeltaX and DeltaY", "Count") as axes:
+            for line in range(len(counts)):
+                color = self._colors[line // 2]
+                axes.stairs(counts[line], edges, color=color, linewidth=_LINE_WIDTH)
+            axes.set_ylim(0)
 
     def draw_trajectory(self, path: Path, trajectory: TrajectoryMap) -> None:
         """Draw a dot where each body part was, as dense as dots of all frames would make it."""
-        figure, axes = _figure((8, 6), "X position in pixels", "Y position in pixels")
-        axes.invert_yaxis()
-        for body_part in range(len(self.body_parts)):
-            positions, visits = trajectory.points(body_part)
-            visits = np.minimum(visits, _OPAQUE_VISITS)
-            for count in np.unique(visits):
-                dots, alpha = positions[visits == count].T, 1 - (1 - _ALPHA) ** int(count)
-                axes.plot(*dots, ".", color=self._color(body_part), alpha=alpha)
-        self._save(figure, axes, path)
+        size, labels = (8, 6), ("X position in pixels", "Y position in pixels")
+        with self._figure(path, size, *labels) as axes:
+            axes.invert_yaxis()
+            for body_part, color in enumerate(self._colors):
+                positions, visits = trajectory.points(body_part)
+                visits = np.minimum(visits, _OPAQUE_VISITS)
+                for count in np.unique(visits):
+                    dots, alpha = positions[visits == count].T, 1 - (1 - _ALPHA) ** int(count)
+                    axes.plot(*dots, ".", color=color, alpha=alpha)
 
-    def _color(self, body_part: int) -> tuple[float, float, float, float]:
-        colors = color_map_of(self.color_map).resampled(len(self.body_parts))
-        red, green, blue, alpha = colors(body_part)
-        return red, green, blue, alpha
+    @contextmanager
+    def _figure(
+        self, path: Path, size_inches: tuple[float, float], x: str, y: str, dpi: int = _DPI
+    ) -> Iterator[Axes]:
+        """Give axes with labels to draw on; add a bar of the body parts' colors, and save them.
 
-    def _save(self, figure: Figure, axes: Axes, path: Path, *, dpi: int = _DPI) -> None:
-        """Add a bar that tells which color is whose; the same poses give the same bytes.
-
-        Drawn in memory first: of a file that cannot be written, the libraries do not tell why.
+        The same poses give the same bytes. The figure is drawn in memory first: the libraries do
+        not tell why a file cannot be written.
         """
-        last = max(1, len(self.body_parts) - 1)
-        scale = ScalarMappable(Normalize(0, last), color_map_of(self.color_map))
-        bar = figure.colorbar(scale, ax=axes, ticks=list(range(len(self.body_parts))))
-        bar.set_ticklabels(self.body_parts)
+        figure = Figure(figsize=size_inches)
+        axes = figure.add_subplot()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        yield axes
+        numbers = range(len(self._body_parts))
+        scale = ScalarMappable(Normalize(0, max(1, len(numbers) - 1)), self._color_map)
+        bar = figure.colorbar(scale, ax=axes, ticks=list(numbers))
+        bar.set_ticklabels(self._body_parts)
         kind = path.suffix[1:]
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         picture = BytesIO()
         figure.savefig(picture, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
         path.write_bytes(picture.getbuffer())
-
-
-def _figure(size_inches: tuple[float, float], x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size_inches)
-    axes = figure.add_subplot()
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    return figure, axes

@@ -33,7 +33,11 @@ class LineReducer:
         while len(values):
             capacity = NUM_COLUMNS * self._frames_per_column
             if self._num_frames == capacity:
-                self._merge_columns()
+                half = NUM_COLUMNS // 2
+                for bounds, merge in ((self._lowest, np.fmin), (self._highest, np.fmax)):
+                    bounds[:half] = merge(bounds[0::2], bounds[1::2])
+                    bounds[half:] = np.nan
+                self._frames_per_column *= 2
                 continue
             part = values[: capacity - self._num_frames]
             columns = (self._num_frames + np.arange(len(part))) // self._frames_per_column
@@ -41,13 +45,6 @@ class LineReducer:
             np.fmax.at(self._highest, columns, part)
             self._num_frames += len(part)
             values = values[len(part) :]
-
-    def _merge_columns(self) -> None:
-        half = NUM_COLUMNS // 2
-        for bounds, merge in ((self._lowest, np.fmin), (self._highest, np.fmax)):
-            bounds[:half] = merge(bounds[0::2], bounds[1::2])
-            bounds[half:] = np.nan
-        self._frames_per_column *= 2
 
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Points to draw the lines through.
@@ -70,7 +67,7 @@ class LineReducer:
 
 
 class StepHistogram:
-    """The differences of lines from frame to frame, counted in bins that only the end tells.
+    """The differences of lines from frame to frame, in bins that are known at the end.
 
     DeepLabCut draws 99 bins from 0 to the largest value of the whole table; negative differences
     lie outside, and those from or to a frame without a value are left out. Up to
@@ -102,19 +99,15 @@ class StepHistogram:
         self._exact.append(np.diff(np.concatenate([self._last, values]), axis=0))
         self._last = values[-1:]
         self._num_frames += len(values)
-        if self._num_frames > NUM_EXACT_FRAMES:
-            if not self._counts.size:
-                self._counts = np.zeros((self._num_lines, _NUM_FINE_BINS), np.int64)
-            for steps in self._exact:
-                self._count(steps)
-            self._exact = []
-
-    def _count(self, steps: NDArray[np.float64]) -> None:
+        if self._num_frames <= NUM_EXACT_FRAMES:
+            return
+        if not self._counts.size:
+            self._counts = np.zeros((self._num_lines, _NUM_FINE_BINS), np.int64)
+        steps = np.concatenate(self._exact)
+        self._exact = []
         line = np.broadcast_to(np.arange(self._num_lines), steps.shape)
         counted = steps >= 0
-        if not counted.any():
-            return
-        while steps[counted].max() >= self._fine_width * _NUM_FINE_BINS:
+        while steps[counted].max(initial=0) >= self._fine_width * _NUM_FINE_BINS:
             pairs = self._counts.reshape(self._num_lines, -1, 2).sum(axis=2)
             self._counts = np.pad(pairs, ((0, 0), (0, _NUM_FINE_BINS // 2)))
             self._fine_width *= 2
@@ -163,15 +156,13 @@ class TrajectoryMap:
         """Add the next frames' positions, float64, shape (frames, body parts, 2); NaN for none."""
         self._num_frames += len(positions)
         self._exact.append(positions)
-        if self._num_frames > NUM_EXACT_FRAMES:
-            if self._visits is None:
-                shape = (self._num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE)
-                self._visits = np.zeros(shape, np.uint8)
-            for added in self._exact:
-                self._count(self._visits, added)
-            self._exact = []
-
-    def _count(self, visits: NDArray[np.uint8], positions: NDArray[np.float64]) -> None:
+        if self._num_frames <= NUM_EXACT_FRAMES:
+            return
+        if self._visits is None:
+            shape = (self._num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE)
+            self._visits = np.zeros(shape, np.uint8)
+        positions, visits = np.concatenate(self._exact), self._visits
+        self._exact = []
         there = np.isfinite(positions).all(axis=-1)
         cells = (positions[there] - self._origin) // self._cell_size
         column, row = np.clip(cells, 0, CELLS_PER_SIDE - 1).astype(np.intp).T

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from readers import InputError
 from sinks.publishing.lsl import LslPublisher
-from sinks.publishing.publisher import Publisher
+from sinks.publishing.publisher import Publisher, StandardOutputPublisher
 from sinks.publishing.sockets import LARGEST_PORT, TcpPublisher, UnixPublisher
-from sinks.publishing.standard_output import StandardOutputPublisher
 from sinks.publishing.zeromq import ZeroMqPublisher
 
 __all__ = ["Publisher", "check_spec", "make_publisher", "socket_path"]
@@ -38,7 +37,14 @@ def make_publisher(spec: str, body_parts: Sequence[str]) -> Publisher:
     if spec == "stdout":
         return StandardOutputPublisher(body_parts)
     if kind == "tcp":
-        return _tcp_publisher(spec, rest, body_parts)
+        found = _TCP.fullmatch(rest)
+        if found is None or int(found["port"]) > LARGEST_PORT:
+            raise InputError(
+                f"{spec!r}: must be tcp:[HOST:]PORT with a port of 0-{LARGEST_PORT}, "
+                "such as tcp:5555 or tcp:0.0.0.0:5555"
+            )
+        host = (found["host"] or "127.0.0.1").strip("[]")
+        return TcpPublisher(body_parts, host=host, port=int(found["port"]))
     if kind == "unix" and rest:
         return UnixPublisher(body_parts, path=Path(rest))
     if kind == "zmq":
@@ -62,14 +68,3 @@ def socket_path(spec: str) -> Path | None:
         if spec.startswith(prefix):
             return Path(spec.removeprefix(prefix))
     return None
-
-
-def _tcp_publisher(spec: str, rest: str, body_parts: Sequence[str]) -> Publisher:
-    found = _TCP.fullmatch(rest)
-    if found is None or int(found["port"]) > LARGEST_PORT:
-        raise InputError(
-            f"{spec!r}: must be tcp:[HOST:]PORT with a port of 0-{LARGEST_PORT}, "
-            "such as tcp:5555 or tcp:0.0.0.0:5555"
-        )
-    host = (found["host"] or "127.0.0.1").strip("[]")
-    return TcpPublisher(body_parts, host=host, port=int(found["port"]))

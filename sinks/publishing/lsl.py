@@ -75,7 +75,12 @@ class LslPublisher(Publisher):
         except RuntimeError as error:
             raise InputError(f"{self.address}: the stream cannot be made ({error})") from error
         resources.callback(delattr, self, "_outlet")
-        self._clock_offset_s = _clock_offset_s(self._lsl)
+        # LSL's time minus ours: both go with the machine's monotonic clock. LSL's clock is read
+        # between two readings of ours, and the try that took the least time counts.
+        clock, times = self._lsl.local_clock, range(_NUM_CLOCK_READINGS)
+        readings = [(now_s(), clock(), now_s()) for _ in times]
+        before_s, lsl_s, after_s = min(readings, key=lambda reading: reading[2] - reading[0])
+        self._clock_offset_s = float(lsl_s - np.mean([before_s, after_s]))
 
     @property
     def num_unsent(self) -> None:
@@ -121,14 +126,3 @@ def _append(parent: Any, name: str, **values: str) -> None:
     element = parent.append_child(name)
     for member, value in values.items():
         element.append_child_value(member, value)
-
-
-def _clock_offset_s(lsl: Any) -> float:
-    """Measure what is added to posestream's time to get LSL's, in seconds.
-
-    Both go with the machine's monotonic clock, so that it stays as it is. Of some readings, each
-    of LSL's clock between two of ours, that counts which took the least time.
-    """
-    readings = [(now_s(), lsl.local_clock(), now_s()) for _ in range(_NUM_CLOCK_READINGS)]
-    before_s, lsl_s, after_s = min(readings, key=lambda times: times[2] - times[0])
-    return float(lsl_s - np.mean([before_s, after_s]))

@@ -1,17 +1,20 @@
-"""The publisher of poses, its messages in JSON, and those that wait for one subscriber."""
+"""The publisher of poses, its messages in JSON, and the one on the standard output."""
 
 from __future__ import annotations
 
 import json
+import os
+import select
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from readers import FrameStatus
+from readers import FrameStatus, InputError
 from readers.growing.growing_file import now_s
 from sinks.base import PoseBatch, ResourceHolder
 
@@ -19,6 +22,9 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _STATUS_NAMES = {int(status): status.name.lower() for status in FrameStatus}
 _LONGEST_QUEUE = 64
 """Two seconds at 30 frames/s. A subscriber that is further behind is better off with newer ones."""
+_STANDARD_OUTPUT = 1
+_PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
+"""A pipe that is said to be writable takes this many bytes at once, nowhere fewer than 512."""
 
 
 class Publisher(ResourceHolder):
@@ -36,8 +42,8 @@ class Publisher(ResourceHolder):
     Attributes
     ----------
     address
-        Where subscribers find it, as one writes it in a specification; once it is open, with
-        the port that the system has chosen where port 0 was asked for.
+        The address for subscribers, written as in a specification. Once it is open, it has the port
+        that the system has chosen where port 0 was asked for.
 
     Raises
     ------
@@ -157,9 +163,9 @@ def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
 class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
-    What cannot be sent at once is kept for the next time. When 64 messages wait, the oldest of
-    which nothing has been sent gives way to the newest. Once sending has failed, the subscriber
-    is gone, and everything is unsent.
+    What cannot be sent at once is kept for the next time. When 64 messages wait, a new one replaces
+    the oldest that has not been sent in part. Once sending has failed, the subscriber is gone, and
+    everything is unsent.
 
     Parameters
     ----------
@@ -189,7 +195,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether a message would be lost for the next one."""
+        """True where a message would be lost for the next one."""
         return len(self._waiting) == _LONGEST_QUEUE
 
     def put(self, message: bytes) -> None:
@@ -225,3 +231,49 @@ class Outbox:
     def _give_up(self) -> None:
         self.num_unsent += len(self._waiting)
         self._waiting.clear()
+
+
+class StandardOutputPublisher(MessagePublisher):
+    """Publishes messages in JSON, a line each, on the standard output.
+
+    The program that reads it is the one subscriber; nothing else may be written there. The
+    descriptor is that of an open file, which stays open.
+    """
+
+    address = "stdout"
+
+    def __init__(self, body_parts: Sequence[str], *, descriptor: int = _STANDARD_OUTPUT) -> None:
+        super().__init__(body_parts)
+        self._descriptor = descriptor
+        self._outbox = Outbox(self._send)
+
+    def open(self, resources: ExitStack) -> None:
+        """Check that it can be written to."""
+        try:
+            select.select([], [self._descriptor], [], 0)  # fails where it is closed
+            self._own_descriptor = self._descriptor
+            if os.isatty(self._descriptor):
+                # `select` tells of pipes, sockets and files whether a piece can be written without
+                # waiting, but not of terminals. They are opened a second time: others that share
+                # the standard output would not expect that it is made non-blocking.
+                flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+                self._own_descriptor = os.open(os.ttyname(self._descriptor), flags)
+                resources.callback(os.close, self._own_descriptor)
+        except OSError as error:
+            raise InputError(f"stdout: cannot be written to ({error.strerror})") from error
+        resources.callback(self._outbox.close)
+
+    @property
+    def num_unsent(self) -> int:
+        """Messages that were not read in time."""
+        return self._outbox.num_unsent
+
+    def publish(self, message: bytes) -> None:
+        """Write a line, if it can be written at once."""
+        self._outbox.put(message)
+
+    def _send(self, data: memoryview) -> int:
+        _, writable, _ = select.select([], [self._own_descriptor], [], 0)
+        if not writable:
+            raise BlockingIOError
+        return os.write(self._own_descriptor, data[:_PIECE_LENGTH])

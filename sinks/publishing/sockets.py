@@ -36,12 +36,12 @@ class Subscriber:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it cannot be sent anything any more."""
+        """True where it cannot be sent anything any more."""
         return self.outbox.is_gone
 
     @property
     def is_dispensable(self) -> bool:
-        """Whether it is so far behind that messages are lost."""
+        """True where it is so far behind that messages are lost."""
         return self.outbox.is_full
 
     def put(self, message: bytes) -> None:
@@ -49,7 +49,7 @@ class Subscriber:
         self.outbox.put(message)
 
     def receive(self) -> None:
-        """Take what it says: here, nothing is of interest."""
+        """Take what it says; a plain socket ignores it."""
 
     def close(self) -> None:
         """Send what can be sent now, and hang up."""
@@ -99,16 +99,18 @@ class SocketPublisher(MessagePublisher):
 
     def publish(self, message: bytes) -> None:
         """Send a line to all who have connected by now."""
-        self._accept()
-        self._send(message)
+        self.accept()
+        self.send(message)
 
-    def _send(self, message: bytes) -> None:
+    def send(self, message: bytes) -> None:
+        """Send a message to the subscribers; those who are gone are forgotten."""
         for subscriber in self._subscribers:
             subscriber.put(message)
-        self._forget_gone()
+        self.forget_gone()
 
-    def _accept(self) -> None:
-        # One who has gone again, or for whom there is no descriptor left, must not end the run.
+    def accept(self) -> None:
+        """Let waiting subscribers in, a few at a time."""
+        # A connection that has gone again, or a lack of descriptors, must not end the run.
         with suppress(OSError):
             for _ in range(_MOST_ACCEPTED):
                 is_full = len(self._subscribers) >= _MOST_SUBSCRIBERS
@@ -119,7 +121,8 @@ class SocketPublisher(MessagePublisher):
                 self._forget(dispensable[:1])
                 self._subscribers.append(self.make_subscriber(connection))
 
-    def _forget_gone(self) -> None:
+    def forget_gone(self) -> None:
+        """Forget the subscribers who are gone."""
         self._forget([subscriber for subscriber in self._subscribers if subscriber.is_gone])
 
     def _forget(self, subscribers: Sequence[Subscriber]) -> None:
@@ -197,7 +200,7 @@ def unix_listener(path: Path, resources: ExitStack) -> socket.socket:
 
 
 def _clear(path: Path) -> None:
-    """Remove a socket that no program listens on any more."""
+    """Remove the socket if no program listens on it any more."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -52,7 +52,7 @@ class ZmtpSubscriber(Subscriber):
     """A subscriber that is sent messages once it has subscribed to their topic.
 
     It speaks revision 3.0 of the protocol (https://rfc.zeromq.org/spec/23), which later ones
-    fall back to, and 2.0. What others send decides neither memory nor time: a frame has at most
+    fall back to, and 2.0. What others send cannot take much memory or time: a frame has at most
     512 bytes, eight frames are taken at a time, and subscriptions to our topic alone are kept.
     """
 
@@ -66,12 +66,12 @@ class ZmtpSubscriber(Subscriber):
 
     @property
     def is_gone(self) -> bool:
-        """Whether it cannot be sent anything any more."""
+        """True where it cannot be sent anything any more."""
         return self._has_broken_off or super().is_gone
 
     @property
     def is_dispensable(self) -> bool:
-        """Whether it has subscribed to nothing, or is far behind."""
+        """True where it has subscribed to nothing, or is far behind."""
         return not self._subscriptions or super().is_dispensable
 
     def put(self, message: bytes) -> None:
@@ -120,18 +120,15 @@ class ZmtpSubscriber(Subscriber):
                 raise ConnectionAbortedError
         while True:
             flags, body = yield from _frame()
-            if not flags & _COMMAND:
-                self._subscribe(body[:1], body[1:])
-            # Messages that wait are as good an answer, and nothing may come between their parts.
-            elif body.startswith(_PING) and not self.outbox.num_waiting:
-                context = body[len(_PING) + _PING_TTL_LENGTH :]
-                self._say(_framed(_COMMAND, _PONG + context))
-
-    def _subscribe(self, verb: bytes, prefix: bytes) -> None:
-        if verb == _SUBSCRIBE and TOPIC.startswith(prefix):
-            self._subscriptions.add(prefix)
-        elif verb == _CANCEL:
-            self._subscriptions.discard(prefix)
+            verb, prefix = body[:1], body[1:]
+            if flags & _COMMAND:
+                # Messages that wait answer as well, and nothing may come between their parts.
+                if body.startswith(_PING) and not self.outbox.num_waiting:
+                    self._say(_framed(_COMMAND, _PONG + body[len(_PING) + _PING_TTL_LENGTH :]))
+            elif verb == _SUBSCRIBE and TOPIC.startswith(prefix):
+                self._subscriptions.add(prefix)
+            elif verb == _CANCEL:
+                self._subscriptions.discard(prefix)
 
     def _say(self, data: bytes) -> None:
         with suppress(BlockingIOError):
@@ -213,16 +210,16 @@ class ZeroMqPublisher(SocketPublisher):
         """Send a message to all who have subscribed by now."""
         framed = two_part_message(message.rstrip(b"\n"))
         with self._lock:
-            self._send(framed)
+            self.send(framed)
 
     def _attend(self, is_closing: Event) -> None:
         """Let subscribers in and hear what they want, until the end."""
         while not is_closing.wait(_LISTEN_EVERY_S):
             with self._lock:
-                self._accept()
+                self.accept()
                 subscribers = list(self._subscribers)
             for subscriber in subscribers:
                 with self._lock:  # the poses wait for one of them at most
                     subscriber.receive()
             with self._lock:
-                self._forget_gone()
+                self.forget_gone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from readers import MovieInfo
 from sinks.base import PoseBatch, ResourceHolder, RunOutput, at_success
 from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
-from sinks.tables.rows import PoseRows, RowBuffer
+from sinks.tables import PoseRows, RowBuffer
 
 _TEXT_MARK = "'"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a cell a formula for some spreadsheet, the last four in wide letters."""
 _CHUNK_LENGTH = 8192
-"""Rows of a row group. Of each group and column the writer keeps some 300 bytes until the end."""
+"""Rows of a row group. The writer keeps some 300 bytes of each group and column."""
 _PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)
 
 
@@ -58,35 +58,32 @@ class Annotations(RunOutput):
         """Write rows of the schema."""
 
     def is_due(self) -> bool:
-        """Tell whether rows that are held back, to be written with more, are to be written now."""
+        """Tell whether rows that are held back must be written now."""
         return False
 
     def movie(self, movie: MovieInfo) -> MovieAnnotations:
         """Make the sink of the run's next movie; enter it when the one before has ended."""
         return MovieAnnotations(self, movie)
 
-    def append(self, rows: PoseRows, movie_number: int) -> None:
-        """Write rows of a movie."""
-        columns = [
-            rows.frame_indices + self._num_frames,
-            np.full(len(rows), movie_number),
-            rows.frame_indices,
-            rows.time_s + self._start_s,
-        ]
-        if self._has_hardware_counter:
-            missing = np.isnan(rows.hardware_counter_us)
-            counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
-            columns.append(pa.array(counters, mask=missing))
-        columns += list(rows.poses.reshape(len(rows), -1).T)
-        self.write_table(pa.table(columns, schema=self._schema))
-
-    def begin_movie(self) -> int:
-        """Return the number of the movie that begins."""
-        self._num_movies += 1
-        return self._num_movies - 1
+    def append(self, chunks: Iterable[PoseRows]) -> None:
+        """Write chunks of rows of the movie that is open."""
+        for rows in chunks:
+            columns = [
+                rows.frame_indices + self._num_frames,
+                np.full(len(rows), self._num_movies),
+                rows.frame_indices,
+                rows.time_s + self._start_s,
+            ]
+            if self._has_hardware_counter:
+                missing = np.isnan(rows.hardware_counter_us)
+                counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
+                columns.append(pa.array(counters, mask=missing))
+            columns += list(rows.poses.reshape(len(rows), -1).T)
+            self.write_table(pa.table(columns, schema=self._schema))
 
     def end_movie(self, num_frames: int, end_s: float) -> None:
         """Say how long the movie was, for the numbers and times of the next one."""
+        self._num_movies += 1
         self._num_frames += num_frames
         self._start_s += end_s
 
@@ -103,24 +100,19 @@ class MovieAnnotations(ResourceHolder):
 
     def open(self, resources: ExitStack) -> None:
         """Begin the movie."""
-        self._movie_number = self._annotations.begin_movie()
         resources.enter_context(at_success(self._finish))
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""
         self._num_frames += len(batch)
         self._end_s = float(batch.frames.time_s[-1]) + self._period_s
-        self._append(self._rows.add(batch))
+        self._annotations.append(self._rows.add(batch))
         if self._annotations.is_due():
-            self._append(self._rows.rest())
+            self._annotations.append(self._rows.rest())
 
     def _finish(self) -> None:
-        self._append(self._rows.rest())
+        self._annotations.append(self._rows.rest())
         self._annotations.end_movie(self._num_frames, self._end_s)
-
-    def _append(self, chunks: Iterator[PoseRows]) -> None:
-        for rows in chunks:
-            self._annotations.append(rows, self._movie_number)
 
 
 class ExperimentAnnotations(Annotations):

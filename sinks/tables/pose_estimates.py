@@ -16,7 +16,7 @@ import pandas as pd
 
 from sinks.base import PoseBatch, ResourceHolder, at_success
 from sinks.files import OutputError, closed_at_end, output_errors, whole_file
-from sinks.tables.rows import PoseRows, RowBuffer
+from sinks.tables import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
 _CHUNK_LENGTH = 2048
@@ -24,13 +24,13 @@ _COORDS = ("x", "y", "likelihood")
 _MOST_NAME_BYTES = 65_488
 """What an attribute of HDF5 holds, 64 KiB with its own description."""
 _CACHED_BYTES = 2**20
-"""Of what was written and is not read again: PyTables' own cache grows to 16 MiB."""
+"""A cache of written data, which is not read again; PyTables' own would grow to 16 MiB."""
 
 
 def table_holds(scorer: str, body_parts: Sequence[str]) -> bool:
     """Tell whether the names of all columns have room in a table's head.
 
-    There pandas keeps them as one pickle, in an attribute that cannot be longer than 64 KiB.
+    Pandas keeps them there as one pickle, in an attribute of at most 64 KiB.
     """
     columns = [(scorer, name, coord) for name in body_parts for coord in _COORDS]
     return len(pickle.dumps([(1, columns)], protocol=0)) <= _MOST_NAME_BYTES
@@ -57,8 +57,8 @@ class PoseEstimates(ResourceHolder):
     Raises
     ------
     OutputError
-        If the file cannot be written. PyTables does not tell that closing failed, which writes
-        the rest: the table is read again at the end, and must be what was written.
+        If the file cannot be written. PyTables does not report that closing, which writes the
+        rest, has failed: so the table is read again at the end and compared.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class PoseEstimates(ResourceHolder):
 
 
 class _FileName(str):
-    """A path for PyTables, which writes ? for bytes of a name that are no text: another file."""
+    """A path for PyTables, which would write ? for bytes of a name that are not text."""
 
     __slots__ = ()
 

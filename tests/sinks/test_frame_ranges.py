@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sinks import FrameRanges
-from sinks.frame_counts import MOST_RANGES
+from sinks.base import MOST_RANGES
 
 
 def naive_ranges(frames: list[int]) -> list[tuple[int, int]]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 
-from engine.inference.graph.constant import Constant
-from engine.inference.graph.graph import GraphNode, source
+from engine.inference.graph.graph import Constant, GraphNode, source
 
 _SAME_PLACE = {
     *("Identity", "Sub", "AddV2", "Add", "BiasAdd", "Mul", "Relu", "Relu6", "Sigmoid", "Cast"),
     *("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Pad"),
 }
 """Operations whose result at a place depends on their inputs at that place."""
-_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
-_POOLINGS = frozenset({"MaxPool", "AvgPool"})
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+_WIDENING = "Conv2DBackpropInput"
+_POOLINGS = ("MaxPool", "AvgPool")
+_LARGEST_PX = 512
+"""Networks have strides of 2 to 32 pixels; what lies behind larger or smaller ones is not known."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,51 @@ class _Layer:
     `coarsest_px` and `alignment_px` are as in `Geometry`, up to this layer.
     """
 
-    stride_px: Fraction
-    field_px: Fraction
-    coarsest_px: Fraction
-    alignment_px: Fraction
+    stride_px: Fraction = Fraction(1)
+    field_px: Fraction = Fraction(1)
+    coarsest_px: Fraction = Fraction(1)
+    alignment_px: Fraction = Fraction(1)
     dilation: int = 1
+
+    def narrowed(self, step: int, side: int, is_same: bool) -> _Layer:
+        """Give the layer of a kernel of so many cells, at every so many cells."""
+        stride_px = self.stride_px * step
+        # The cells of TensorFlow's SAME begin elsewhere for some lengths of a picture.
+        lengths = range(side, side + step)
+        begins = {max(0, (-(-n // step) - 1) * step + side - n) // 2 for n in lengths}
+        alignment_px = stride_px if is_same and len(begins) > 1 else Fraction(1)
+        return _Layer(
+            stride_px,
+            self.field_px + (side - 1) * self.dilation * self.stride_px,
+            max(self.coarsest_px, stride_px),
+            max(self.alignment_px, alignment_px),
+            self.dilation,
+        )
+
+    def widened(self, step: int, side: int) -> _Layer:
+        """Give the layer of a transposed convolution."""
+        num_cells = -(-side // step)  # that reach a place from one side to the other
+        field_px = self.field_px + (num_cells - 1) * self.stride_px
+        return _Layer(self.stride_px / step, field_px, self.coarsest_px, self.alignment_px)
+
+    def multiplications(self, node: GraphNode, kernel: Constant) -> Fraction:
+        """Tell how many the node of this layer takes for each pixel, if it is a convolution.
+
+        They are one for each weight and cell. The cells are those of its result, or of its input
+        where it widens that.
+        """
+        if node.operation not in (*_CONVOLUTIONS, _WIDENING):
+            return Fraction(0)
+        step = node.square("strides") if node.operation == _WIDENING else None
+        return math.prod(kernel.shape) / (self.stride_px * (step or 1)) ** 2
+
+    def geometry(self, multiplications: Fraction) -> Geometry | None:
+        """Give a network's geometry, if this is its last layer."""
+        coarsest = self.coarsest_px
+        if coarsest.denominator > 1 or (coarsest / self.stride_px).denominator > 1:
+            return None
+        field, alignment = int(self.field_px), math.ceil(self.alignment_px)
+        return Geometry(int(coarsest), field, round(multiplications), alignment)
 
 
 def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
@@ -76,149 +118,52 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
         None where the way to the score maps has operations that say nothing of places, or whose
         strides differ between height and width.
     """
-    by_name = {node.name: node for node in nodes}
-    layers: dict[str, _Layer] = {}
+    layers: dict[str, _Layer | None] = {}
+    constants: dict[str, Constant | None] = {}
     multiplications = Fraction(0)
     for node in nodes:
-        if node.operation == "Placeholder":
-            layers[node.name] = _Layer(Fraction(1), Fraction(1), Fraction(1), Fraction(1))
-            continue
-        layer = _layer(node, layers, by_name)
-        if layer is not None:
-            layers[node.name] = layer
-            multiplications += _multiplications(node, layer, by_name)
+        names = [source(text) for text in node.inputs]
+        known = [constants.get(name) for name in names[:2]]
+        constants[node.name] = known[0] if known and node.operation == "Identity" else node.constant
+        operand = known[1] if len(known) > 1 else None
+        before = [layer for name in names if (layer := layers.get(name)) is not None]
+        layer = _Layer() if node.operation == "Placeholder" else _next(node, before, operand)
+        layers[node.name] = layer
+        if layer is not None and operand is not None:
+            multiplications += layer.multiplications(node, operand)
         if node.operation == "Sigmoid":
-            return None if layer is None else _geometry(layer, multiplications)
+            return None if layer is None else layer.geometry(multiplications)
     return None
 
 
-def _geometry(layer: _Layer, multiplications: Fraction) -> Geometry | None:
-    coarsest = layer.coarsest_px
-    if coarsest.denominator > 1 or (coarsest / layer.stride_px).denominator > 1:
-        return None
-    return Geometry(
-        int(coarsest), int(layer.field_px), round(multiplications), math.ceil(layer.alignment_px)
-    )
+def _next(node: GraphNode, before: Sequence[_Layer], operand: Constant | None) -> _Layer | None:
+    """Give the layer that a node makes of others, where what it does to places is known.
 
-
-def _multiplications(node: GraphNode, layer: _Layer, by_name: Mapping[str, GraphNode]) -> Fraction:
-    """Tell how many a convolution takes for each pixel: one for each weight and cell.
-
-    The cells are those of its result, or of its input where it widens that.
+    `operand` is its second input, if that is a constant.
     """
-    is_widening = node.operation == "Conv2DBackpropInput"
-    if not is_widening and node.operation not in _CONVOLUTIONS:
-        return Fraction(0)
-    kernel = _constant(node.inputs[1], by_name)
-    cell_px = layer.stride_px * (_step(node) or 1) if is_widening else layer.stride_px
-    return math.prod(kernel.shape) / cell_px**2 if kernel is not None else Fraction(0)
-
-
-def _layer(
-    node: GraphNode, layers: Mapping[str, _Layer], by_name: Mapping[str, GraphNode]
-) -> _Layer | None:
-    inputs = [layers[name] for text in node.inputs if (name := source(text)) in layers]
-    if not inputs:
+    if len({layer.stride_px for layer in before}) != 1:
         return None
-    before = _joined(inputs)
-    if before is None:
+    if not 1 <= before[0].stride_px * _LARGEST_PX <= _LARGEST_PX**2:
         return None
+    joined = _Layer(*map(max, zip(*map(astuple, before), strict=True)))
     if node.operation == "BatchToSpaceND":
-        return replace(before, dilation=1)
+        return replace(joined, dilation=1)
     if node.operation in _SAME_PLACE:
-        return before
+        return joined
+    # TensorFlow's way to a dilated convolution: cells far apart are put side by side.
     if node.operation == "SpaceToBatchND":
-        return _spread(node, before, by_name)
-    if node.operation in _CONVOLUTIONS:
-        return _narrowed(node, before, _step(node), _kernel_side(node, by_name))
-    if node.operation in _POOLINGS:
-        return _narrowed(node, before, _step(node), _square(node, "ksize"))
-    if node.operation == "Conv2DBackpropInput":
-        return _widened(before, _step(node), _kernel_side(node, by_name))
-    return None
-
-
-def _joined(inputs: Sequence[_Layer]) -> _Layer | None:
-    if len({layer.stride_px for layer in inputs}) > 1:
+        values = None if operand is None else operand.values
+        blocks = set() if values is None or values.dtype.kind != "i" else set(values.flat)
+        return replace(joined, dilation=int(blocks.pop())) if len(blocks) == 1 else None
+    side = node.square("ksize")
+    if node.operation not in _POOLINGS:
+        kernel = () if operand is None else operand.shape
+        side = kernel[0] if len(kernel) == 4 and kernel[0] == kernel[1] else None
+    step = node.square("strides") if set(node.numbers("dilations") or [1]) == {1} else None
+    if step is None or side is None or step > _LARGEST_PX:
         return None
-    return _Layer(
-        inputs[0].stride_px,
-        max(layer.field_px for layer in inputs),
-        max(layer.coarsest_px for layer in inputs),
-        max(layer.alignment_px for layer in inputs),
-        max(layer.dilation for layer in inputs),
-    )
-
-
-def _spread(node: GraphNode, before: _Layer, by_name: Mapping[str, GraphNode]) -> _Layer | None:
-    """TensorFlow's way to a dilated convolution: cells far apart are put side by side."""
-    block = _constant(node.inputs[1], by_name)
-    if block is None or block.values is None or len(set(block.values.ravel())) != 1:
-        return None
-    dilation = int(block.values.ravel()[0])
-    return replace(before, dilation=dilation)
-
-
-def _narrowed(node: GraphNode, before: _Layer, step: int | None, side: int | None) -> _Layer | None:
-    if step is None or side is None:
-        return None
-    stride_px = before.stride_px * step
-    alignment_px = stride_px if _pads_by_length(node, step, side) else Fraction(1)
-    return _Layer(
-        stride_px,
-        before.field_px + (side - 1) * before.dilation * before.stride_px,
-        max(before.coarsest_px, stride_px),
-        max(before.alignment_px, alignment_px),
-        before.dilation,
-    )
-
-
-def _pads_by_length(node: GraphNode, step: int, side: int) -> bool:
-    """Tell whether the cells of TensorFlow's SAME begin elsewhere for some lengths of a picture."""
-    if node.attributes.get("padding") != ("s", b"SAME"):
-        return False
-    lengths = range(side, side + step)
-    return len({max(0, (-(-n // step) - 1) * step + side - n) // 2 for n in lengths}) > 1
-
-
-def _widened(before: _Layer, step: int | None, side: int | None) -> _Layer | None:
-    if step is None or side is None:
-        return None
-    num_cells = -(-side // step)  # that reach a place from one side to the other
-    field_px = before.field_px + (num_cells - 1) * before.stride_px
-    return _Layer(before.stride_px / step, field_px, before.coarsest_px, before.alignment_px)
-
-
-def _step(node: GraphNode) -> int | None:
-    dilations = _numbers(node, "dilations")
-    if dilations is not None and set(dilations) != {1}:
-        return None
-    return _square(node, "strides")
-
-
-def _square(node: GraphNode, name: str) -> int | None:
-    """Read a number that is the same for height and width, of (batch, height, width, channels)."""
-    numbers = _numbers(node, name)
-    if numbers is None or len(numbers) != 4 or numbers[1] != numbers[2] or numbers[1] < 1:
-        return None
-    return numbers[1]
-
-
-def _numbers(node: GraphNode, name: str) -> list[int] | None:
-    kind, value = node.attributes.get(name, ("", None))
-    return [int(number) for number in value.i] if kind == "list" and value is not None else None
-
-
-def _kernel_side(node: GraphNode, by_name: Mapping[str, GraphNode]) -> int | None:
-    """Side of a square kernel, of shape (height, width, channels, channels)."""
-    kernel = _constant(node.inputs[1], by_name)
-    if kernel is None or len(kernel.shape) != 4 or kernel.shape[0] != kernel.shape[1]:
-        return None
-    return kernel.shape[0]
-
-
-def _constant(text: str, by_name: Mapping[str, GraphNode]) -> Constant | None:
-    node = by_name.get(source(text))
-    while node is not None and node.operation == "Identity" and node.inputs:
-        node = by_name.get(source(node.inputs[0]))
-    return None if node is None else node.constant
+    if node.operation == _WIDENING:
+        return joined.widened(step, side)
+    is_same = node.attributes.get("padding") == ("s", b"SAME")
+    is_known = node.operation in (*_CONVOLUTIONS, *_POOLINGS)
+    return joined.narrowed(step, side, is_same) if is_known else None

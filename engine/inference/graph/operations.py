@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.inference.graph.constant import GraphError
-from engine.inference.graph.graph import GraphNode, source
+from engine.inference.graph.graph import GraphError, GraphNode, source
 from engine.untrusted.quoting import short
 
 _NAMES = """

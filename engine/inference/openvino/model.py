@@ -15,13 +15,15 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from engine.inference.deeplabcut import DeepLabCutExport
-from engine.inference.export import ModelError
-from engine.inference.model import Cancelled, CutSides, Loading, PoseModel
-from engine.inference.openvino.continuation import continue_beyond_edges
-from engine.inference.openvino.heads import merge_heads
-from engine.inference.openvino.indices import limit_indices
-from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
-from engine.inference.workload import images_at_a_time
+from engine.inference.model import Cancelled, CutSides, Loading, PoseModel, images_at_a_time
+from engine.inference.openvino.network import (
+    continue_beyond_edges,
+    fold,
+    limit_indices,
+    merge_heads,
+    read_network,
+)
+from engine.inference.score_maps import poses_from_outputs
 from engine.machine.threads import patiently
 
 _ALONE = Loading("openvino")
@@ -45,38 +47,22 @@ class OpenVinoModel(PoseModel):
     """
 
     def __init__(self, export: DeepLabCutExport, loading: Loading = _ALONE) -> None:
+        self.body_parts = export.body_parts
+        self.runtime = f"openvino {ov.__version__.split('-')[0]}"
         self._export, self._loading = export, loading
-        # Where images are small, the encoder does not keep up unless it goes first, and two cores
-        # stood still for a seventh of the time. With whole frames there is always work for both.
-        self._gives_way = loading.num_sizes > 1
         self._core = ov.Core()
-        self._network = _read_network(self._core, export)
+        self._network = read_network(self._core, export)
         self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
         self._closed = threading.Event()
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._export.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return f"openvino {ov.__version__.split('-')[0]}"
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
         return self.start(images).result()
 
-    def start(self, images: NDArray[np.uint8]) -> _BegunImages:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> _BegunImages:
         """Begin with images; returns when the last of them has been begun."""
-        return self._start(images, None)
-
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> _BegunImages:
-        """Begin with windows; see `PoseModel.start_windows`."""
-        return self._start(images, cut if self._loading.continues_windows else None)
-
-    def _start(self, images: NDArray[np.uint8], cut: CutSides | None) -> _BegunImages:
+        if not self._loading.continues_windows:
+            cut = None
         requests = self._requests_for(images.shape[1:], cut is not None)
         inputs = [] if cut is None else [np.array(astuple(cut), np.float32)]
         begun = _BegunImages(self._closed)
@@ -86,11 +72,9 @@ class OpenVinoModel(PoseModel):
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:
         """As many as run at a time, so that a core finds the next one when it has done its own."""
-        return (
-            1
-            if self._loading.is_prompt
-            else min(self._loading.most_ahead, images_at_a_time(image_shape))
-        )
+        if self._loading.is_prompt:
+            return 1
+        return min(self._loading.most_ahead, images_at_a_time(image_shape))
 
     def close(self) -> None:
         """Let no further image start, and cancel the requests that are running."""
@@ -106,13 +90,12 @@ class OpenVinoModel(PoseModel):
         else:
             while len(self._requests) >= self._loading.num_sizes:
                 self._requests.popitem(last=False)
-            self._requests[key] = self._compile(image_shape, is_window)
+            compiled = partial(self._compiled, *key)
+            # Where images are small, the encoder does not keep up unless it goes first, and two
+            # cores stood still for a seventh of the time. With whole frames both have work always.
+            gives_way = self._loading.num_sizes > 1
+            self._requests[key] = patiently(compiled) if gives_way else compiled()
         return self._requests[key]
-
-    def _compile(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
-        if self._gives_way:
-            return patiently(partial(self._compiled, image_shape, is_window))
-        return self._compiled(image_shape, is_window)
 
     def _compiled(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         network = self._network.clone()
@@ -121,7 +104,7 @@ class OpenVinoModel(PoseModel):
         if is_window:
             # TensorFlow writes a dilated convolution as three steps, which are one when shapes are
             # known: the cells beyond the edges are then its own.
-            _fold(network)
+            fold(network)
             continue_beyond_edges(network)
         merge_heads(network)
         settings = {
@@ -140,23 +123,7 @@ class OpenVinoModel(PoseModel):
         # Each takes memory of its own, 10 MiB for a MobileNet at 640 x 480.
         num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         requests = [compiled.create_infer_request() for _ in range(num_running + 1)]
-        return _Requests(requests, _Poses(self._export))
-
-
-class _Poses:
-    """Turns the outputs of a graph into the poses of one image."""
-
-    def __init__(self, export: DeepLabCutExport) -> None:
-        self._export = export
-
-    def __call__(self, *outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        if self._export.predicts_poses:
-            return poses_from_rows(outputs[0], 1)
-        return poses_from_score_maps(
-            *outputs,
-            stride_px=self._export.stride_px,
-            locref_stdev_px=self._export.locref_stdev_px,
-        )
+        return _Requests(requests, self._export)
 
 
 class _Requests:
@@ -166,9 +133,9 @@ class _Requests:
     whenever another thread holds Python's lock.
     """
 
-    def __init__(self, requests: list[Any], poses_of: _Poses) -> None:
+    def __init__(self, requests: list[Any], export: DeepLabCutExport) -> None:
         self._requests = requests
-        self._poses_of = poses_of
+        self._export = export
         self._begun: deque[_BegunImage] = deque()
 
     def start(self, inputs: Sequence[NDArray[Any]]) -> _BegunImage:
@@ -176,7 +143,7 @@ class _Requests:
 
         Its inputs are those of the network, first the image of shape (1, height, width, 3).
         OpenVINO copies it (0.05 ms at 640 x 480): a request that is cancelled may go on for a
-        while, when nobody keeps the caller's images any more.
+        while, after the caller's images are gone.
         """
         if len(self._begun) < len(self._requests):
             request = self._requests[len(self._begun)]
@@ -184,12 +151,12 @@ class _Requests:
             request = self._begun[0].collect()
             self._begun.popleft()
         request.start_async(dict(enumerate(inputs)))
-        begun = _BegunImage(request, self._poses_of)
+        begun = _BegunImage(request, self._export)
         self._begun.append(begun)
         return begun
 
     def cancel(self) -> None:
-        """Cancel what is running; whoever waits for it gets a `RuntimeError`."""
+        """Cancel what is running; waiting for it then raises `RuntimeError`."""
         for request in self._requests:
             request.cancel()
 
@@ -197,9 +164,9 @@ class _Requests:
 class _BegunImage:
     """An image that was begun with, and its poses once they have been collected."""
 
-    def __init__(self, request: Any, poses_of: _Poses) -> None:
+    def __init__(self, request: Any, export: DeepLabCutExport) -> None:
         self._request = request
-        self._poses_of = poses_of
+        self._export = export
         self._poses: NDArray[np.float64] | None = None
 
     @property
@@ -217,7 +184,7 @@ class _BegunImage:
         if self._poses is None:
             self._request.wait()
             outputs = [tensor.data for tensor in self._request.output_tensors]
-            self._poses = self._poses_of(*outputs)[0]
+            self._poses = poses_from_outputs(self._export, outputs, 1)[0]
         return self._poses
 
 
@@ -255,42 +222,3 @@ class _BegunImages:
                 raise
         if self._closed.is_set():
             raise Cancelled
-
-
-def _read_network(core: Any, export: DeepLabCutExport) -> Any:
-    """Read the graph with 8-bit images as input, so that they need no conversion before."""
-    try:
-        network = core.read_model(str(export.graph_path))
-    except RuntimeError as error:
-        raise ModelError(
-            export.graph_path, f"OpenVINO cannot read it ({_first_line(error)})"
-        ) from error
-    if not export.predicts_poses:
-        outputs = {name: port for port in network.outputs for name in port.get_names()}
-        network = ov.Model(
-            [outputs["Sigmoid:0"], outputs["pose/locref_pred/block4/BiasAdd:0"]],
-            network.get_parameters(),
-        )
-    steps = ov.preprocess.PrePostProcessor(network)
-    steps.input().tensor().set_element_type(ov.Type.u8)
-    network = steps.build()
-    _fold(network)
-    return network
-
-
-def _fold(network: Any) -> None:
-    """Compute once, in place, what depends on no image, such as weights times their scales.
-
-    `compile_model` would do it for each size, and hold the results once more: it took twice as
-    long, and for a ResNet-50 216 MiB rather than 158. Poses are the same bit for bit.
-    """
-    try:
-        # `openvino.convert_model` does it in public; it takes two seconds and sends telemetry.
-        from openvino._offline_transformations import apply_moc_transformations
-    except ImportError:  # of another version: slower then
-        return
-    apply_moc_transformations(network, cf=True)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

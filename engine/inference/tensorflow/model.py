@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference.deeplabcut import DeepLabCutExport
-from engine.inference.export import ModelError
-from engine.inference.model import Cancelled, Loading, PoseModel
-from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.inference.model import Cancelled, Loading, ModelError, PoseModel
+from engine.inference.score_maps import poses_from_outputs
 from engine.untrusted.quoting import path_as_text, reason
 
 
@@ -33,18 +32,10 @@ class TensorFlowModel(PoseModel):
     def __init__(self, export: DeepLabCutExport, loading: Loading | None = None) -> None:  # noqa: ARG002 -- no choice here
         self._export = export
         self._runner = _load_runner(export)
+        self.body_parts = export.body_parts
+        self.runtime = f"tensorflow {sys.modules['tensorflow'].__version__}"
         self._closed = False
         self._running = threading.Lock()
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        """Names of the body parts, in the order of the poses."""
-        return self._export.body_parts
-
-    @property
-    def runtime(self) -> str:
-        """Name and version of the runtime."""
-        return f"tensorflow {sys.modules['tensorflow'].__version__}"
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate poses; see `PoseModel.predict`."""
@@ -64,13 +55,7 @@ class TensorFlowModel(PoseModel):
         if self._closed:
             self.close()
             raise Cancelled
-        if self._export.predicts_poses:
-            return poses_from_rows(outputs[0], len(images))
-        return poses_from_score_maps(
-            *outputs,
-            stride_px=self._export.stride_px,
-            locref_stdev_px=self._export.locref_stdev_px,
-        )
+        return poses_from_outputs(self._export, outputs, len(images))
 
     def close(self) -> None:
         """Close the session, or leave that to the running `predict`: a batch cannot be stopped."""
@@ -123,7 +108,7 @@ def _without_notices() -> Iterator[None]:
 
 
 @contextmanager
-def _plainly_named(folder: Path) -> Iterator[Path]:
+def plainly_named(folder: Path) -> Iterator[Path]:
     """Give a folder under a name that dlclive and TensorFlow understand.
 
     The former looks for the graph by a pattern, in which brackets mean other things; the latter
@@ -161,7 +146,7 @@ def _load_runner(export: DeepLabCutExport) -> Any:
         runner = sys.modules["dlclive.factory"].build_runner("base", export.directory)
     smallest = np.zeros((64, 64, 3), np.uint8)
     try:
-        with _without_notices(), _plainly_named(export.directory) as runner.path:
+        with _without_notices(), plainly_named(export.directory) as runner.path:
             runner.init_inference(smallest)
     except (ValueError, KeyError, IndexError, sys.modules["tensorflow"].errors.OpError) as error:
         raise ModelError(

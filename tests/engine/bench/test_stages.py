@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import CropRectangle, Job, run
 from engine.bench import stages
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.bench.stages import StageCosts, batch_size, measure_stages
 from engine.machine.cost import Cost
 from readers import inspect_movie
@@ -100,7 +100,7 @@ def test_conversion_is_what_reading_costs_beyond_decoding(
     tmp_path: Path, movies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = Cost(1, wall_s=1e6, core_s=1e6)
-    monkeypatch.setattr(stages, "_decode_cost", lambda *_: endless)
+    monkeypatch.setattr(stages, "decode_cost", lambda *_: endless)
 
     costs, _ = measured(Job([movies / "movie.avi"], tmp_path / "out"))
 

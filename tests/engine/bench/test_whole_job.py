@@ -9,7 +9,7 @@ import pytest
 
 from engine import Job, RunError
 from engine.bench import whole_job
-from engine.bench.null_model import load_null_model
+from engine.bench.inference import load_null_model
 from engine.bench.whole_job import WholeJob, measure_whole_job
 from engine.machine.cost import Cost
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE

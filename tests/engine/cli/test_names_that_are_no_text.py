@@ -14,7 +14,7 @@ from benchmarks.synthetic import write_avi
 from engine.builtin import MODEL_DIR
 from engine.cli import main
 from engine.inference import read_export
-from engine.inference.tensorflow.model import _plainly_named
+from engine.inference.tensorflow.model import plainly_named
 from engine.untrusted.quoting import path_as_text
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import pictures
@@ -103,7 +103,7 @@ def test_paths_are_printed_as_they_are() -> None:
 
 
 def test_tensorflow_finds_a_model_under_a_name_that_it_takes(place: Path) -> None:
-    with _plainly_named(place / f"model {NAME}") as folder:
+    with plainly_named(place / f"model {NAME}") as folder:
         str(folder).encode()
         assert read_export(folder) is not None
     assert not folder.exists()

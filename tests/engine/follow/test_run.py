@@ -102,24 +102,17 @@ class StoppingModel(PoseModel):
     """The built-in model, until it has been asked so many times."""
 
     def __init__(self, model: PoseModel, stop_after: int) -> None:
+        self.body_parts, self.runtime = model.body_parts, model.runtime
         self._model = model
         self._left = stop_after
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        return self._model.body_parts
-
-    @property
-    def runtime(self) -> str:
-        return self._model.runtime
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         self._ask()
         return self._model.predict(images)
 
-    def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:
         self._ask()
-        return self._model.start_windows(images, cut)
+        return self._model.start(images, cut)
 
     def _ask(self) -> None:
         self._left -= 1

@@ -137,5 +137,5 @@ def test_of_heavy_networks_alone_windows_are_continued(
 
     model = load_for(job, replace(EXPORT, geometry=geometry), "openvino")
 
-    is_same = np.array_equal(model.start_windows(window, cut).result(), model.predict(window))
+    is_same = np.array_equal(model.start(window, cut).result(), model.predict(window))
     assert is_same is not continues

@@ -279,7 +279,7 @@ class SlowModel(MarkerModel):
         super().__init__()
         self.events: list[str] = []
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:  # noqa: ARG002 -- a model
         self.events.append("begin")
         return NotedPoses(self.predict(images), self.events)
 
@@ -386,9 +386,9 @@ def test_the_model_is_told_which_sides_of_a_window_are_not_the_pictures() -> Non
     class ToldModel(MarkerModel):
         cut: CutSides | None = None
 
-        def start_windows(self, images: NDArray[np.uint8], cut: CutSides) -> PendingPoses:
+        def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:
             self.cut = cut
-            return self.start(images)
+            return super().start(images, cut)
 
     model = ToldModel()
     stage = FollowingPrediction(model, SETTINGS)

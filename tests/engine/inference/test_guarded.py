@@ -48,7 +48,7 @@ class Gives(PoseModel):
 class GivesLater(Gives):
     """The same, but for errors, which come when the poses are waited for."""
 
-    def start(self, images: NDArray[np.uint8]) -> Any:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> Any:  # noqa: ARG002 -- a model
         class Later:
             is_ready = False
 
@@ -80,7 +80,7 @@ def test_a_pose_that_is_no_pose_is_told_with_its_body_part_and_value(
     given[1, 1, place] = value
     model = guarded(given, kind)
 
-    for pending in (model.start(IMAGES), model.start_windows(IMAGES, CUT)):
+    for pending in (model.start(IMAGES), model.start(IMAGES, CUT)):
         with pytest.raises(
             ImpossiblePoseError, match=r"the model places 'tail' at x .*64 x 48"
         ) as e:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.inference.workload import images_at_a_time, usual_batch_size
+from engine.inference.model import images_at_a_time, usual_batch_size
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,11 @@ class Steady(PoseModel):
     runtime = "numpy 1"
 
     def __init__(self, export: ModelExport, loading: Loading) -> None:  # noqa: ARG002 -- a loader
-        self._names = export.body_parts
-
-    @property
-    def body_parts(self) -> tuple[str, ...]:
-        return self._names
+        self.body_parts = export.body_parts
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         height, width = images.shape[1:3]
-        return np.tile([width / 2, height / 2, 0.9], (len(images), len(self._names), 1))
+        return np.tile([width / 2, height / 2, 0.9], (len(images), len(self.body_parts), 1))
 
     def close(self) -> None: ...
 

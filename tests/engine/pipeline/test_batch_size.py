@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine import Job, run
-from engine.bench.null_model import NullModel
+from engine.bench.inference import NullModel
 from engine.builtin import MODEL_DIR
-from engine.inference import PendingPoses, PoseModel, read_export
+from engine.inference import CutSides, PendingPoses, PoseModel, read_export
 from engine.machine import cost
 from engine.machine.cost import Cost
 from engine.pipeline import batch_size as probe
@@ -80,7 +80,7 @@ class AheadModel(SlowModel):
 
     num_pending = 0
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:  # noqa: ARG002 -- a model
         self.num_pending += 1
         poses = self.predict(images)
 

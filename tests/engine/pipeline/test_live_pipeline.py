@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.inference import PendingPoses, PoseModel
+from engine.inference import CutSides, PendingPoses, PoseModel
 from engine.pipeline.pipeline import Lane, Live, Pipeline
 from engine.pipeline.prediction import Prediction
 from readers import FrameBatch
@@ -32,7 +32,7 @@ class AheadModel(MeanModel):
         def result(self) -> NDArray[np.float64]:
             return self.find()
 
-    def start(self, images: NDArray[np.uint8]) -> PendingPoses:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:  # noqa: ARG002 -- a model
         return self.Pending(lambda: self.predict(images))
 
     def images_ahead(self, image_shape: tuple[int, ...]) -> int:  # noqa: ARG002 -- as all models

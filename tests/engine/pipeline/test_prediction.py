@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.inference import PoseModel
+from engine.inference import CutSides, PoseModel
 from engine.pipeline.prediction import KnownFrames, Prediction
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
@@ -39,7 +39,7 @@ class WorksAhead(PoseModel):
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         return np.tile(images[:, 0, 0, :1, np.newaxis].astype(float), (1, 2, 3))
 
-    def start(self, images: NDArray[np.uint8]) -> Later:
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> Later:  # noqa: ARG002 -- a model
         self.begun.append(Later(self.predict(images)))
         return self.begun[-1]
 

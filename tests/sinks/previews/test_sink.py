@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from PIL import Image
 
 from sinks import PreviewPaths, PreviewSink
-from sinks.previews.figures import Figures
 from tests.batches import pose_batches
 from tests.shared import OPENFIELD, needs_shared
 
@@ -47,13 +45,14 @@ def draw(directory: Path, poses: NDArray[np.float64], batch_size: int = 8) -> No
 @pytest.fixture
 def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
     kept: dict[str, Figure] = {}
-    save = Figures._save
+    names = iter(("hist", "plot-likelihood", "plot", "trajectory"))
+    save = Figure.savefig
 
-    def keep(figures: Figures, figure: Figure, axes: Axes, path: Path, **options: int) -> None:
-        kept[path.name.removeprefix(".").split(".")[0]] = figure
-        save(figures, figure, axes, path, **options)
+    def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
+        kept[next(names)] = figure
+        save(figure, *arguments, **options)
 
-    monkeypatch.setattr(Figures, "_save", keep)
+    monkeypatch.setattr(Figure, "savefig", keep)
     return kept
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from readers import InputError
-from sinks.publishing.standard_output import StandardOutputPublisher
+from sinks.publishing.publisher import StandardOutputPublisher
 from tests.sinks.publishing.live import BODY_PARTS, frame_numbers, live_batch
 
 NUM_FRAMES = 2000  # several times what a pipe or a terminal holds

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.tables.rows import PoseRows, RowBuffer
+from sinks.tables import PoseRows, RowBuffer
 from tests.batches import pose_batches
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.inference import PoseModel, load_model, read_export
 from engine.inference.graph.geometry import Geometry, find_geometry
-from engine.inference.graph.graph import GraphNode, read_graph
+from engine.inference.graph.graph import Constant, GraphNode, read_graph
 from tests.exports import BUILT_IN_GRAPH, graph_of
 from tests.shared import MODELS, needs_shared
 
@@ -198,3 +199,39 @@ def test_an_operation_that_says_nothing_of_places(operation: str) -> None:
     sigmoid = GraphNode("Sigmoid", "Sigmoid", ("between",))
 
     assert find_geometry([*nodes[:last], between, sigmoid]) is None
+
+
+KERNEL = Constant(np.dtype(np.float32), (3, 3, 1, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("operation", "inputs", "kernel", "step"),
+    [
+        ("Conv2D", ("Placeholder", "kernel"), GraphNode("kernel", "Const", constant=KERNEL), 2**60),
+        ("Conv2D", ("Placeholder", "kernel"), GraphNode("kernel", "Identity", ("kernel",)), 2),
+        ("Conv2D", ("Placeholder",), GraphNode("kernel", "Const", constant=KERNEL), 2),
+        ("MaxPool", ("Placeholder",), GraphNode("kernel", "Const", constant=KERNEL), 2**60),
+    ],
+    ids=["huge step", "kernel of itself", "no kernel", "huge pooling"],
+)
+def test_an_impossible_layer_has_no_geometry(
+    operation: str, inputs: tuple[str, ...], kernel: GraphNode, step: int
+) -> None:
+    sizes = ("list", SimpleNamespace(i=[1, step, step, 1]))
+    settings = {"strides": sizes, "ksize": sizes, "padding": ("s", b"SAME")}
+    layer = GraphNode("layer", operation, inputs, settings)
+    last = GraphNode("Sigmoid", "Sigmoid", ("layer",))
+
+    assert find_geometry([GraphNode("Placeholder", "Placeholder"), kernel, layer, last]) is None
+
+
+def test_strides_that_grow_without_end_are_not_followed() -> None:
+    step = ("list", SimpleNamespace(i=[1, 100, 100, 1]))
+    settings = {"strides": step, "ksize": step, "padding": ("s", b"SAME")}
+    layers = [
+        GraphNode(str(number), "MaxPool", (str(number - 1) if number else "Placeholder",), settings)
+        for number in range(19_000)
+    ]
+    last = GraphNode("Sigmoid", "Sigmoid", (layers[-1].name,))
+
+    assert find_geometry([GraphNode("Placeholder", "Placeholder"), *layers, last]) is None

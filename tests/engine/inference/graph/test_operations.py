@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.inference.graph.constant import GraphError
-from engine.inference.graph.graph import read_graph
+from engine.inference.graph.graph import GraphError, read_graph
 from engine.inference.graph.operations import check_operations
 from tests.exports import BUILT_IN_GRAPH
 from tests.fuzz.graphs import small_network

@@ -18,7 +18,7 @@ from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.follow.window import Grid, Region
 from engine.inference import CutSides, PendingPoses, PoseModel, load_model, read_export
-from engine.inference.openvino.continuation import continue_beyond_edges
+from engine.inference.openvino.network import continue_beyond_edges
 
 WHOLE = CutSides(left=False, top=False, right=False, bottom=False)
 CUT_ALL_AROUND = CutSides(left=True, top=True, right=True, bottom=True)
@@ -140,7 +140,7 @@ def test_a_whole_picture_taken_for_a_window_has_the_same_poses(
     model: PoseModel, pictures: NDArray[np.uint8]
 ) -> None:
     np.testing.assert_allclose(
-        model.start_windows(pictures, WHOLE).result(), model.predict(pictures), atol=1e-3
+        model.start(pictures, WHOLE).result(), model.predict(pictures), atol=1e-3
     )
 
 
@@ -169,7 +169,7 @@ def test_points_in_windows_come_nearer_to_those_of_whole_pictures(
     whole = model.predict(pictures)
 
     zeros = errors_px(pictures, whole, lambda window, _: model.start(window))
-    continued = errors_px(pictures, whole, model.start_windows)
+    continued = errors_px(pictures, whole, model.start)
 
     assert np.percentile(continued, 90) < 0.6 * np.percentile(zeros, 90)
     assert np.median(continued) < 0.9 * np.median(zeros)
@@ -182,7 +182,7 @@ def test_unless_it_is_asked_to_a_network_sees_zeros_beyond_a_windows_edges(
     window = np.ascontiguousarray(pictures[:1, 64:256, 64:256])
 
     np.testing.assert_array_equal(
-        model.start_windows(window, CUT_ALL_AROUND).result(), model.predict(window)
+        model.start(window, CUT_ALL_AROUND).result(), model.predict(window)
     )
 
 
@@ -191,5 +191,5 @@ def test_tensorflow_sees_zeros_beyond_every_edge(pictures: NDArray[np.uint8]) ->
     window = np.ascontiguousarray(pictures[:1, 64:256, 64:256])
 
     np.testing.assert_array_equal(
-        model.start_windows(window, CUT_ALL_AROUND).result(), model.predict(window)
+        model.start(window, CUT_ALL_AROUND).result(), model.predict(window)
     )
