@@ -117,6 +117,7 @@ def test_a_model_tells_its_body_parts_and_runtime(
     assert models[runtime].runtime.startswith(f"{runtime} 2")
 
 
+@pytest.mark.often(3)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("num_body_parts", [1, 3])
 def test_score_maps_become_the_poses_of_deeplabcuts_formula(
@@ -142,6 +143,7 @@ def test_score_maps_become_the_poses_of_deeplabcuts_formula(
     assert_same(model.predict(images), poses_one_by_one(*maps))
 
 
+@pytest.mark.often(5)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("flavour", [pose_graph, score_map_graph])
 @pytest.mark.parametrize(("in_graph", "in_settings"), [(1, 3), (4, 3), (3, 1)])

@@ -122,6 +122,7 @@ def test_what_an_earlier_run_made_is_told_overwritten_and_removed(
     assert set(contents(tmp_path)) == OUTPUTS_OF_ONE_MOVIE | {"positions.0.txt"}
 
 
+@pytest.mark.often(1)
 @pytest.mark.usefixtures("own_outputs")
 @pytest.mark.parametrize("stop_after", [3, 20, 40])
 def test_a_stopped_run_makes_it_whole(recording: Path, tmp_path: Path, stop_after: int) -> None:
@@ -134,6 +135,7 @@ def test_a_stopped_run_makes_it_whole(recording: Path, tmp_path: Path, stop_afte
     assert contents(stopped.output_dir) == contents(at_once.output_dir)
 
 
+@pytest.mark.often(1)
 @pytest.mark.usefixtures("own_outputs")
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_what_others_changed_is_made_again(

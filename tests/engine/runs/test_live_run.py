@@ -55,7 +55,7 @@ def assert_same(live_dir: Path, run_dir: Path) -> None:
         assert (live_dir / name).read_bytes() == (run_dir / name).read_bytes(), name
 
 
-@pytest.mark.often(3)
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("suffix", "ahead"),
     [(".isxb", 1), (".isxb", 7), (".avi", 1), (".mp4", 1), (".mkv", 7), (".ts", 1)],

@@ -73,6 +73,7 @@ def test_several_video_streams_are_named_once(tmp_path: Path) -> None:
     assert (told["movies"][0]["width"], told["movies"][0]["num_frames"]) == (320, 30)
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize(
     ("name", "text"), [("size_changes.ts", SIZES), ("two_video_streams.mp4", STREAMS)]
 )
