@@ -187,7 +187,7 @@ def open_movie(
 
 
 def check_live(path: Path) -> None:
-    """Raise `MovieError` for a file that cannot be followed while it is recorded.
+    """Raise `MovieError` for a file that cannot be read while it is recorded.
 
     What is not known yet passes.
     """
@@ -195,7 +195,7 @@ def check_live(path: Path) -> None:
     if len(head) >= TELLING_BYTES and not kind.recognise(head):
         check_is_movie(path, head)
     with movie_errors(path), open_regular_file(path) as file:
-        problem = feed.cannot_be_followed(file, head)
+        problem = feed.not_live_because(file, head)
     if problem is not None:
         raise MovieError(path, problem)
 

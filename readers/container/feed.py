@@ -24,7 +24,7 @@ from readers.file_kind import (
 from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
 
-_CANNOT_BE_FOLLOWED = (
+_NOT_WHILE_IT_GROWS = (
     "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
     "record a fragmented .mp4 or an .mkv, or run on it afterwards"
 )
@@ -48,10 +48,10 @@ class ContainerFeed(Feed):
     _damage: str | None = None
 
     @classmethod
-    def cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:
+    def not_live_because(cls, file: IO[bytes], head: bytes) -> str | None:
         """Say so of a plain .mp4 or .mov that is not finished."""
         if container_format(head) == "mov" and mp4_kind(file, file.seek(0, 2)) == "plain":
-            return _CANNOT_BE_FOLLOWED.format(format_name("mov", head))
+            return _NOT_WHILE_IT_GROWS.format(format_name("mov", head))
         return None
 
     def _open_stream(self) -> VideoStream:
@@ -147,4 +147,4 @@ class ContainerFeed(Feed):
                 raise self._file.nothing_came()
         if kind == "plain":
             name = format_name("mov", read_head(self._file.file))
-            raise MovieError(self.path, _CANNOT_BE_FOLLOWED.format(name))
+            raise MovieError(self.path, _NOT_WHILE_IT_GROWS.format(name))

@@ -68,8 +68,8 @@ class Feed(ABC):
         self._stream: VideoStream | None = None
 
     @classmethod
-    def cannot_be_followed(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
-        """Say why a file that begins so cannot be followed; None where it can, or may."""
+    def not_live_because(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
+        """Say why a file that begins so cannot be read as it grows; None where it can, or may."""
         return None
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Feed(ABC):
         Raises
         ------
         MovieError
-            If it is no movie that can be followed, or nothing comes for too long.
+            If it is no movie that can be read as it grows, or nothing comes for too long.
         """
         self._resources.callback(self._file.close)
         with movie_errors(self.path):

@@ -15,13 +15,13 @@ from readers.ffmpeg import open_regular_file
 
 EndedBy = Literal["closed", "silent", "stopped", "damaged"]
 """Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
-long, the run was asked to stop, or the source cannot be followed any further."""
+long, the run was asked to stop, or the source cannot be read any further."""
 POLL_S = 0.001
 """How often a file is looked at while nothing comes."""
 _SETTLED_S = 0.1
 """A file that may be closed is taken for closed once nothing was added for so long: one of several
 parts can look closed in the moment before the next part begins."""
-_BECAME_SHORTER = "became shorter while it was followed"
+_BECAME_SHORTER = "became shorter while it was read"
 _MOST_PAIRS = 4096
 _OFFSET_S = time.time() - time.monotonic()
 
@@ -106,7 +106,7 @@ class GrowingFile:
     ended_by
         Why no more will come; None while more may.
     damage
-        What has happened to the file while it was followed, in one line; None for nothing.
+        What has happened to the file while it was read, in one line; None for nothing.
     error
         What went wrong while it was read; None where nothing did.
     """
@@ -240,10 +240,10 @@ class GrowingFile:
     def _look_for_end(self, silence_s: float) -> None:
         try:
             if not os.path.samestat(self.path.stat(), self._status):
-                self._fail("was replaced while it was followed", self.size)
+                self._fail("was replaced while it was read", self.size)
                 return
         except FileNotFoundError:
-            self._fail("was deleted while it was followed", self.size)
+            self._fail("was deleted while it was read", self.size)
             return
         except OSError as error:
             self._fail(f"cannot be looked at any more ({error.strerror})", self.size)

@@ -32,7 +32,7 @@ class Folder:
     path
         The folder.
     suffixes
-        Of movies that can be followed.
+        Of movies that can be read as they grow.
     clock
         Tells the time in seconds.
     """

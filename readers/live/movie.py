@@ -81,7 +81,7 @@ class LiveMovie:
         Raises
         ------
         MovieError
-            If it never comes, or the source cannot be followed.
+            If it never comes, or the source cannot be read as it grows.
         InputError
             If the crop rectangle does not lie inside the pictures.
         """

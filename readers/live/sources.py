@@ -1,4 +1,4 @@
-"""The sources of a recording that can be followed: a file, a folder of files, or a stream."""
+"""The sources of a recording: a file, a folder of files, or a stream."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LiveSource(Protocol):
     is_recorded: bool
 
     def check(self) -> None:
-        """Raise `InputError` for what cannot be followed, before any work."""
+        """Raise `InputError` for what cannot be read live, before any work."""
 
     def movies(self) -> Generator[LiveMovie, None, None]:
         """Yield each movie as soon as it has begun; ask for the next when the last has ended.
@@ -78,7 +78,7 @@ def open_live(
     Raises
     ------
     InputError
-        If it is nothing that can be followed. `LiveSource.check` looks further.
+        If it is nothing that can be read live. `LiveSource.check` looks further.
     """
     make_movie = partial(LiveMovie, crop=crop, newest_only=newest_only)
     address = stream_address(source)
@@ -154,7 +154,7 @@ class _Files:
             ended_by = movie.ended_by
 
     def _silence_s(self) -> float:
-        """Silence that is taken for the end of the movie that is followed."""
+        """Silence that is taken for the end of the movie."""
         return min(_SETTLED_S, self.end_after_s) if self.folder.waiting() else self.end_after_s
 
 

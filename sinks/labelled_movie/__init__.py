@@ -126,7 +126,7 @@ class LabelledMovieSink(ResourceHolder):
             if has_picture and has_images and not self._keypoints_only:
                 picture = image
             if self._num_frames < self._movie.num_finished_frames:
-                self._overlay.follow(poses)
+                self._overlay.add_to_trail(poses)
             elif has_picture and not has_images:
                 raise ValueError(
                     f"frame {self._num_frames} is in no closed segment: its images must have "

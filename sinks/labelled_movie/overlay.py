@@ -112,9 +112,9 @@ class Overlay:
                 # Past dots are drawn however unlikely they were: DeepLabCut asks only about now.
                 for frame in (*self._past, poses):
                     _draw_disk(image, frame[part, :2], self._style.dot_size_px, self._colors[part])
-        self.follow(poses)
+        self.add_to_trail(poses)
 
-    def follow(self, poses: NDArray[np.float64]) -> None:
+    def add_to_trail(self, poses: NDArray[np.float64]) -> None:
         """Take the next frame's poses without drawing them, for the trails of those to come."""
         self._past.append(poses.copy())
 

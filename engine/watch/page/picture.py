@@ -159,7 +159,7 @@ def labelled_jpeg(picture: Picture, body_parts: Sequence[str], style: OverlaySty
     overlay = Overlay(body_parts, style)
     *past, poses = _scaled(picture.poses, scale)
     for earlier in past:
-        overlay.follow(earlier)
+        overlay.add_to_trail(earlier)
     overlay.draw(image, poses)
     file = BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=_QUALITY, subsampling=0)

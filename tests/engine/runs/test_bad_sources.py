@@ -135,7 +135,7 @@ def test_an_interrupt_before_the_first_picture_ends_the_run_at_once(
     assert not (tmp_path / "live").exists()
 
 
-def test_a_plain_mp4_says_at_once_that_it_cannot_be_followed(tmp_path: Path) -> None:
+def test_a_plain_mp4_says_at_once_that_it_cannot_be_read_live(tmp_path: Path) -> None:
     path = tmp_path / "mouse.mp4"
     small_movie(path)
     data = path.read_bytes()

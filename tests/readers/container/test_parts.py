@@ -104,7 +104,7 @@ def test_kinds_of_mp4_are_told_from_the_start(tmp_path: Path) -> None:
     assert kind(fast) == "plain and whole"
 
 
-def test_a_plain_mp4_cannot_be_followed(tmp_path: Path) -> None:
+def test_a_plain_mp4_cannot_be_read_live(tmp_path: Path) -> None:
     path = tmp_path / "movie.mp4"
     plain = written(recording("mp4", num_frames=3, container_options=PLAIN))
     path.write_bytes(plain[:-1])
@@ -114,7 +114,7 @@ def test_a_plain_mp4_cannot_be_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("num_bytes", [0, 10, HEADER_BYTES])
-def test_what_is_not_known_yet_may_be_followed(tmp_path: Path, num_bytes: int) -> None:
+def test_what_is_not_known_yet_may_be_read_live(tmp_path: Path, num_bytes: int) -> None:
     path = tmp_path / "movie.mp4"
     path.write_bytes(written(recording("mp4", num_frames=3))[:num_bytes])
 

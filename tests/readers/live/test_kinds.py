@@ -1,4 +1,4 @@
-"""A growing file is followed by what it holds, whatever its name is."""
+"""A growing file is read by what it holds, whatever its name is."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def in_pieces(data: bytes, size: int = 700) -> list[Write]:
 @pytest.mark.often(8)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["growing", "growing.MOV"])
-def test_a_movie_of_any_kind_is_followed(tmp_path: Path, kind: str, name: str) -> None:
+def test_a_movie_of_any_kind_is_read_live(tmp_path: Path, kind: str, name: str) -> None:
     known_as, codec, options = KINDS[kind]
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = encode(tmp_path / f"a.{kind}", codec, pixel_format, container=options)
@@ -47,7 +47,7 @@ def test_a_movie_of_any_kind_is_followed(tmp_path: Path, kind: str, name: str) -
 
 
 @pytest.mark.parametrize("size", [5, 700])
-def test_what_is_no_movie_is_not_followed(tmp_path: Path, size: int) -> None:
+def test_what_is_no_movie_is_not_read_live(tmp_path: Path, size: int) -> None:
     recorder = Recorder(tmp_path / "a.mkv", iter(in_pieces(b"12:00 recording\n" * 100, size)))
 
     with pytest.raises(MovieError, match="cannot be read as a movie: it is a text"):
@@ -57,7 +57,7 @@ def test_what_is_no_movie_is_not_followed(tmp_path: Path, size: int) -> None:
         check_live(tmp_path / "a.mkv")
 
 
-def test_a_plain_mov_cannot_be_followed(tmp_path: Path) -> None:
+def test_a_plain_mov_cannot_be_read_live(tmp_path: Path) -> None:
     data = encode(tmp_path / "a.mov", times=range(4)).read_bytes()
 
     with pytest.raises(MovieError, match=r"is a plain \.mov, which cannot be read before its end"):

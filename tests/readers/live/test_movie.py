@@ -448,9 +448,9 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("misfortune", "damage"),
     [
-        (remove, "was deleted while it was followed"),
-        (replace, "was replaced while it was followed"),
-        (cut, "became shorter while it was followed"),
+        (remove, "was deleted while it was read"),
+        (replace, "was replaced while it was read"),
+        (cut, "became shorter while it was read"),
     ],
 )
 @pytest.mark.parametrize("kind", ["isxb", "avi", "mkv", "mp4", "ts"])
@@ -540,7 +540,7 @@ def test_a_plain_mp4_that_is_finished_is_read(tmp_path: Path) -> None:
     assert_same_rows(take_in(recorder.movie()), finished(recorder.path))
 
 
-def test_no_directory_is_followed(tmp_path: Path) -> None:
+def test_no_directory_is_read_live(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "movie.isxb", iter([]))
     recorder.path.unlink()
     recorder.path.mkdir()

@@ -1,4 +1,4 @@
-"""Sources are told by their kind; one that cannot be followed is refused before any work."""
+"""Sources are told by their kind; one that cannot be read live is refused before any work."""
 
 import os
 import sys
@@ -75,7 +75,7 @@ def movie_of(num_frames: int = 6) -> bytes:
         (__file__, "cannot be read as a movie: it is a text"),
     ],
 )
-def test_what_cannot_be_followed_is_refused_before_any_work(source: str, problem: str) -> None:
+def test_what_cannot_be_read_live_is_refused_before_any_work(source: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as refused:
         source_of(source).check()
     assert "\n" not in str(refused.value)

@@ -166,7 +166,7 @@ def test_a_narrow_picture_is_that_of_the_labelled_movie() -> None:
     before, now = [(20, 30, 0.9), (80, 60, 0.9)], [(26.4, 30, 0.9), (86, 60, 0.1)]
     truth = np.full((90, 120, 3), GREY, np.uint8)
     overlay = Overlay(BODY_PARTS, style)
-    overlay.follow(np.array(before, np.float64))
+    overlay.add_to_trail(np.array(before, np.float64))
     overlay.draw(truth, np.array(now, np.float64))
 
     shown = decoded(labelled_jpeg(picture_of(90, 120, before, now), BODY_PARTS, style))
