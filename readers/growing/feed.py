@@ -17,15 +17,9 @@ from readers.growing.growing_file import EndedBy, GrowingFile
 
 @dataclass(frozen=True, slots=True)
 class ArrivedPacket:
-    """A packet of one movie, and when its last byte was there.
+    """A packet of one movie, and when its last byte was there, by `readers.live.now_s`.
 
-    Attributes
-    ----------
-    packet
-        What a decoder takes; its times are in units of the stream's time base. An .avi's are
-        numbers of frames.
-    arrival_time_s
-        Seconds since 1970-01-01 UTC, by `readers.live.now_s`.
+    Its times are in units of the stream's time base; an .avi's are numbers of frames.
     """
 
     packet: av.Packet[VideoStream]
@@ -37,19 +31,14 @@ class Feed(ABC):
 
     `open` and `packets` are called from one thread at a time, `stop` and the attributes from any.
 
-    Parameters
-    ----------
-    file
-        The file that the movie is in, or is being recorded to; not opened yet.
-
     Attributes
     ----------
     path
-        That file.
-    format
-        Its kind, as of a `MovieInfo`; known once opened.
-    notes
-        What the user should know of it, as of a `MovieInfo`; known once opened.
+        The file that the movie is in, or is being recorded to.
+    format, notes
+        As of a `MovieInfo`; known once opened.
+    stream
+        The stream of the packets, with its decoder not yet used; known once opened.
     is_recorded_here
         Whether this program writes the file, which is then closed however its source ends.
     tells_times
@@ -58,6 +47,7 @@ class Feed(ABC):
 
     format = ""
     notes: tuple[str, ...] = ()
+    stream: VideoStream
     is_recorded_here = False
     tells_times = True
 
@@ -65,7 +55,6 @@ class Feed(ABC):
         self.path = file.path
         self._file = file
         self._resources = ExitStack()
-        self._stream: VideoStream | None = None
 
     @classmethod
     def not_live_because(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
@@ -92,26 +81,16 @@ class Feed(ABC):
     def open(self) -> None:
         """Wait until the source has told what its packets are.
 
-        Raises
-        ------
-        MovieError
-            If it is no movie that can be read as it grows, or nothing comes for too long.
+        Raises `MovieError` if it cannot be read as it grows, or nothing comes for too long.
         """
         self._resources.callback(self._file.close)
         with movie_errors(self.path):
             self._file.open()
-            self._stream = self._open_stream()
+            self.stream = self._open_stream()
 
     def close(self) -> None:
         """Let go of the source; also after an `open` that failed, and twice."""
         self._resources.close()
-
-    @property
-    def stream(self) -> VideoStream:
-        """The stream of the packets, with its decoder not yet used; known once opened."""
-        if self._stream is None:
-            raise ValueError("not opened")
-        return self._stream
 
     def stop(self) -> None:
         """Take nothing that arrives from now on; `packets` ends with what was there before."""

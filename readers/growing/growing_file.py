@@ -6,6 +6,8 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from threading import Event, Lock
 from typing import IO, Literal
@@ -44,29 +46,24 @@ class Arrivals:
 
     def __init__(self, most_pairs: int = _MOST_PAIRS) -> None:
         self._most_pairs = most_pairs
-        self._sizes: list[int] = []
-        self._times_s: list[float] = []
+        self._pairs: list[tuple[int, float]] = []
         self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._pairs)
 
     @property
     def size(self) -> int:
         """The largest size that was seen."""
-        return self._sizes[-1] if self._sizes else 0
+        return self._pairs[-1][0] if self._pairs else 0
 
     def note(self, size: int, time_s: float) -> None:
         """Note a size; one that is not larger than the last is passed over."""
         with self._lock:
-            if size <= self.size:
-                return
-            self._sizes.append(size)
-            self._times_s.append(time_s)
-            if len(self._sizes) > self._most_pairs:
-                newest = len(self._sizes) % 2 == 0  # keeps the last one
-                self._sizes = self._sizes[newest::2]
-                self._times_s = self._times_s[newest::2]
+            if size > self.size:
+                self._pairs.append((size, time_s))
+            if len(self._pairs) > self._most_pairs:
+                del self._pairs[len(self._pairs) % 2 :: 2]  # keeps the last one
 
     def when(self, size: int) -> float:
         """Tell when the file first had `size` bytes; for more than it has, when it last grew.
@@ -75,16 +72,16 @@ class Arrivals:
         nothing has arrived.
         """
         with self._lock:
-            place = min(bisect_left(self._sizes, size), len(self._sizes) - 1)
-            time_s = self._times_s[place]
-            del self._sizes[:place], self._times_s[:place]
-        return time_s
+            place = bisect_left(self._pairs, size, key=itemgetter(0))
+            del self._pairs[: min(place, len(self._pairs) - 1)]
+            return self._pairs[0][1]
 
 
 class GrowingFile:
     """The bytes of a file as they come, up to where no more will.
 
-    FFmpeg reads it as a file without seeking. One thread reads; the others may look.
+    FFmpeg reads it without moving about: what it would look for is not written yet. One thread
+    reads; the others may look.
 
     Parameters
     ----------
@@ -101,15 +98,16 @@ class GrowingFile:
 
     Attributes
     ----------
-    path
-        The file.
+    file
+        The file itself, to look at what has come already; leave its position alone.
     ended_by
         Why no more will come; None while more may.
     damage
         What has happened to the file while it was read, in one line; None for nothing.
-    error
-        What went wrong while it was read; None where nothing did.
     """
+
+    error: OSError | None = None
+    """None: `damage` tells what went wrong."""
 
     def __init__(
         self,
@@ -126,7 +124,7 @@ class GrowingFile:
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
         self._clock = clock
-        self._file: IO[bytes] | None = None
+        self.file: IO[bytes] = BytesIO()  # until it is opened
         self._arrivals = Arrivals()
         self._last_growth_s = 0.0
         self._position = 0
@@ -134,12 +132,11 @@ class GrowingFile:
         self._interrupt: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
-        self.error: OSError | None = None
 
     def open(self) -> None:
         """Open the file; silence counts from now on. `MovieError` if it is no file."""
-        self._file = open_regular_file(self.path)
-        self._status = os.fstat(self._file.fileno())
+        self.file = open_regular_file(self.path)
+        self._status = os.fstat(self.file.fileno())
         self._last_growth_s = self._clock()
         self.watch()
 
@@ -148,20 +145,9 @@ class GrowingFile:
         """Bytes that have come, and can be read."""
         return self._arrivals.size if self._end is None else self._end
 
-    @property
-    def file(self) -> IO[bytes]:
-        """The file itself, to look at what has come already; leave its position alone."""
-        if self._file is None:
-            raise ValueError("not opened")
-        return self._file
-
     def arrival_time_s(self, size: int) -> float:
         """Tell when the first `size` bytes were there; ask in rising order."""
         return self._arrivals.when(size)
-
-    def seekable(self) -> bool:
-        """Tell FFmpeg that it cannot move about: what it would look for is not written yet."""
-        return False
 
     def tell(self) -> int:
         """Position in bytes from the start."""
@@ -259,8 +245,7 @@ class GrowingFile:
 
     def close(self) -> None:
         """Close the file; nothing more can be read."""
-        if self._file is not None:
-            self._file.close()
+        self.file.close()
 
     def nothing_came(self) -> MovieError:
         """Make the error for a file whose first picture never came."""

@@ -76,13 +76,11 @@ class IsxbLayout:
         parts = (self.video, self.frame_metadata, self.session_metadata)
         return all(part.is_whole and part.size for part in parts)
 
-    def damage(self, num_samples: int, num_dropped: int) -> str | None:
-        """Say what a file that was cut off has lost, in one line; None where it is whole.
+    def damage(self, num_samples: int, num_dropped: int) -> str:
+        """Say what a file that was cut off has lost, in one line.
 
         `num_samples` frames have their times in the file, which lists `num_dropped` as dropped.
         """
-        if self.is_whole:
-            return None
         if self.frame_metadata.is_whole and self.frame_metadata.size:
             lost = "its session metadata is missing"
         elif num_samples == 0:

@@ -15,18 +15,26 @@ from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame, MovieReader
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import MOST_PIXELS, open_regular_file, packet_of
+from readers.ffmpeg import MOST_PIXELS, open_regular_file, packet_of, read_part
 from readers.frame_times import UNKNOWN_S, check_frame_period
 from readers.frames import CropRectangle, FrameStatus, MovieInfo
 from readers.isxb.layout import IsxbLayout, read_layout
-from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
 from readers.isxb.metadata import (
     dropped_frame_indices,
     frame_samples,
     read_samples,
     read_session,
 )
-from readers.isxb.pictures import decode_picture, extent_data, looks_damaged, open_pictures
+from readers.isxb.pictures import (
+    LARGEST_PICTURE_BYTES,
+    cannot_tell,
+    damaged_pictures,
+    decode_picture,
+    find_lost_pictures,
+    first_picture_size,
+    looks_damaged,
+    open_pictures,
+)
 from readers.pixels import Converter, GreyConverter
 
 _MOST_COUNTED_BYTES = 2**30
@@ -82,13 +90,13 @@ def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int,
     """
     part = layout.session_metadata
     if not part.is_whole or part.size == 0:
-        return *_first_picture_size(path, layout), None
+        return *first_picture_size(path, layout), None
     width, height, period_s = read_session(path, file, part)
     if width * height > MOST_PIXELS or width <= 0 or height <= 0:
         raise MovieError(
             path, f"claims pictures of {width} x {height} pixels; at most {MOST_PIXELS} are read"
         )
-    found = _first_picture_size(path, layout)
+    found = first_picture_size(path, layout)
     if found != (width, height):
         raise MovieError(
             path,
@@ -96,15 +104,6 @@ def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int,
             f"its first picture has {found[0]} x {found[1]}",
         )
     return width, height, period_s
-
-
-def _first_picture_size(path: Path, layout: IsxbLayout) -> tuple[int, int]:
-    with open_pictures(path, layout) as (context, packets):
-        pictures = (decode_picture(context, packet) for packet in packets)
-        picture = next((picture for picture in pictures if picture is not None), None)
-    if picture is None:
-        raise MovieError(path, "holds no frame that can be decoded")
-    return picture.width, picture.height
 
 
 def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, int]) -> str | None:
@@ -126,7 +125,7 @@ def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, i
     ):
         if counted != found:
             raise MovieError(path, f"its header counts {counted} {what}, its metadata {found}")
-    if not are_counted(layout):
+    if not _are_counted(layout):
         return None  # reading will tell
     with open_pictures(path, layout) as (_, packets):
         num_pictures = sum(1 for _ in packets)
@@ -135,7 +134,7 @@ def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, i
     return find_lost_pictures(path, layout, *size).damage
 
 
-def are_counted(layout: IsxbLayout) -> bool:
+def _are_counted(layout: IsxbLayout) -> bool:
     """Tell whether the pictures of a whole file are counted before they are read."""
     return layout.video.size <= _MOST_COUNTED_BYTES
 
@@ -236,11 +235,12 @@ class IsxbReader(MovieReader):
     ) -> Iterator[av.Packet[VideoStream] | None]:
         """Yield a packet for every picture of a whole file; None for one that is missing.
 
-        FFmpeg's parser finds the pictures up to the first that looks damaged.
+        FFmpeg's parser finds the pictures up to `offset`, where the first one looks damaged.
         """
+        path, size = self.info.path, (self.info.width, self.info.height)
         num_found, offset = 0, layout.video.offset
-        all_of_it = not are_counted(layout)
         if self.info.damage is None:
+            all_of_it = not _are_counted(layout)
             for packet in packets:
                 if looks_damaged(packet, all_of_it=all_of_it):
                     break
@@ -248,13 +248,6 @@ class IsxbReader(MovieReader):
                 num_found, offset = num_found + 1, offset + packet.size
             else:
                 return
-        yield from self._packets_amid_damage(layout, num_found, offset)
-
-    def _packets_amid_damage(
-        self, layout: IsxbLayout, num_found: int, offset: int
-    ) -> Iterator[av.Packet[VideoStream] | None]:
-        """Go on behind the pictures that were found up to `offset`, without FFmpeg's parser."""
-        path, size = self.info.path, (self.info.width, self.info.height)
         lost = find_lost_pictures(path, layout, *size)
         if lost.count:
             self._damage = lost.damage
@@ -267,4 +260,5 @@ class IsxbReader(MovieReader):
                 if extent is None:
                     yield None
                 else:
-                    yield packet_of(extent_data(file, extent))
+                    num_bytes = min(extent.picture_size, LARGEST_PICTURE_BYTES)
+                    yield packet_of(read_part(file, extent.offset, num_bytes))

@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import Event, Lock
 from types import TracebackType
 from typing import Self, cast
 
@@ -20,18 +22,19 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
+from readers.container.packet_decoder import PacketDecoder, Row, contiguous
 from readers.container.parts import cut_off
-from readers.container.reader import stands_strict_decoding
+from readers.container.reader import frame_of, stands_strict_decoding
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
-from readers.frame_times import frame_period_s
+from readers.frame_times import FrameClock, Stretches, frame_period_s, period_in_stream
 from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
-from readers.live.live_rows import LiveRows, PacketQueue
 from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25
+_LOOK_EVERY_S = 0.001
 
 
 class LiveMovie:
@@ -60,17 +63,16 @@ class LiveMovie:
         self._crop = crop
         self._newest_only = newest_only
         self._resources = ExitStack()
-        self._queue = PacketQueue(_MOST_QUEUED_BYTES)
+        self._queue: SimpleQueue[ArrivedPacket | None] = SimpleQueue()
         self._packets: Iterator[ArrivedPacket] = iter(())
         self._ready: deque[DecodedFrame] = deque()
         self._stands_alone = False
         self._next_frame_index = 0
-        self._num_received = 0
-        self._num_received_bytes = 0
+        self._num_received = self._num_received_bytes = 0  # written by the thread that receives
+        self._num_taken = self._num_taken_bytes = 0  # written by the one that reads
         self._receiving = Lock()
-        self._is_cancelled = False
+        self._cancelled = Event()
         self._is_over = False
-        self._sizes = PictureSizes()
 
     info: MovieInfo
     """The description of the movie, as its first picture tells it."""
@@ -78,17 +80,17 @@ class LiveMovie:
     def __enter__(self) -> Self:
         """Wait for the first picture.
 
-        Raises
-        ------
-        MovieError
-            If it never comes, or the source cannot be read as it grows.
-        InputError
-            If the crop rectangle does not lie inside the pictures.
+        Raises `MovieError` if it never comes, or the source cannot be read as it grows;
+        `InputError` if the crop rectangle does not lie inside the pictures.
         """
         with self._resources:  # unless all goes well
             self._resources.callback(self._feed.close)
             self._feed.open()
             self._begin()
+            if self._crop is not None:
+                self._crop.check_inside(self.info)
+            reader = format_named(self.info.format).reader
+            self._converter = reader.converter(self.info, self._crop)
             self._resources = self._resources.pop_all()
         return self
 
@@ -126,12 +128,16 @@ class LiveMovie:
     @property
     def size_change(self) -> str | None:
         """Both sizes, and where the pictures' size changed, in one line; None where it did not."""
-        return self._sizes.change
+        return self._rows.sizes.change
 
     @property
     def num_arrived(self) -> int:
         """Frames that have arrived, those that are still in the file estimated by their size."""
-        return self._num_received + self._num_in_file()
+        num_in_file = 0
+        if self._num_received_bytes:
+            num_in_file = self._feed.num_waiting_bytes * self._num_received
+            num_in_file //= self._num_received_bytes
+        return self._num_received + num_in_file
 
     @property
     def num_waiting(self) -> int:
@@ -143,11 +149,13 @@ class LiveMovie:
         try:
             with self._receiving:
                 for arrived in self._packets:
-                    self._queue.put(arrived, self._feed.watch)
-                    if self._is_cancelled:
+                    while self._has_no_room and not self._cancelled.wait(_LOOK_EVERY_S):
+                        self._feed.watch()
+                    if self._cancelled.is_set():
                         break
+                    self._queue.put(arrived)
         finally:
-            self._queue.end()
+            self._queue.put(None)
 
     def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
         """Wait for a frame, and fill `images` with those that are there.
@@ -208,9 +216,9 @@ class LiveMovie:
 
     def cancel(self) -> None:
         """Stop, and let `read` give None at once, whatever waits. From any thread."""
-        self._is_cancelled = True
+        self._cancelled.set()
         self._feed.stop()
-        self._queue.cancel()
+        self._queue.put(None)
 
     def _begin(self) -> None:
         """Decode up to the first picture; what comes out is kept to be read."""
@@ -221,11 +229,12 @@ class LiveMovie:
         self._rows = LiveRows(feed, period_s)
         self._packets = self._received(chain(self._tried_packets(), self._packets))
         for arrived in self._packets:  # not all are used up here
-            self._add(self._rows.put(arrived))
+            self._ready += self._rows.put(arrived)
             if any(row.picture is not None for row in self._ready):
                 break
         else:
             self._end()
+        self._num_taken, self._num_taken_bytes = self._num_received, self._num_received_bytes
         picture = next((row.picture for row in self._ready if row.picture is not None), None)
         if picture is None:
             raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
@@ -241,9 +250,6 @@ class LiveMovie:
             notes=feed.notes,
             orientation=orientation,
         )
-        if self._crop is not None:
-            self._crop.check_inside(self.info)
-        self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
 
     def _tried_packets(self) -> list[ArrivedPacket]:
         """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
@@ -274,46 +280,40 @@ class LiveMovie:
             self._num_received_bytes += arrived.packet.size
             yield arrived
 
-    def _num_in_file(self) -> int:
-        if not self._num_received_bytes:
-            return 0
-        return self._feed.num_waiting_bytes * self._num_received // self._num_received_bytes
+    @property
+    def _has_no_room(self) -> bool:
+        """Whether the packet that was received last has to wait for others to be taken."""
+        num_bytes = self._num_received_bytes - self._num_taken_bytes
+        return num_bytes > _MOST_QUEUED_BYTES and self._num_received - self._num_taken > 1
 
     def _next_rows(self, most: int, *, look: bool) -> list[DecodedFrame]:
         """Take the rows that are there, at most `most`; wait for the first."""
-        while len(self._ready) < most and not self._is_cancelled:
-            if self._ready and not len(self._queue):
+        while len(self._ready) < most and not (self._cancelled.is_set() or self._is_over):
+            if self._ready and self._num_received == self._num_taken:
                 break
             arrived = self._queue.get()
             if arrived is None:
                 self._end()
                 break
-            if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
-                self._add(self._rows.pass_over(arrived))
-            else:
-                self._add(self._rows.put(arrived))
-        if self._is_cancelled:
+            self._num_taken += 1
+            self._num_taken_bytes += arrived.packet.size
+            is_skipped = not look or (self._newest_only and self._is_behind)
+            self._ready += self._rows.put(arrived, is_skipped=is_skipped and self._stands_alone)
+        if self._cancelled.is_set():
             return []
         if self._newest_only or not look:
-            self._let_go(keep_newest=look and not self._is_behind())
+            keep_newest = look and not self._is_behind
+            for index in reversed(range(len(self._ready))):
+                row = self._ready[index]
+                if row.picture is not None and not keep_newest:
+                    self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
+                keep_newest = keep_newest and row.picture is None
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
+    @property
     def _is_behind(self) -> bool:
-        """Tell whether another frame waits already; bytes may be a part of one only."""
-        return len(self._queue) > 0 or self._num_in_file() > 1
-
-    def _add(self, rows: Iterable[DecodedFrame]) -> None:
-        for row in rows:
-            self._sizes.look(row.picture)
-            self._ready.append(row)
-
-    def _let_go(self, *, keep_newest: bool) -> None:
-        """Skip the pictures that wait, but for the newest where that is kept."""
-        for index in reversed(range(len(self._ready))):
-            row = self._ready[index]
-            if row.picture is not None and not keep_newest:
-                self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
-            keep_newest = keep_newest and row.picture is None
+        """Whether another frame waits already; bytes may be a part of one only."""
+        return self._num_received > self._num_taken or self.num_arrived > self._num_received + 1
 
     def _end(self) -> None:
         """Take what is inside the decoder, once."""
@@ -325,4 +325,71 @@ class LiveMovie:
         if is_cut_off and self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 is_cut_off = cut_off(self.path) is not None
-        self._add(self._rows.rest(is_cut_off=is_cut_off))
+        self._ready += self._rows.rest(is_cut_off=is_cut_off)
+
+
+class LiveRows:
+    """Decodes the packets of a feed that was opened.
+
+    A frame's time is the container's, from the first frame on; where that tells none (.isxb), it
+    is that of its arrival, from the arrival of the first frame on. A frame has arrived when its
+    packet has: pictures that it refers to came before.
+    """
+
+    def __init__(self, feed: Feed, frame_period_s: Fraction) -> None:
+        self.sizes = PictureSizes()
+        self._frame_period = period_in_stream(feed.stream, frame_period_s)
+        self._decoder = PacketDecoder(feed.stream, self._frame_period, is_avi=feed.format == "avi")
+        self._stretches = Stretches(self._frame_period)
+        clock = FrameClock(frame_period_s, feed.stream.time_base)
+        self._clock = clock if feed.tells_times else None
+        self._arrivals_s: dict[int, float] = {}
+        self._first_arrival_s: float | None = None
+        self._last_arrival_s = 0.0
+        self._last_time: int | None = None
+        self._num_rows = 0
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the times of the packets so far; None for nothing."""
+        return self._stretches.damage
+
+    def put(self, arrived: ArrivedPacket, *, is_skipped: bool = False) -> Iterator[DecodedFrame]:
+        """Decode a packet, unless it is skipped; yield the rows that are known now. Take all.
+
+        Only one whose picture stands alone can be skipped.
+        """
+        packet = self._stretches.place(arrived.packet)
+        if self._stretches.begins:
+            yield from map(self._live, self._decoder.begin_anew(packet))
+            self._stretches.note(self._num_rows)
+        self._last_arrival_s = arrived.arrival_time_s
+        if packet.pts is not None and not packet.is_discard:
+            self._arrivals_s[packet.pts] = arrived.arrival_time_s
+        if not is_skipped:
+            yield from map(self._live, self._decoder.put(packet))
+            return
+        for row in map(self._live, self._decoder.pass_over(packet)):
+            yield replace(row, status=FrameStatus.SKIPPED)
+
+    def rest(self, *, is_cut_off: bool) -> Iterator[DecodedFrame]:
+        """Yield what is still inside the decoder, as a reader of the finished file does."""
+        rest: Iterable[Row] = self._decoder.rest()
+        if is_cut_off:
+            rest = contiguous(iter(rest), self._last_time, self._frame_period)
+        return map(self._live, rest)
+
+    def _live(self, row: Row) -> DecodedFrame:
+        picture, time, status = frame_of(row)
+        self.sizes.look(picture)
+        self._num_rows += 1
+        self._last_time = time
+        arrival_s = self._last_arrival_s
+        if time is not None:
+            arrival_s = self._arrivals_s.pop(time, arrival_s)
+        if self._first_arrival_s is None:
+            self._first_arrival_s = arrival_s
+        time_s = arrival_s - self._first_arrival_s
+        if self._clock is not None:
+            time_s = self._clock.time_s(time)
+        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)

@@ -21,7 +21,7 @@ from readers.live.streams.connections import FFmpegStream
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
-from tests.readers.live.recordings import finished, recording, written
+from tests.readers.live.recordings import WeighedQueue, finished, recording, written
 from tests.readers.live.sending import (
     GUARD_S,
     assert_same_frames,
@@ -631,14 +631,15 @@ def test_what_is_not_read_waits_in_the_recording(
     sender = write_all(pipe, path.read_bytes())
 
     with stream_of("-", tmp_path / "r.mkv") as movie:
+        queue = movie._queue = WeighedQueue()
         receiver = threading.Thread(target=movie.receive)
         receiver.start()
         sender.join(GUARD_S)
         assert not sender.is_alive()  # a stream never waits to be read
-        assert movie._queue._num_bytes <= most_bytes
         seen = follow_on(movie)
         receiver.join(GUARD_S)
 
+    assert 0 < queue.most_bytes <= most_bytes
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
     np.testing.assert_array_equal(seen.images, read_all(path).images)
     assert seen.arrival_time_s is not None
