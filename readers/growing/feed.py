@@ -48,11 +48,10 @@ class Feed(ABC):
     format = ""
     notes: tuple[str, ...] = ()
     stream: VideoStream
-    is_recorded_here = False
     tells_times = True
 
     def __init__(self, file: GrowingFile) -> None:
-        self.path = file.path
+        self.path, self.is_recorded_here = file.path, file.is_recorded_here
         self._file = file
         self._resources = ExitStack()
 
@@ -87,6 +86,7 @@ class Feed(ABC):
         with movie_errors(self.path):
             self._file.open()
             self.stream = self._open_stream()
+        self.notes += self._file.notes
 
     def close(self) -> None:
         """Let go of the source; also after an `open` that failed, and twice."""

@@ -104,10 +104,16 @@ class GrowingFile:
         Why no more will come; None while more may.
     damage
         What has happened to the file while it was read, in one line; None for nothing.
+    notes
+        What the user should know of its source, besides; known once opened.
+    is_recorded_here
+        Whether this program writes it.
     """
 
     error: OSError | None = None
     """None: `damage` tells what went wrong."""
+    notes: tuple[str, ...] = ()
+    is_recorded_here = False
 
     def __init__(
         self,

@@ -108,22 +108,15 @@ class PictureScanner:
     end is missing goes up to the next start. One larger than 32 MiB is given in part, as no
     decoder takes it.
 
-    Parameters
-    ----------
-    offset
-        Where in the file the first bytes come from.
-
-    Attributes
-    ----------
-    end
-        Offset in the file behind the picture that was given last, and the garbage behind it.
+    The first bytes come from `offset` in the file; `end` is where the picture that was given last,
+    and the garbage behind it, end.
     """
 
     def __init__(self, offset: int) -> None:
         self.end = offset
         self._data = bytearray()
-        self._is_inside = self._is_in_scan = False
-        self._place = 0
+        self._place = 0  # in a picture that has begun; else 0
+        self._is_in_scan = False
 
     def put(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -131,13 +124,13 @@ class PictureScanner:
 
     def next_picture(self) -> bytes | None:
         """Give the next complete picture; None where more bytes are needed for it."""
-        if not self._is_inside:
+        if not self._place:
             start = _PARSED_START.search(self._data)
             num_kept = _PARSED_START_BYTES - 1
             self._drop(max(0, len(self._data) - num_kept) if start is None else start.start())
             if start is None:
                 return None
-            self._is_inside, self._place = True, 2
+            self._place = 2
         end = self._find_end()
         if end is None and len(self._data) < LARGEST_PICTURE_BYTES:
             return None
@@ -145,12 +138,12 @@ class PictureScanner:
 
     def rest(self) -> bytes | None:
         """Give the picture that has begun and will never end; None where none has."""
-        return self._take(len(self._data)) if self._is_inside else None
+        return self._take(len(self._data)) if self._place else None
 
     def _take(self, end: int) -> bytes:
         picture = bytes(self._data[:end])
         self._drop(end)
-        self._is_inside = self._is_in_scan = False
+        self._place, self._is_in_scan = 0, False
         return picture
 
     def _drop(self, count: int) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import ijson
 
 from readers.errors import MovieError
-from readers.ffmpeg import open_regular_file, read_part
+from readers.ffmpeg import MOST_PIXELS, open_regular_file, read_part
 from readers.frames import TrackerBox
 from readers.isxb.layout import IsxbLayout, Part
 
@@ -30,16 +30,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """The recorder's note about one recorded frame.
-
-    Attributes
-    ----------
-    frame_count, hardware_counter_us
-        Its counters.
-    tracker_box
-        Left, top, right and bottom of the animal in pixels of the whole frame, as the recorder's
-        own tracker saw it; None where it tells nothing of use.
-    """
+    """The recorder's note about one recorded frame: its counters, and what its tracker saw."""
 
     frame_count: int
     hardware_counter_us: int
@@ -97,12 +88,16 @@ def _json_errors(path: Path, what: str) -> Iterator[None]:
         raise MovieError(path, f"its {what} metadata cannot be read ({reason})") from error
 
 
-def read_session(path: Path, file: IO[bytes], part: Part) -> tuple[int, int, Fraction | None]:
-    """Read the session metadata, a JSON object of some kilobytes.
+def read_session(
+    path: Path, file: IO[bytes], part: Part
+) -> tuple[int, int, Fraction | None] | None:
+    """Read the session metadata, a JSON object of some kilobytes; None where it is not all there.
 
     Gives the width and height in pixels, from ``spacingInfo`` or else from the camera's settings,
     and the frame period in seconds, where ``timingInfo`` tells it.
     """
+    if not part.is_whole or part.size == 0:
+        return None
     if part.size > _LARGEST_SESSION_BYTES:
         raise MovieError(
             path,
@@ -124,7 +119,12 @@ def read_session(path: Path, file: IO[bytes], part: Part) -> tuple[int, int, Fra
         if "timingInfo" in session:
             period = session["timingInfo"]["period"]
             period_s = Fraction(_whole(period["num"]), _whole(period["den"]))
-        return _whole(width), _whole(height), period_s
+        width, height = _whole(width), _whole(height)
+    if width * height > MOST_PIXELS or width <= 0 or height <= 0:
+        raise MovieError(
+            path, f"claims pictures of {width} x {height} pixels; at most {MOST_PIXELS} are read"
+        )
+    return width, height, period_s
 
 
 def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
@@ -139,13 +139,21 @@ def frame_samples(path: Path, layout: IsxbLayout) -> Iterator[FrameSample]:
 
 def read_samples(
     path: Path, layout: IsxbLayout
-) -> tuple[int, FrameSample | None, FrameSample | None]:
-    """Count the samples of a file; give the first and the last one, None where there are none."""
+) -> tuple[int, tuple[int, int] | None, Fraction | None]:
+    """Count the samples of a file; give the first and the last hardware counter, and their step.
+
+    The mean step from frame to frame is in seconds; None where no samples tell.
+    """
     count, first, last = 0, None, None
     for last in frame_samples(path, layout):
         first = first or last
         count += 1
-    return count, first, last
+    if first is None or last is None:
+        return 0, None, None
+    counters_us = first.hardware_counter_us, last.hardware_counter_us
+    num_steps = last.frame_count - first.frame_count
+    duration_s = Fraction(counters_us[1] - counters_us[0], 1_000_000)
+    return count, counters_us, duration_s / num_steps if num_steps else None
 
 
 def dropped_frame_indices(path: Path, layout: IsxbLayout) -> Iterator[int]:

@@ -317,9 +317,16 @@ def find_lost_pictures(path: Path, layout: IsxbLayout, width: int, height: int) 
     num_missing = layout.header.num_recorded_frames - num_pictures
     if num_missing == 0:
         return LostPictures(0, {})
-    numbers = None if flaws is None else _only_numbers(flaws, num_missing)
-    if flaws is None or numbers is None:
+    leeway = _LEEWAY_OF_ONLY_FLAW if len(flaws or []) == 1 else _LEEWAY
+    bounds = [flaw.num_lost(leeway) for flaw in flaws or []]
+    fewest, most = sum(low for low, _ in bounds), sum(high for _, high in bounds)
+    is_sure = num_missing in (fewest, most) or sum(low < high for low, high in bounds) == 1
+    if flaws is None or not is_sure or not fewest <= num_missing <= most:
         raise cannot_tell(path, layout, num_missing)
+    if num_missing == most:
+        numbers = [high for _, high in bounds]
+    else:
+        numbers = [low + (low < high) * (num_missing - fewest) for low, high in bounds]
     behind = {flaw.extent.offset: lost for flaw, lost in zip(flaws, numbers, strict=True) if lost}
     return LostPictures(num_missing, behind)
 
@@ -333,22 +340,6 @@ def cannot_tell(path: Path, layout: IsxbLayout, num_missing: int) -> MovieError:
         f"its metadata counts {count} frames, its pictures {count - num_missing}: "
         f"{problem}, it cannot be told which",
     )
-
-
-def _only_numbers(flaws: list[_Flaw], num_missing: int) -> list[int] | None:
-    """Say how many pictures each flaw has lost; None where that is not beyond doubt."""
-    leeway = _LEEWAY_OF_ONLY_FLAW if len(flaws) == 1 else _LEEWAY
-    bounds = [flaw.num_lost(leeway) for flaw in flaws]
-    fewest, most = sum(low for low, _ in bounds), sum(high for _, high in bounds)
-    if not fewest <= num_missing <= most:
-        return None
-    if num_missing == fewest:
-        return [low for low, _ in bounds]
-    if num_missing == most:
-        return [high for _, high in bounds]
-    if sum(low < high for low, high in bounds) > 1:
-        return None
-    return [low + (low < high) * (num_missing - fewest) for low, high in bounds]
 
 
 def damaged_pictures(

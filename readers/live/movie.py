@@ -8,17 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
+from itertools import tee
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock
-from types import TracebackType
 from typing import Self, cast
 
-import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
@@ -94,12 +91,7 @@ class LiveMovie:
             self._resources = self._resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.cancel()
         with self._receiving:  # FFmpeg's own state must not go while it is at work
             self._resources.close()
@@ -123,7 +115,7 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return joined(self._rows.damage, self._feed.damage, self.size_change)
+        return joined(self._rows.stretches.damage, self._feed.damage, self.size_change)
 
     @property
     def size_change(self) -> str | None:
@@ -133,11 +125,9 @@ class LiveMovie:
     @property
     def num_arrived(self) -> int:
         """Frames that have arrived, those that are still in the file estimated by their size."""
-        num_in_file = 0
-        if self._num_received_bytes:
-            num_in_file = self._feed.num_waiting_bytes * self._num_received
-            num_in_file //= self._num_received_bytes
-        return self._num_received + num_in_file
+        num_received, num_bytes = self._num_received, self._num_received_bytes
+        num_waiting_bytes = self._feed.num_waiting_bytes if num_bytes else 0
+        return num_received + num_waiting_bytes * num_received // max(1, num_bytes)
 
     @property
     def num_waiting(self) -> int:
@@ -149,7 +139,11 @@ class LiveMovie:
         try:
             with self._receiving:
                 for arrived in self._packets:
-                    while self._has_no_room and not self._cancelled.wait(_LOOK_EVERY_S):
+                    while (
+                        self._num_received - self._num_taken > 1  # one that is too large goes alone
+                        and self._num_received_bytes - self._num_taken_bytes > _MOST_QUEUED_BYTES
+                        and not self._cancelled.wait(_LOOK_EVERY_S)
+                    ):
                         self._feed.watch()
                     if self._cancelled.is_set():
                         break
@@ -194,12 +188,7 @@ class LiveMovie:
     def skip(self, num_frames: int) -> int:
         """Pass over frames that were done before, not decoding them where pictures stand alone.
 
-        Waits for them, as `read` does.
-
-        Returns
-        -------
-        int
-            How many there were: fewer at the end of the movie.
+        Waits for them, as `read` does. Returns how many there were: fewer at the end of the movie.
         """
         count = 0
         while count < num_frames:
@@ -227,7 +216,8 @@ class LiveMovie:
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
         self._rows = LiveRows(feed, period_s)
-        self._packets = self._received(chain(self._tried_packets(), self._packets))
+        self._make_strict()
+        self._packets = self._received(self._packets)
         for arrived in self._packets:  # not all are used up here
             self._ready += self._rows.put(arrived)
             if any(row.picture is not None for row in self._ready):
@@ -251,40 +241,25 @@ class LiveMovie:
             orientation=orientation,
         )
 
-    def _tried_packets(self) -> list[ArrivedPacket]:
-        """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
-
-        Gives the packets that were tried.
-        """
+    def _make_strict(self) -> None:
+        """Make a decoder of JPEGs strict, unless it would find fault with all of the first."""
         context = self._feed.stream.codec_context
-        tried: list[ArrivedPacket] = []
-
-        def packets() -> Iterator[av.Packet[VideoStream]]:
-            for arrived in self._packets:
-                tried.append(arrived)
-                yield arrived.packet
-
-        if context.name == "mjpeg" and "err_detect" not in context.options:
-            decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
-            if context.extradata:
-                decoder.extradata = context.extradata
-            decoder.codec_tag = context.codec_tag
-            decoder.options = dict(context.options)
-            if stands_strict_decoding(decoder, packets()):
-                context.options = {**context.options, "err_detect": "explode"}
-        return tried
+        if context.name != "mjpeg" or "err_detect" in context.options:
+            return
+        decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
+        if context.extradata:
+            decoder.extradata = context.extradata
+        decoder.codec_tag = context.codec_tag
+        decoder.options = dict(context.options)
+        tried, self._packets = tee(self._packets)
+        if stands_strict_decoding(decoder, (arrived.packet for arrived in tried)):
+            context.options = {**context.options, "err_detect": "explode"}
 
     def _received(self, packets: Iterable[ArrivedPacket]) -> Iterator[ArrivedPacket]:
         for arrived in packets:
             self._num_received += 1
             self._num_received_bytes += arrived.packet.size
             yield arrived
-
-    @property
-    def _has_no_room(self) -> bool:
-        """Whether the packet that was received last has to wait for others to be taken."""
-        num_bytes = self._num_received_bytes - self._num_taken_bytes
-        return num_bytes > _MOST_QUEUED_BYTES and self._num_received - self._num_taken > 1
 
     def _next_rows(self, most: int, *, look: bool) -> list[DecodedFrame]:
         """Take the rows that are there, at most `most`; wait for the first."""
@@ -316,9 +291,7 @@ class LiveMovie:
         return self._num_received > self._num_taken or self.num_arrived > self._num_received + 1
 
     def _end(self) -> None:
-        """Take what is inside the decoder, once."""
-        if self._is_over:
-            return
+        """Take what is inside the decoder."""
         self._is_over = True
         # A reader of the file will find that its end is missing.
         is_cut_off = not self._feed.is_recorded_here and self.ended_by != "closed"
@@ -329,7 +302,7 @@ class LiveMovie:
 
 
 class LiveRows:
-    """Decodes the packets of a feed that was opened.
+    """Decodes the packets of a feed that was opened; notes steps of their times, and their sizes.
 
     A frame's time is the container's, from the first frame on; where that tells none (.isxb), it
     is that of its arrival, from the arrival of the first frame on. A frame has arrived when its
@@ -340,7 +313,7 @@ class LiveRows:
         self.sizes = PictureSizes()
         self._frame_period = period_in_stream(feed.stream, frame_period_s)
         self._decoder = PacketDecoder(feed.stream, self._frame_period, is_avi=feed.format == "avi")
-        self._stretches = Stretches(self._frame_period)
+        self.stretches = Stretches(self._frame_period)
         clock = FrameClock(frame_period_s, feed.stream.time_base)
         self._clock = clock if feed.tells_times else None
         self._arrivals_s: dict[int, float] = {}
@@ -349,20 +322,15 @@ class LiveRows:
         self._last_time: int | None = None
         self._num_rows = 0
 
-    @property
-    def damage(self) -> str | None:
-        """What is wrong with the times of the packets so far; None for nothing."""
-        return self._stretches.damage
-
     def put(self, arrived: ArrivedPacket, *, is_skipped: bool = False) -> Iterator[DecodedFrame]:
         """Decode a packet, unless it is skipped; yield the rows that are known now. Take all.
 
         Only one whose picture stands alone can be skipped.
         """
-        packet = self._stretches.place(arrived.packet)
-        if self._stretches.begins:
+        packet = self.stretches.place(arrived.packet)
+        if self.stretches.begins:
             yield from map(self._live, self._decoder.begin_anew(packet))
-            self._stretches.note(self._num_rows)
+            self.stretches.note(self._num_rows)
         self._last_arrival_s = arrived.arrival_time_s
         if packet.pts is not None and not packet.is_discard:
             self._arrivals_s[packet.pts] = arrived.arrival_time_s

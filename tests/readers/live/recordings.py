@@ -198,13 +198,13 @@ class WeighedQueue(SimpleQueue[ArrivedPacket | None]):
         self._lock = Lock()
         self._num_bytes = self.most_bytes = 0
 
-    def put(self, arrived: ArrivedPacket | None, *_: object) -> None:  # type: ignore[override]
+    def put(self, arrived: ArrivedPacket | None, *_: object) -> None:
         with self._lock:
             self._num_bytes += 0 if arrived is None else arrived.packet.size
             self.most_bytes = max(self.most_bytes, self._num_bytes)
             super().put(arrived)
 
-    def get(self, *_: object) -> ArrivedPacket | None:  # type: ignore[override]
+    def get(self, *_: object) -> ArrivedPacket | None:
         arrived = super().get()
         with self._lock:
             self._num_bytes -= 0 if arrived is None else arrived.packet.size
