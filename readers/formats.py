@@ -24,8 +24,7 @@ from readers.file_kind import (
     read_head,
 )
 from readers.frames import CropRectangle, MovieInfo
-from readers.growing.feed import Feed
-from readers.growing.growing_file import GrowingFile, now_s
+from readers.growing.growing_file import Feed, GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed
 from readers.isxb.layout import is_closed as is_isxb_closed
 from readers.isxb.layout import is_isxb

@@ -21,8 +21,7 @@ from readers.file_kind import (
     format_name,
     read_head,
 )
-from readers.growing.feed import ArrivedPacket, Feed
-from readers.growing.growing_file import EndedBy
+from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 
 _NOT_WHILE_IT_GROWS = (
     "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from math import ceil, inf
+from math import ceil
 from pathlib import Path
 from typing import IO
 
@@ -230,31 +230,23 @@ class LostPictures:
 
 @dataclass
 class _Flaw:
-    """An extent that may hold more than one picture, or none."""
+    """An extent that may hold more than one picture, or none; the sizes of intact ones around."""
 
     extent: Extent
-    smallest: float = inf
-    largest: float = 0
+    neighbours: list[int]
     num_following: int = 0
-
-    def compare(self, size: int) -> None:
-        self.smallest = min(self.smallest, size)
-        self.largest = max(self.largest, size)
-
-    @property
-    def is_closed(self) -> bool:
-        return self.num_following >= _NUM_NEIGHBOURS
 
     @property
     def is_flawed(self) -> bool:
-        return self.extent.is_flawed or self.extent.size > _LEEWAY * self.largest > 0
+        largest = max(self.neighbours, default=0)
+        return self.extent.is_flawed or self.extent.size > _LEEWAY * largest > 0
 
     def num_lost(self, leeway: float) -> tuple[int, int]:
         """Fewest and most pictures that are missing in it, by the sizes of its neighbours."""
         extent = self.extent
-        if self.largest == 0:
+        if not self.neighbours:
             return 0, extent.size
-        smallest, largest = self.smallest / leeway, self.largest * leeway
+        smallest, largest = min(self.neighbours) / leeway, max(self.neighbours) * leeway
         num_seen = 1
         size = extent.size
         if extent.picture_size == 0:
@@ -267,10 +259,7 @@ class _Flaw:
 
 
 def _survey(pictures: Iterator[Extent]) -> tuple[int, list[_Flaw] | None]:
-    """Count the pictures, and find the flaws among them; None for more than 10,000.
-
-    Flaws are kept with the sizes of intact pictures around them.
-    """
+    """Count the pictures, and find the flaws among them; None for more than 10,000."""
     num_pictures, has_too_many = 0, False
     flaws: list[_Flaw] = []
     unsure: list[_Flaw] = []
@@ -279,20 +268,18 @@ def _survey(pictures: Iterator[Extent]) -> tuple[int, list[_Flaw] | None]:
         num_pictures += extent.picture_size > 0
         if not extent.is_flawed:
             for flaw in unsure:
-                flaw.compare(extent.size)
+                flaw.neighbours.append(extent.size)
                 flaw.num_following += 1
-            flaws += [flaw for flaw in unsure if flaw.is_closed and flaw.is_flawed]
-            unsure = [flaw for flaw in unsure if not flaw.is_closed]
+            known = [flaw for flaw in unsure if flaw.num_following >= _NUM_NEIGHBOURS]
+            flaws += [flaw for flaw in known if flaw.is_flawed]
+            unsure = [flaw for flaw in unsure if flaw.num_following < _NUM_NEIGHBOURS]
         # The first picture, and one much larger than those before, may be several: those
         # behind it will tell.
         is_suspect = extent.is_flawed or extent.size > _LEEWAY * max(sizes, default=0)
         has_no_room = len(flaws) + len(unsure) >= _MOST_FLAWS
         has_too_many = has_too_many or (is_suspect and has_no_room)
         if is_suspect and not has_no_room:
-            flaw = _Flaw(extent)
-            for size in sizes:
-                flaw.compare(size)
-            unsure.append(flaw)
+            unsure.append(_Flaw(extent, [*sizes]))
         if not extent.is_flawed:
             sizes.append(extent.size)
     flaws += [flaw for flaw in unsure if flaw.is_flawed]

@@ -16,8 +16,14 @@ from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import open_regular_file, packet_of, read_part
 from readers.frame_times import UNKNOWN_S, check_frame_period
 from readers.frames import CropRectangle, FrameStatus, MovieInfo
-from readers.isxb.layout import IsxbLayout, read_layout
-from readers.isxb.metadata import dropped_frame_indices, frame_samples, read_samples, read_session
+from readers.isxb.layout import (
+    IsxbLayout,
+    dropped_frame_indices,
+    frame_samples,
+    read_layout,
+    read_samples,
+    read_session,
+)
 from readers.isxb.pictures import (
     LARGEST_PICTURE_BYTES,
     cannot_tell,

@@ -26,8 +26,7 @@ from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import FrameClock, Stretches, frame_period_s, period_in_stream
 from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
-from readers.growing.feed import ArrivedPacket, Feed
-from readers.growing.growing_file import EndedBy
+from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25

@@ -18,8 +18,7 @@ from readers.container.feed import ContainerFeed
 from readers.errors import MovieError, movie_errors
 from readers.formats import FORMATS, check_live, inspect_movie, open_feed, suffixes
 from readers.frames import CropRectangle
-from readers.growing.feed import Feed
-from readers.growing.growing_file import now_s
+from readers.growing.growing_file import Feed, now_s
 from readers.live.movie import LiveMovie
 from readers.live.streams.connections import StreamAddress, stream_address
 from readers.live.streams.recorded_stream import RecordedStream
@@ -35,16 +34,9 @@ _DIGITS = "0123456789"
 
 @dataclass
 class LiveSource(ABC):
-    """The source of a recording's movies, one after the other.
+    """The source of a recording's movies, one after the other; see `open_live`.
 
-    Attributes
-    ----------
-    make_movie
-        Makes the movie of a feed.
-    end_after_s, wait, clock
-        See `open_live`.
-    is_recorded
-        Whether what comes is recorded here, rather than by another program.
+    `is_recorded` tells whether what comes is recorded here, rather than by another program.
     """
 
     make_movie: Callable[[Feed], LiveMovie]
@@ -192,15 +184,6 @@ class Folder:
     ``chunk-10`` comes behind ``chunk-9``. Finished .isxb come before, in order of their start
     times, as in a run of them. All have the suffix of the first one. Hidden files do not count,
     nor do temporary ones, which have another suffix.
-
-    Attributes
-    ----------
-    path
-        The folder.
-    suffixes
-        Of movies that can be read as they grow.
-    clock
-        Tells the time in seconds.
     """
 
     path: Path

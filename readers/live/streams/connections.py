@@ -7,7 +7,6 @@ import re
 import select
 import socket
 import sys
-from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -44,13 +43,15 @@ _DEVICE_PREFIX = "v4l2:"
 _DEVICE = re.compile(r"/dev/video\d+")
 
 
-class Connection(ABC):
-    """A stream that FFmpeg takes apart; one thread opens, reads and closes it.
+class Connection:
+    """A stream that FFmpeg receives and takes apart; one thread opens, reads and closes it.
+
+    `open_container` opens it, given the silence that is taken for the end.
 
     Attributes
     ----------
     end_after_s
-        Silence that is taken for the end.
+        That silence.
     is_received_here
         Whether FFmpeg reads it through this object. It can then be called off, and FFmpeg still
         gives the pictures that it has.
@@ -64,55 +65,34 @@ class Connection(ABC):
     is_over = False
     error: OSError | None = None
 
-    def __init__(self, end_after_s: float) -> None:
-        self.end_after_s = end_after_s
-
-    @abstractmethod
-    def open(self) -> InputContainer:
-        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
-
-    @abstractmethod
-    def is_silent(self) -> bool:
-        """Tell whether nothing has come for too long; to be asked again and again."""
-
-    def note_packet(self) -> None:  # noqa: B027 (most need nothing)
-        """Note that a packet has come."""
-
-    def stop(self) -> None:  # noqa: B027
-        """Let no more come. From any thread."""
-
-    def close(self) -> None:  # noqa: B027
-        """Let go of everything; more than once, and also where `open` has failed."""
-
-
-class FFmpegStream(Connection):
-    """A stream that FFmpeg receives itself, and that cannot be called off.
-
-    `open_container` opens it, given the silence that is taken for the end.
-    """
-
     def __init__(
         self, open_container: Callable[[float], InputContainer], end_after_s: float
     ) -> None:
-        super().__init__(end_after_s)
         self._open_container = open_container
+        self.end_after_s = end_after_s
         self._silence_s = 0.0
         self._last_look_s = now_s()
 
     def open(self) -> InputContainer:
-        """Wait until FFmpeg knows what comes."""
+        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
         return self._open_container(self.end_after_s)
 
     def note_packet(self) -> None:
-        """End the silence."""
+        """Note that a packet has come."""
         self._silence_s = 0.0
 
     def is_silent(self) -> bool:
-        """Tell whether no packet has come for too long."""
+        """Tell whether nothing has come for too long; to be asked again and again."""
         look_s = now_s()
         self._silence_s += min(look_s - self._last_look_s, _LONGEST_LOOK_S)
         self._last_look_s = look_s
         return self._silence_s >= self.end_after_s
+
+    def stop(self) -> None:
+        """Let no more come, where that can be. From any thread."""
+
+    def close(self) -> None:
+        """Let go of everything; more than once, and also where `open` has failed."""
 
 
 class ByteStream(Connection):
@@ -121,14 +101,13 @@ class ByteStream(Connection):
     is_received_here = True
 
     def __init__(self, source: Polled | Http, end_after_s: float) -> None:
-        super().__init__(end_after_s)
+        super().__init__(self._open_file, end_after_s)
         self._source = source
         self._is_silent = False
         self._rest = b""
 
-    def open(self) -> InputContainer:
-        """Begin to receive, and wait until FFmpeg knows what comes."""
-        self._source.connect(self.end_after_s)
+    def _open_file(self, end_after_s: float) -> InputContainer:
+        self._source.connect(end_after_s)
         return av.open(
             cast(IO[bytes], self),  # PyAV needs no more of it
             "r",
@@ -335,25 +314,22 @@ _WITHOUT_PORT = ("http", "https", "rtsp", "rtsps")
 
 @dataclass(frozen=True)
 class StreamAddress:
-    """A stream that may be connected to.
+    """A stream that may be connected to; its name in messages, without a password.
 
-    Attributes
-    ----------
-    name
-        As in messages: without a password.
-    check
-        Raises `InputError` for what cannot be connected to.
-    connection
-        Makes the way to it, given the silence in seconds that is taken for the end.
+    `connection` makes the way to it, given the silence in seconds that is taken for the end.
+    `check` raises `InputError` where there is nothing to connect to, as far as is known before.
     """
 
     name: str
-    check: Callable[[], None]
     connection: Callable[[float], Connection]
+    check: Callable[[], None] = lambda: None
 
 
 def stream_address(source: str) -> StreamAddress | None:
-    """Tell what stream a source is, None where it is a file or a folder; see `open_live`."""
+    """Tell what stream a source is, None where it is a file or a folder; see `open_live`.
+
+    Raises `InputError` for an address that cannot be.
+    """
     if "://" in source:
         return _url(source)
     path = Path(source.removeprefix(_DEVICE_PREFIX))
@@ -379,7 +355,7 @@ def _pipe(source: str) -> StreamAddress:
             what = "is closed" if sys.stdin is None else "is a terminal"
             raise InputError(f"standard input: {what}; a movie has to be written to it")
 
-    return StreamAddress(name, check, lambda end_s: ByteStream(Polled(open_pipe), end_s))
+    return StreamAddress(name, lambda end_s: ByteStream(Polled(open_pipe), end_s), check)
 
 
 def _device(path: Path) -> StreamAddress:
@@ -391,7 +367,7 @@ def _device(path: Path) -> StreamAddress:
                 raise MovieError(path, "is no capture device")
 
     open_container = partial(open_device, str(path))
-    return StreamAddress(str(path), check, partial(FFmpegStream, open_container))
+    return StreamAddress(str(path), partial(Connection, open_container), check)
 
 
 def _url(source: str) -> StreamAddress:
@@ -403,23 +379,19 @@ def _url(source: str) -> StreamAddress:
     except ValueError as error:
         raise MovieError(name, "is no address; write SCHEME://HOST:PORT") from error
 
-    def check() -> None:
-        schemes = (*_RECEIVED_HERE, *_RECEIVED_BY_FFMPEG)
-        if url.scheme not in schemes:
-            raise MovieError(name, f"unknown kind of address; allowed are {', '.join(schemes)}")
-        try:
-            port = url.port
-        except ValueError as error:
-            raise MovieError(name, "its port must be a number from 1 to 65535") from error
-        if url.scheme not in _WITHOUT_PORT and not port:
-            raise MovieError(name, f"tells no port; write {url.scheme}://HOST:PORT")
-        if url.scheme != "udp" and not url.hostname:
-            raise MovieError(name, f"tells no host; write {url.scheme}://HOST:PORT")
-
-    def connect(end_after_s: float) -> Connection:
-        if url.scheme in _RECEIVED_HERE:
-            return ByteStream(_RECEIVED_HERE[url.scheme](url), end_after_s)
-        open_container = partial(open_url, source, _RECEIVED_BY_FFMPEG[url.scheme])
-        return FFmpegStream(open_container, end_after_s)
-
-    return StreamAddress(name, check, connect)
+    schemes = (*_RECEIVED_HERE, *_RECEIVED_BY_FFMPEG)
+    if url.scheme not in schemes:
+        raise MovieError(name, f"unknown kind of address; allowed are {', '.join(schemes)}")
+    try:
+        port = url.port
+    except ValueError as error:
+        raise MovieError(name, "its port must be a number from 1 to 65535") from error
+    if url.scheme not in _WITHOUT_PORT and not port:
+        raise MovieError(name, f"tells no port; write {url.scheme}://HOST:PORT")
+    if url.scheme != "udp" and not url.hostname:
+        raise MovieError(name, f"tells no host; write {url.scheme}://HOST:PORT")
+    if url.scheme in _RECEIVED_HERE:
+        make_source = _RECEIVED_HERE[url.scheme]
+        return StreamAddress(name, lambda end_s: ByteStream(make_source(url), end_s))
+    open_container = partial(open_url, source, _RECEIVED_BY_FFMPEG[url.scheme])
+    return StreamAddress(name, partial(Connection, open_container))

@@ -15,8 +15,7 @@ from av.video.stream import VideoStream
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import first_video, no_video, other_videos
 from readers.frame_times import WITHOUT_TIMES, Stretches, frame_period_s, period_in_stream
-from readers.growing.feed import ArrivedPacket
-from readers.growing.growing_file import EndedBy, GrowingFile, now_s
+from readers.growing.growing_file import ArrivedPacket, EndedBy, GrowingFile, now_s
 from readers.live.streams.connections import Connection
 from readers.live.streams.recording import Recording, RecordingClock, with_shown_times
 
@@ -38,16 +37,7 @@ class RecordedStream(GrowingFile):
 
     That thread takes in what comes; what was not read yet waits in the file. It tells of
     each picture, so that the file itself need not be looked at. However the stream ends, the file
-    is closed.
-
-    Parameters
-    ----------
-    name
-        What the stream is called in messages.
-    connection
-        The way to it.
-    path
-        The recording; it must not exist. There is none unless a picture comes.
+    is closed. It must not exist; there is none unless a picture comes. Messages have the `name`.
     """
 
     is_recorded_here = True

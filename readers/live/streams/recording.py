@@ -19,7 +19,7 @@ from readers.container import ebml
 from readers.container.packet_decoder import PacketDecoder, Row
 from readers.errors import MovieError
 from readers.ffmpeg import packet_of
-from readers.growing.feed import ArrivedPacket
+from readers.growing.growing_file import ArrivedPacket
 
 _INFO, _TRACKS, _TRACK = b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\xae"
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7", b"\xa3"

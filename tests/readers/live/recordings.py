@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from readers import inspect_movie, open_movie
 from readers.formats import open_feed
 from readers.frames import FrameBatch, FrameStatus
-from readers.growing.feed import ArrivedPacket, Feed
+from readers.growing.growing_file import ArrivedPacket, Feed
 from readers.live.movie import LiveMovie
 from tests.small_movies import small_movie
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readers import CropRectangle, FrameBatch, FrameStatus, InputError, MovieError
-from readers.growing.feed import ArrivedPacket
+from readers.growing.growing_file import ArrivedPacket
 from readers.live.movie import LiveMovie
 from tests.readers.live.recordings import (
     HEADER_BYTES,

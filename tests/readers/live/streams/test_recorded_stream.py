@@ -17,7 +17,7 @@ import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
 from readers.container.parts import is_closed
-from readers.live.streams.connections import FFmpegStream
+from readers.live.streams.connections import Connection
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
@@ -651,7 +651,7 @@ def test_time_in_which_the_process_was_stopped_is_no_silence(
 ) -> None:
     times_s = iter([0.0, 0.5, 60.0, 60.5, 69.5])
     monkeypatch.setattr("readers.live.streams.connections.now_s", lambda: next(times_s))
-    stream = FFmpegStream(lambda _: pytest.fail("opened"), end_after_s=2.5)
+    stream = Connection(lambda _: pytest.fail("opened"), end_after_s=2.5)
 
     assert [stream.is_silent() for _ in range(4)] == [False, False, False, True]
 
