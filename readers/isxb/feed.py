@@ -126,8 +126,8 @@ class PictureScanner:
         """Give the next complete picture; None where more bytes are needed for it."""
         if not self._place:
             start = _PARSED_START.search(self._data)
-            num_kept = _PARSED_START_BYTES - 1
-            self._drop(max(0, len(self._data) - num_kept) if start is None else start.start())
+            num_garbage = max(0, len(self._data) - _PARSED_START_BYTES + 1)
+            self._take(num_garbage if start is None else start.start())
             if start is None:
                 return None
             self._place = 2
@@ -140,15 +140,12 @@ class PictureScanner:
         """Give the picture that has begun and will never end; None where none has."""
         return self._take(len(self._data)) if self._place else None
 
-    def _take(self, end: int) -> bytes:
-        picture = bytes(self._data[:end])
-        self._drop(end)
+    def _take(self, num_bytes: int) -> bytes:
+        taken = bytes(self._data[:num_bytes])
+        del self._data[:num_bytes]
+        self.end += num_bytes
         self._place, self._is_in_scan = 0, False
-        return picture
-
-    def _drop(self, count: int) -> None:
-        del self._data[:count]
-        self.end += count
+        return taken
 
     def _find_end(self) -> int | None:
         """Go on from `_place`, segment by segment, to behind the picture's end."""

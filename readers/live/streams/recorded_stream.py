@@ -47,7 +47,7 @@ class RecordedStream(GrowingFile):
             path,
             lambda *_: False,
             end_after_s=connection.end_after_s,
-            wait=self._wait_for_picture,
+            wait=lambda _: self._has_grown.wait(_LOOK_EVERY_S),
         )
         self._name = name
         self._connection = connection
@@ -85,16 +85,13 @@ class RecordedStream(GrowingFile):
 
     def watch(self) -> None:
         """Look whether the stream has ended."""
+        self._has_grown.clear()
         if self.ended_by is not None:
             return
         if self._is_complete:
             self._finish(self._reason or "closed")
         elif self._reason is None and self._connection.is_silent():
             self._end_stream("silent")
-
-    def _wait_for_picture(self, _: float) -> None:
-        self._has_grown.wait(_LOOK_EVERY_S)
-        self._has_grown.clear()
 
     def _end_stream(self, reason: EndedBy, failure: str | None = None) -> None:
         """Let nothing more come; the first reason counts."""
