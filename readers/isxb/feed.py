@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -11,20 +10,9 @@ from av.video.stream import VideoStream
 from readers.ffmpeg import packet_of
 from readers.growing.growing_file import ArrivedPacket, Feed
 from readers.isxb.layout import HEADER, START_OF_PICTURE, Part, read_layout
-from readers.isxb.pictures import (
-    END_OF_PICTURE,
-    LARGEST_PICTURE_BYTES,
-    MARKER,
-    NO_SEGMENT,
-    START_OF_SCAN,
-    open_picture_stream,
-    segment_size,
-)
+from readers.isxb.pictures import PictureScanner, open_picture_stream
 
 _READ_BYTES = 2**18
-_PARSED_START = re.compile(rb"\xff\xd8\xff[\xc0-\xff]")
-"""The start of a picture, as FFmpeg's parser sees it."""
-_PARSED_START_BYTES = 4
 
 
 class IsxbFeed(Feed):
@@ -99,74 +87,3 @@ class IsxbFeed(Feed):
             self._scanner.put(data)
             self._read_to += len(data)
         return picture
-
-
-class PictureScanner:
-    """The pictures in bytes that come piece by piece, each as soon as its last byte is there.
-
-    They are those that FFmpeg's parser finds, without padding behind their end. A picture whose
-    end is missing goes up to the next start. One larger than 32 MiB is given in part, as no
-    decoder takes it.
-
-    The first bytes come from `offset` in the file; `end` is where the picture that was given last,
-    and the garbage behind it, end.
-    """
-
-    def __init__(self, offset: int) -> None:
-        self.end = offset
-        self._data = bytearray()
-        self._place = 0  # in a picture that has begun; else 0
-        self._is_in_scan = False
-
-    def put(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._data += data
-
-    def next_picture(self) -> bytes | None:
-        """Give the next complete picture; None where more bytes are needed for it."""
-        if not self._place:
-            start = _PARSED_START.search(self._data)
-            num_garbage = max(0, len(self._data) - _PARSED_START_BYTES + 1)
-            self._take(num_garbage if start is None else start.start())
-            if start is None:
-                return None
-            self._place = 2
-        end = self._find_end()
-        if end is None and len(self._data) < LARGEST_PICTURE_BYTES:
-            return None
-        return self._take(end or LARGEST_PICTURE_BYTES)
-
-    def rest(self) -> bytes | None:
-        """Give the picture that has begun and will never end; None where none has."""
-        return self._take(len(self._data)) if self._place else None
-
-    def _take(self, num_bytes: int) -> bytes:
-        taken = bytes(self._data[:num_bytes])
-        del self._data[:num_bytes]
-        self.end += num_bytes
-        self._place, self._is_in_scan = 0, False
-        return taken
-
-    def _find_end(self) -> int | None:
-        """Go on from `_place`, segment by segment, to behind the picture's end."""
-        while self._is_in_scan or len(self._data) >= self._place + len(END_OF_PICTURE):
-            if self._is_in_scan:
-                marker = MARKER.search(self._data, self._place)
-                if marker is None:
-                    self._place = max(self._place, len(self._data) - 1)
-                    return None
-                self._place, self._is_in_scan = marker.start(), False
-            place = self._place
-            if self._data.startswith(END_OF_PICTURE, place):
-                return place + len(END_OF_PICTURE)
-            if len(self._data) < place + _PARSED_START_BYTES:
-                return None
-            if _PARSED_START.match(self._data, place):
-                return place
-            kind = self._data[place + 1]
-            if self._data[place] != 0xFF or kind in NO_SEGMENT:
-                self._place, self._is_in_scan = place + 1, True  # broken: look for the next marker
-            else:
-                self._place = place + 2 + segment_size(self._data, place)
-                self._is_in_scan = kind == START_OF_SCAN
-        return None

@@ -30,13 +30,16 @@ from readers.isxb.layout import START_OF_PICTURE, IsxbLayout, Part
 _NO_PICTURE = "holds no frame that can be decoded"
 _READ_AHEAD_BYTES = 2**20
 _MOST_PADDING_BYTES = 64
-END_OF_PICTURE = b"\xff\xd9"
+_END_OF_PICTURE = b"\xff\xd9"
 LARGEST_PICTURE_BYTES = 2**25
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The end of entropy-coded data: FF within them is followed by 0 or is a restart marker."""
-START_OF_SCAN = 0xDA
+_START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})
-NO_SEGMENT = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})
+_NO_SEGMENT = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})
+_PARSED_START = re.compile(rb"\xff\xd8\xff[\xc0-\xff]")
+"""The start of a picture, as FFmpeg's parser sees it."""
+_PARSED_START_BYTES = 4
 _CHUNK_BYTES = 2**22
 _LARGEST_HEADER_BYTES = 2**17
 _SHORTEST_ZEROS_BYTES = 64
@@ -83,7 +86,7 @@ def looks_damaged(packet: av.Packet[VideoStream], *, all_of_it: bool) -> bool:
     if data[: len(START_OF_PICTURE)] != START_OF_PICTURE:
         return True
     if not all_of_it:
-        return END_OF_PICTURE not in bytes(data[-_MOST_PADDING_BYTES:])
+        return _END_OF_PICTURE not in bytes(data[-_MOST_PADDING_BYTES:])
     picture = bytes(data)
     header_size = _header_size(picture, 0, None)
     return header_size is None or _picture_end(picture, header_size)[1]
@@ -106,6 +109,78 @@ def decode_picture(
     try:
         return next(iter(context.decode(packet)), None)
     except av.error.FFmpegError:  # of any kind: a size that is nonsense is told as lack of memory
+        return None
+
+
+class PictureScanner:
+    """The pictures in bytes that come piece by piece, each as soon as its last byte is there.
+
+    They are those that FFmpeg's parser finds, without padding behind their end. A picture whose
+    end is missing goes up to the next start. One larger than 32 MiB is given in part, as no
+    decoder takes it.
+
+    The first bytes come from `offset` in the file; `end` is where the picture that was given last,
+    and the garbage behind it, end.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self.end = offset
+        self._data = bytearray()
+        self._place = 0  # in a picture that has begun; else 0
+        self._is_in_scan = False
+
+    def put(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._data += data
+
+    def next_picture(self) -> bytes | None:
+        """Give the next complete picture; None where more bytes are needed for it."""
+        if not self._place:
+            start = _PARSED_START.search(self._data)
+            num_garbage = max(0, len(self._data) - _PARSED_START_BYTES + 1)
+            self._take(num_garbage if start is None else start.start())
+            if start is None:
+                return None
+            self._place = 2
+        end = self._find_end()
+        if end is None and len(self._data) < LARGEST_PICTURE_BYTES:
+            return None
+        return self._take(end or LARGEST_PICTURE_BYTES)
+
+    def rest(self) -> bytes | None:
+        """Give the picture that has begun and will never end; None where none has."""
+        return self._take(len(self._data)) if self._place else None
+
+    def _take(self, num_bytes: int) -> bytes:
+        taken = bytes(self._data[:num_bytes])
+        del self._data[:num_bytes]
+        self.end += num_bytes
+        self._place, self._is_in_scan = 0, False
+        return taken
+
+    def _find_end(self) -> int | None:
+        """Go on from `_place`, segment by segment, to behind the picture's end."""
+        while self._is_in_scan or len(self._data) >= self._place + len(_END_OF_PICTURE):
+            if self._is_in_scan:
+                marker = _MARKER.search(self._data, self._place)
+                if marker is None:
+                    self._place = max(self._place, len(self._data) - 1)
+                    return None
+                self._place, self._is_in_scan = marker.start(), False
+            place = self._place
+            if self._data.startswith(_END_OF_PICTURE, place):
+                return place + len(_END_OF_PICTURE)
+            if len(self._data) < place + _PARSED_START_BYTES:
+                return None
+            if _PARSED_START.match(self._data, place):
+                return place
+            kind = self._data[place + 1]
+            if self._data[place] != 0xFF or kind in _NO_SEGMENT:
+                self._place, self._is_in_scan = place + 1, True  # broken: look for the next marker
+            else:
+                size = int.from_bytes(self._data[place + 2 : place + 4], "big")
+                self._place = place + 2 + size
+                self._is_in_scan = kind == _START_OF_SCAN
         return None
 
 
@@ -151,7 +226,7 @@ def _starts(file: IO[bytes], video: Part, width: int, height: int) -> Iterator[t
     """Yield where pictures begin, and the sizes of their headers; 0 where that is broken."""
     position = video.offset
     while position < video.end:
-        first = max(video.offset, position - len(END_OF_PICTURE))
+        first = max(video.offset, position - len(_END_OF_PICTURE))
         last = min(video.end, position + _CHUNK_BYTES + _LARGEST_HEADER_BYTES)
         data = read_part(file, first, last - first)
         end = position + _CHUNK_BYTES
@@ -160,7 +235,7 @@ def _starts(file: IO[bytes], video: Part, width: int, height: int) -> Iterator[t
                 break
             header_size = _header_size(data, place, (width, height))
             position = first + place + (header_size or len(START_OF_PICTURE))
-            is_behind_end = data.endswith(END_OF_PICTURE, 0, place)
+            is_behind_end = data.endswith(_END_OF_PICTURE, 0, place)
             if header_size or is_behind_end or first + place == video.offset:
                 yield first + place, header_size or 0
         position = max(position, end)
@@ -174,9 +249,9 @@ def _header_size(data: bytes, start: int, size: tuple[int, int] | None) -> int |
     place = start + 2
     has_frame_header = False
     while place + 4 <= len(data) and data[place] == 0xFF:
-        marker, length = data[place + 1], segment_size(data, place)
-        is_segment = marker >= min(_FRAME_HEADERS) and marker not in NO_SEGMENT
-        if not is_segment or marker == END_OF_PICTURE[1]:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        is_segment = marker >= min(_FRAME_HEADERS) and marker not in _NO_SEGMENT
+        if not is_segment or marker == _END_OF_PICTURE[1]:
             return None
         if marker in _FRAME_HEADERS:
             height = int.from_bytes(data[place + 5 : place + 7], "big")
@@ -185,14 +260,9 @@ def _header_size(data: bytes, start: int, size: tuple[int, int] | None) -> int |
         place += 2 + length
         if length < 2 or place > len(data):
             return None
-        if marker == START_OF_SCAN:
+        if marker == _START_OF_SCAN:
             return place - start if has_frame_header else None
     return None
-
-
-def segment_size(data: bytes | bytearray, place: int) -> int:
-    """Bytes of the segment whose marker stands at `place`, without the marker."""
-    return int.from_bytes(data[place + 2 : place + 4], "big")
 
 
 def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
@@ -201,8 +271,8 @@ def _picture_end(data: bytes, header_size: int) -> tuple[int, bool]:
     Padding that is shorter than the header is no flaw: no picture has room in it. A run of zeros
     half as long as the header is one: only a sector that was lost can hide a whole header.
     """
-    marker = MARKER.search(data, header_size)
-    if marker is None or marker[0] != END_OF_PICTURE:
+    marker = _MARKER.search(data, header_size)
+    if marker is None or marker[0] != _END_OF_PICTURE:
         return len(data), True
     zeros = bytes(max(_SHORTEST_ZEROS_BYTES, header_size // 2))
     has_room = len(data) - marker.end() >= header_size

@@ -260,14 +260,6 @@ def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
     )
 
 
-def open_device(path: str, _: float) -> InputContainer:
-    """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
-    try:
-        return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
-    except av.error.FFmpegError:
-        return av.open(path, "r", format="v4l2")
-
-
 def tcp_client(url: SplitResult, timeout_s: float) -> int:
     """Connect to a server; give the socket's number."""
     client = socket.create_connection((url.hostname or "", url.port or 0), timeout=timeout_s)
@@ -366,8 +358,13 @@ def _device(path: Path) -> StreamAddress:
             if not path.is_char_device():
                 raise MovieError(path, "is no capture device")
 
-    open_container = partial(open_device, str(path))
-    return StreamAddress(str(path), partial(Connection, open_container), check)
+    def open_device(_: float) -> InputContainer:
+        try:
+            return av.open(str(path), "r", format="v4l2", options={"input_format": "mjpeg"})
+        except av.error.FFmpegError:  # it has no JPEGs
+            return av.open(str(path), "r", format="v4l2")
+
+    return StreamAddress(str(path), partial(Connection, open_device), check)
 
 
 def _url(source: str) -> StreamAddress:

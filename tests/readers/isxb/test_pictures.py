@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readers.isxb.feed import PictureScanner
+from readers.isxb.pictures import PictureScanner
 from tests.small_movies import pictures
 
 
