@@ -594,6 +594,23 @@ def test_frames_that_an_avi_dropped_leave_no_row(tmp_path: Path) -> None:
     np.testing.assert_allclose(batch.time_s[:5] * 30, [0, 1, 4, 5, 6])
 
 
+@pytest.mark.parametrize("num_skipped", [10, 30, 45])
+def test_frames_are_passed_over_across_joined_recordings(tmp_path: Path, num_skipped: int) -> None:
+    data = 2 * written(writes_of("mkv", "mjpeg"))
+    recorder = Recorder(tmp_path / "movie.mkv", iter([Write(0, data)]))
+
+    with recorder.movie() as movie:
+        movie.receive()
+        assert movie.skip(num_skipped) == num_skipped
+        batch = together(batches_of(movie))
+        assert "times step back at frame 30" in str(movie.damage)
+
+    expected = finished(recorder.path)
+    assert len(expected) == 60
+    np.testing.assert_array_equal(batch.images, expected.images[num_skipped:])
+    np.testing.assert_array_equal(batch.time_s, expected.time_s[num_skipped:])
+
+
 def test_an_avi_of_several_riff_chunks_is_followed_to_its_end(tmp_path: Path) -> None:
     """Recorders begin another one behind each GiB (OpenDML)."""
     data = written(writes_of("avi", "mjpeg"))
