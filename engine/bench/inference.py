@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference import ModelExport, PoseModel, load_model, read_export
-from engine.machine.cost import Cost
 from engine.machine.memory import peak_mib
-from engine.pipeline.batch_size import costs_by_batch_size
+from engine.pipeline.batch_size import Cost, costs_by_batch_size
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 _LONGEST_BATCH_S = 5.0

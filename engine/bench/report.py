@@ -15,7 +15,7 @@ from engine.bench.stages import (
     drawing_stages,
 )
 from engine.bench.whole_job import WholeJob
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from engine.untrusted.quoting import printable
 from readers import MovieInfo
 

@@ -14,7 +14,7 @@ from engine.builtin import MODEL_DIR
 from engine.inference import ModelExport, read_export, usual_batch_size
 from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
-from engine.machine.cost import Cost, Stopwatch
+from engine.pipeline.batch_size import Cost, Stopwatch
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.prediction import Prediction
 from engine.runs.job_sinks import OUTPUTS, JobSinks, output_directory

@@ -9,7 +9,7 @@ from engine.bench import inference
 from engine.bench.inference import InferenceCost, measure_inference
 from engine.builtin import MODEL_DIR
 from engine.inference import ModelExport
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 
 SHAPE = (64, 64, 3)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from engine.bench.inference import InferenceCost
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from tests.engine.bench.reports import (
     CHOSEN,
     STAGES,

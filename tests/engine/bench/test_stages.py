@@ -13,7 +13,7 @@ from engine import CropRectangle, Job, run
 from engine.bench import stages
 from engine.bench.inference import load_null_model
 from engine.bench.stages import StageCosts, batch_size, measure_stages
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from readers import inspect_movie
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import HEIGHT, WIDTH, small_movie
