@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.inference import ModelExport, PoseModel, load_model, read_export
-from engine.machine.memory import peak_mib
+from engine.machine.system import peak_mib
 from engine.pipeline.batch_size import Cost, costs_by_batch_size
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)

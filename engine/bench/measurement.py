@@ -21,9 +21,8 @@ from engine.follow.settings import follow_settings
 from engine.inference import RUNTIMES, read_export, usual_batch_size
 from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
-from engine.machine.child import ChildDiedError, run_in_child
-from engine.machine.description import num_cores
-from engine.machine.threads import undisturbed
+from engine.machine.system import num_cores
+from engine.machine.workers import ChildDiedError, run_in_child, undisturbed
 from engine.pipeline.batch_size import best_batch_size
 from engine.untrusted.quoting import printable
 from engine.watch.progress import Progress

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from engine.bench.inference import load_null_model
 from engine.job.job import Job
-from engine.machine.memory import peak_mib
+from engine.machine.system import peak_mib
 from engine.pipeline.batch_size import Cost
 from engine.runs.run import run
 from engine.watch.progress import Progress

@@ -11,7 +11,7 @@ from itertools import count, takewhile
 import numpy as np
 
 from engine.inference import PoseModel, usual_batch_size
-from engine.machine.memory import available_mib, peak_mib
+from engine.machine.system import available_mib, peak_mib
 from engine.pipeline.prediction import Prediction
 from readers import FrameBatch, FrameStatus
 
