@@ -41,6 +41,14 @@ class Cost:
         """Seconds of processor time for a frame."""
         return self.core_s / self.num_frames
 
+    def as_json(self) -> dict[str, object]:
+        """Give it by plain JSON values."""
+        return {
+            "num_frames": self.num_frames,
+            "frames_per_s": self.frames_per_s,
+            "core_ms_per_frame": 1e3 * self.core_s_per_frame,
+        }
+
     def without(self, part: Cost) -> Cost:
         """Take off what `part` of the work costs for as many frames; nothing becomes negative."""
         frames = self.num_frames / part.num_frames

@@ -191,7 +191,9 @@ class Pipeline:
         with self._lock:
             if self._error is None:
                 self._error = error
-        for channel in (self._frames, self._free_buffers, *self._lane_channels):
+        self._frames.cancel()
+        self._free_buffers.cancel()
+        for channel in self._lane_channels:
             channel.cancel()
         self.cancel_work()
 

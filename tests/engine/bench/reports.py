@@ -5,10 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from engine.bench.inference import InferenceCost
+from engine.bench.costs import InferenceCost, StageCosts, WholeJob
 from engine.bench.report import Report
-from engine.bench.stages import StageCosts
-from engine.bench.whole_job import WholeJob
 from engine.pipeline.batch_size import Cost
 from readers import MovieInfo
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine import CropRectangle, InputError, Job, RunError
 from engine.bench import measurement
-from engine.bench.inference import BATCH_SIZES, InferenceCost
+from engine.bench.costs import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.machine.workers import ChildDiedError, run_in_child
 from engine.pipeline.batch_size import Cost

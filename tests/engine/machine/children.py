@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import Job
-from engine.bench.inference import BATCH_SIZES, InferenceCost
+from engine.bench.costs import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.bench.report import Report
 from engine.pipeline.batch_size import Cost

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine import Job, run
-from engine.bench.inference import NullModel
+from engine.bench.costs import NullModel
 from engine.builtin import MODEL_DIR
 from engine.inference import CutSides, PendingPoses, PoseModel, read_export
 from engine.pipeline import batch_size as probe
