@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.watch.latency import LatencyPercentiles
 from engine.watch.progress import BarProgress, PlainProgress, status_text
-from engine.watch.status import Status, StatusSnapshot
+from engine.watch.status import LatencyPercentiles, Status, StatusSnapshot
 
 
 @pytest.fixture
