@@ -59,8 +59,14 @@ class BarProgress(Progress):
     """
 
     def __init__(self, stream: IO[str], columns: Callable[[], int] | None = None) -> None:
+        def columns_of_stream() -> int:
+            try:
+                return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+            except (OSError, ValueError):  # no terminal, or no file at all
+                return _USUAL_COLUMNS
+
         self._stream = stream
-        self._columns = columns or (lambda: _terminal_columns(stream))
+        self._columns = columns or columns_of_stream
         self._pace = _Pace(_TERMINAL_INTERVAL_S)
         self._bar: tqdm[NoReturn] | None = None
         self._line: tqdm[NoReturn] | None = None
@@ -128,7 +134,7 @@ class PlainProgress(Progress):
         self._name, self._total, self._unit, self._done = name, total, unit, done
         self._begun_at = done
         self._begun_s = self._told_s = time.monotonic()
-        self._say(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
+        self.note(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
 
     def advance(self, done: int) -> None:
         """Print a line if the last one is long ago."""
@@ -136,39 +142,33 @@ class PlainProgress(Progress):
         now_s = time.monotonic()
         if now_s - self._told_s >= _PLAIN_INTERVAL_S:
             self._told_s = now_s
-            self._say(self._line(now_s - self._begun_s))
+            self._tell(now_s - self._begun_s)
 
     def end(self) -> None:
         """Print the last line."""
-        self._say(self._line(time.monotonic() - self._begun_s))
+        self._tell(time.monotonic() - self._begun_s)
 
     def note(self, message: str) -> None:
         """Print it."""
-        self._say(message)
+        print(printable(message), file=self._stream, flush=True)
 
     def warn(self, message: str) -> None:
         """Print the warning."""
-        self._say(f"warning: {message}")
+        self.note(f"warning: {message}")
 
     def show(self, snapshot: StatusSnapshot) -> None:
         """Print a line if the last one is long ago, or a movie has begun or ended."""
         if self._pace.is_due(snapshot):
-            self._say(status_text(snapshot))
+            self.note(status_text(snapshot))
 
-    def _line(self, elapsed_s: float) -> str:
-        num_through = self._done - self._begun_at
+    def _tell(self, elapsed_s: float) -> None:
+        num_through, total, unit = self._done - self._begun_at, self._total, self._unit
         rate = num_through / elapsed_s if elapsed_s > 0 else 0.0
-        if self._total and num_through > 0 and self._done < self._total:
-            left_s = (self._total - self._done) / rate
-            left = f", about {tqdm.format_interval(left_s)} left"
-        else:
-            left = ""
-        total = f"/{self._total}" if self._total else ""
-        unit = self._unit
-        return f"{self._name}: {self._done}{total} {unit}, {rate:.1f} {unit}/s{left}"
-
-    def _say(self, line: str) -> None:
-        print(printable(line), file=self._stream, flush=True)
+        left = ""
+        if total and num_through > 0 and self._done < total:
+            left = f", about {tqdm.format_interval((total - self._done) / rate)} left"
+        of_total = f"/{total}" if total else ""
+        self.note(f"{self._name}: {self._done}{of_total} {unit}, {rate:.1f} {unit}/s{left}")
 
 
 class _Pace:
@@ -193,10 +193,12 @@ def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
     latency, memory_mib = snapshot.latency, snapshot.memory_mib
     values_s = (latency.p50_s, latency.p95_s, latency.p99_s) if latency else ()
     latency_ms = "/".join(f"{value_s * 1000:,.1f}" for value_s in values_s)
+    rates = (snapshot.fps_in, snapshot.fps_out)
+    rate_in, rate_out = ("?/s" if rate is None else f"{rate:.1f}/s" for rate in rates)
     ranked = [  # each with a rank: the highest is left out first
         (0, f"{snapshot.num_arrived:,} frames"),
-        (5, f"in {_per_s(snapshot.fps_in)}"),
-        (3, f"out {_per_s(snapshot.fps_out)}"),
+        (5, f"in {rate_in}"),
+        (3, f"out {rate_out}"),
         (1, f"behind {snapshot.backlog:,}"),
         (2, f"latency {latency_ms} ms (p50/p95/p99)") if latency else None,
         (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
@@ -212,17 +214,6 @@ def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
         if len(parts) == 1:
             return disp_trim(line, max(0, columns))
         parts.remove(max(parts))
-
-
-def _per_s(rate: float | None) -> str:
-    return "?/s" if rate is None else f"{rate:.1f}/s"
-
-
-def _terminal_columns(stream: IO[str]) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
-    except (OSError, ValueError):  # no terminal, or no file at all
-        return _USUAL_COLUMNS
 
 
 def progress_for(stream: IO[str] | None = None) -> Progress:
