@@ -44,26 +44,13 @@ def measure(job: Job, progress: Progress, *, is_null: bool, most_frames: int | N
     """Measure each stage alone on the job's own movie and model, then the whole job.
 
     Every measurement has a process of its own. Outputs go to a temporary directory and are thrown
-    away.
+    away. The job has one movie; its runtime and batch size are kept where they are given, and
+    chosen by what is measured where they are not. With `is_null` poses are constant, to measure
+    everything around the model. The whole job has `most_frames`; None for as many as take some
+    twenty seconds.
 
-    Parameters
-    ----------
-    job
-        What to do, with one movie. Its runtime and batch size are kept where they are given, and
-        chosen by what is measured where they are not.
-    progress
-        Is told how far each measurement is.
-    is_null
-        Do without the model: constant poses, to measure everything around it.
-    most_frames
-        Frames of the whole job; None for as many as take some twenty seconds.
-
-    Raises
-    ------
-    InputError
-        If the movie, the model or a parameter cannot be used.
-    RunError
-        If neither runtime can run the model, or the movie cannot be read any more.
+    Raises `InputError` if the movie, the model or a parameter cannot be used, and `RunError` if
+    neither runtime can run the model, or the movie cannot be read any more.
     """
     with TemporaryDirectory(prefix="posestream-bench-", ignore_cleanup_errors=True) as folder:
         kept = replace(job, output_dir=Path(folder) / "outputs", overwrite=True)

@@ -79,12 +79,8 @@ class Child:
     def result(self, tell: Callable[[Any], None]) -> Any:
         """Wait for what the function returns; `tell` is called with what it tells meanwhile.
 
-        Raises
-        ------
-        RunError
-            If the function raises; the message is its error's, in one line.
-        ChildDiedError, ChildHungError
-            If the process ends before the function, by itself or by `kill_after`.
+        An error of the function is a `RunError` of one line. `ChildDiedError` and `ChildHungError`
+        are raised where the process ends before the function, by itself or by `kill_after`.
         """
         while True:
             try:

@@ -79,25 +79,15 @@ class MedianFilter:
 def medians(rows: Array, is_padding: NDArray[np.bool_], half: int) -> Array:
     """Centred medians along the first axis, of the rows that have `half` others on both sides.
 
+    Of (n + 2 × half) rows there are n medians, in float64; `half`, at least 1, is half the window's
+    length, rounded down. Rows that are padding stand for frames beyond the movie's ends: values
+    like others, but not where a window holds NaN. A median is NaN where the middle of the window
+    is; where other values of it are, that of those present that are no padding (the mean of the
+    middle two where their number is even). Which zero comes of windows that hold both 0.0 and -0.0
+    is left open.
+
     Windows next to each other are done in groups that share most of their sorting. Memory beyond
     the result stays that of a few windows.
-
-    Parameters
-    ----------
-    rows
-        float64, shape (n + 2 × half, columns).
-    is_padding
-        bool, shape (n + 2 × half,): rows that stand for frames beyond the movie's ends. They are
-        values like others, but not where a window holds NaN.
-    half
-        Half the window's length, rounded down; at least 1.
-
-    Returns
-    -------
-    float64, shape (n, columns)
-        NaN where the middle of the window is NaN; where other values of it are, the median of
-        those present that are no padding (the mean of the middle two where their number is even).
-        Which zero comes of windows that hold both 0.0 and -0.0 is left open.
     """
     num_windows, num_columns = len(rows) - 2 * half, rows.shape[1]
     group = math.isqrt(half)  # the larger, the less there is to sort for all, the more for each

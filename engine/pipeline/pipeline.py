@@ -137,10 +137,7 @@ class Pipeline:
         stages see it, and nothing else; with a second one, the model's thread may still be in its
         last batch afterwards.
 
-        Raises
-        ------
-        BaseException
-            The first error of any part, or the interrupt of the calling thread.
+        Raises the first error of any part, or the interrupt of the calling thread.
         """
         posing = _Worker(self, "pose", self._pose)
         lanes = zip(self.lanes, self._lane_channels, strict=True)

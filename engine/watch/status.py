@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ _SAMPLE_EVERY_S = 0.1
 _MOST_WARNINGS = 20
 
 
-@dataclass(frozen=True)
-class LatencyPercentiles:
+class LatencyPercentiles(NamedTuple):
     """Seconds that half, 95 % and 99 % of the frames took at most."""
 
     p50_s: float
@@ -160,17 +159,16 @@ class StatusSnapshot:
     def as_json(self) -> dict[str, object]:
         """Give it as plain JSON values: what is not known is null, latencies are in ms."""
         values = asdict(self)
-        del values["latency"]
+        latency: LatencyPercentiles | None = values.pop("latency")
         for name in ("fps_in", "fps_out", "memory_mib"):
             value = values[name]
             is_known = value is not None and math.isfinite(value)
             values[name] = round(value, 1) if is_known else None
         values["time_s"] = round(self.time_s, 3)
         values["warnings"] = list(self.warnings)
-        values["latency_ms"] = self.latency and {
-            "p50": round(self.latency.p50_s * 1000, 2),
-            "p95": round(self.latency.p95_s * 1000, 2),
-            "p99": round(self.latency.p99_s * 1000, 2),
+        values["latency_ms"] = latency and {
+            name.removesuffix("_s"): round(value_s * 1000, 2)
+            for name, value_s in latency._asdict().items()
         }
         return values
 

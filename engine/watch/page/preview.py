@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -39,8 +39,7 @@ class PreviewPage(ResourceHolder):
 
     `address` and `token` are those of `parse_address`, also for errors; an `InputError` at opening
     says that another program has the port. All body parts of the model are given, in its order.
-    Where `status` ends before the page closes, browsers hear of it. `clock` tells the time in
-    seconds since 1970-01-01 UTC.
+    Where `status` ends before the page closes, browsers hear of it.
     """
 
     def __init__(
@@ -51,15 +50,13 @@ class PreviewPage(ResourceHolder):
         status: Status,
         *,
         token: str | None = None,
-        clock: Callable[[], float] = now_s,
     ) -> None:
         self._address = parse_address(address, token)
         self._body_parts = tuple(body_parts)
         self._style = style
         self._status = status
-        self._clock = clock
         self._history = History(len(self._body_parts))
-        self._picture = LatestPicture(max(0, style.trail_points - 1), clock)
+        self._picture = LatestPicture(max(0, style.trail_points - 1), now_s)
         self._jpeg = 0, b""  # the picture's number, and its file
         self._encoding = Lock()
         self._is_closing = Event()
@@ -96,7 +93,7 @@ class PreviewPage(ResourceHolder):
 
     def write(self, batch: PoseBatch) -> None:
         """Take poses that have just been published."""
-        time_s = self._clock()
+        time_s = now_s()
         if not self._history.has_backlog(time_s):
             self._history.add_backlog(self._status.backlog(), time_s)
         self._history.add(batch, time_s)
@@ -122,13 +119,13 @@ class PreviewPage(ResourceHolder):
 
     def _answer_state(self, query: Mapping[str, str]) -> Response:
         def next_column() -> int:  # after those that are whole; at closing, all are
-            return column_of(self._clock()) + self._is_closing.is_set()
+            return column_of(now_s()) + self._is_closing.is_set()
 
         first = _number(query, "after", -1) + 1
         if first >= next_column():
-            self._is_closing.wait(COLUMN_S - self._clock() % COLUMN_S)
+            self._is_closing.wait(COLUMN_S - now_s() % COLUMN_S)
         snapshot = self._status.snapshot()
-        self._history.add_backlog(snapshot.backlog, self._clock())
+        self._history.add_backlog(snapshot.backlog, now_s())
         state = {
             "status": snapshot.as_json(),
             "parts": self._parts,

@@ -133,7 +133,8 @@ def find_token(text: str | None, path: Path | None) -> str | None:
     token = content.decode(errors="surrogateescape").strip()
     if len(content) > _MOST_TOKEN_BYTES or not token.isprintable():
         raise ValueError(
-            f"preview token file {path}: must hold one line of text, at most {_MOST_TOKEN_BYTES} bytes"
+            f"preview token file {path}: must hold one line of text, "
+            f"at most {_MOST_TOKEN_BYTES} bytes"
         )
     return token
 

@@ -65,7 +65,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
     snapshot: StatusSnapshot,
 ) -> None:
     stream = io.StringIO()
-    line = BarProgress(stream, columns=lambda: 70)
+    line = BarProgress(stream)
     line.show(snapshot)
     line.note("preview: http://127.0.0.1:8080/")
     line.warn("the disk is nearly full")
@@ -81,7 +81,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
 
 def test_the_line_leaves_the_terminal_to_a_bar(snapshot: StatusSnapshot) -> None:
     stream = io.StringIO()
-    line = BarProgress(stream, columns=lambda: 70)
+    line = BarProgress(stream)
     line.show(snapshot)
     line.begin("rec.isxb", 100)
     line.show(replace(snapshot, time_s=1001.0, num_arrived=1264))
