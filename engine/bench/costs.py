@@ -67,10 +67,8 @@ def load_null_model(export: ModelExport, runtime: str) -> PoseModel:  # noqa: AR
 class StageCosts:
     """The costs of the stages around the model."""
 
-    by_stage: Mapping[str, Cost]
-    """In the order of the data's way."""
-    opening: Cost
-    """Of all files, once a movie; `closing` is that of finishing all outputs."""
+    by_stage: Mapping[str, Cost]  # in the order of the data's way
+    opening: Cost  # of all files, once a movie; `closing` is that of finishing all outputs
     closing: Cost
 
 
@@ -210,8 +208,7 @@ class WholeJob:
     total: Cost
     steady: Cost
     """From the first frames that were through to the last: what a longer movie goes on with."""
-    startup: Cost
-    """Until the movie was opened: Python, libraries, checks, model."""
+    startup: Cost  # until the movie was opened: Python, libraries, checks, model
     first_pose_s: float
     """From the start of the process until the first poses had gone to every output."""
     peak_mib: float

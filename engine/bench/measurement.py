@@ -177,8 +177,7 @@ class _Measurement:
         return whole_job
 
     def _expected_frames(self, wanted: int | None) -> int | None:
-        known = self._movie.num_frames_from_header
-        return min(known or sys.maxsize, wanted or sys.maxsize) if known or wanted else None
+        return min(filter(None, (self._movie.num_frames_from_header, wanted)), default=None)
 
     def _in_child(
         self,

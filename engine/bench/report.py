@@ -24,17 +24,12 @@ class Report:
     image_shape: tuple[int, int, int]
     """Height, width and channels of its frames, cropped where a crop was asked for."""
     model: str
-    num_cores: int
-    """Cores that this process may use."""
+    num_cores: int  # cores that this process may use
     stages: StageCosts
-    inference: Sequence[InferenceCost]
-    """By runtime and batch size; none for the null model."""
-    chosen: InferenceCost | None
-    """Runtime and batch size of the whole job; None for the null model."""
-    whole_job: WholeJob | None
-    """On whole frames; None if the system stopped it."""
-    notes: Sequence[str]
-    """What could not be measured, a line each."""
+    inference: Sequence[InferenceCost]  # by runtime and batch size; none for the null model
+    chosen: InferenceCost | None  # runtime and batch size of the whole job; None for the null model
+    whole_job: WholeJob | None  # on whole frames; None if the system stopped it
+    notes: Sequence[str]  # what could not be measured, a line each
     followed: WholeJob | None = None
     """The whole job where the animal is followed; None where it is not."""
 

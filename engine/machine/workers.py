@@ -18,8 +18,7 @@ from engine.errors import RunError
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_NICENESS = 5
-"""A third of the processor's time where it is short."""
+_NICENESS = 5  # a third of the processor's time where it is short
 _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from engine.machine.workers import work; work()"

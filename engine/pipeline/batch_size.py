@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count, takewhile
 
 import numpy as np
 
@@ -28,8 +27,7 @@ class Cost:
 
     num_frames: int
     wall_s: float
-    core_s: float
-    """Processor time, summed over all cores."""
+    core_s: float  # processor time, summed over all cores
 
     @property
     def frames_per_s(self) -> float:
@@ -132,7 +130,7 @@ def probe_batch_size(model: PoseModel, image_shape: tuple[int, ...]) -> int:
     at most.
     """
     best = usual = usual_batch_size(image_shape)
-    sizes = takewhile(lambda size: size <= _LARGEST_BATCH, (usual << n for n in count()))
+    sizes = [usual << n for n in range(_LARGEST_BATCH.bit_length()) if usual << n <= _LARGEST_BATCH]
     until_s = time.monotonic() + _PROBE_S
     fastest: Cost | None = None
     with suppress(MemoryError):

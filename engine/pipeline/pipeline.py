@@ -27,10 +27,8 @@ from readers import FrameBatch
 from sinks import PoseBatch, Sink
 
 _CHANNEL_CAPACITY = 2
-_POLL_S = 0.1
-"""Between two looks for an interrupt, and two refreshes of the caller's progress."""
-_PATIENCE_S = 0.5
-"""For a model that cannot stop in the middle of a batch, after an interrupt."""
+_POLL_S = 0.1  # between two looks for an interrupt, and two refreshes of the caller's progress
+_PATIENCE_S = 0.5  # for a model that cannot stop in the middle of a batch, after an interrupt
 
 
 class FrameSource(Protocol):
@@ -95,15 +93,13 @@ class Pipeline:
     `on_progress` and `on_stop` are called from the calling thread.
     """
 
-    reader: FrameSource
-    """Open for reading."""
+    reader: FrameSource  # open for reading
     predict: Stage[FrameBatch]
     """The stage that runs the model; `stages` are those behind it, in order."""
     stages: Sequence[PoseStage]
     lanes: Sequence[Lane]
     batch_size: int
-    num_held_batches: int
-    """The most batches that the stages hold back."""
+    num_held_batches: int  # the most batches that the stages hold back
     on_progress: Callable[[int], None]
     """Told the number of frames that are through, several times a second and at the end."""
     on_stop: Callable[[], None]

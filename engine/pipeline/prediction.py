@@ -21,26 +21,16 @@ from sinks import PoseBatch
 class Look(IntEnum):
     """The part of a frame that the model saw, and why."""
 
-    WINDOW = 0
-    """A window around the animal."""
-    LOST = 1
-    """The whole frame: the animal was not found before, or no longer."""
-    LARGE = 2
-    """The whole frame: a window would have been nearly as large."""
-    CHECK = 3
-    """The whole frame, after its window, to compare them."""
-    EDGE = 4
-    """The whole frame: in the window, a point was near the edge."""
-    UNSEEN = 5
-    """The whole frame: a body part was not seen, and can be outside the window."""
-    JUMP = 6
-    """The whole frame: in the window, the pose had jumped."""
-    DISTRUST = 7
-    """The whole frame: a frame of its batch had failed its check."""
-    KNOWN = 8
-    """Nothing now: the pose comes from a live run."""
-    NOTHING = 9
-    """Nothing: it has no picture."""
+    WINDOW = 0  # a window around the animal
+    LOST = 1  # the whole frame: the animal was not found before, or no longer
+    LARGE = 2  # the whole frame: a window would have been nearly as large
+    CHECK = 3  # the whole frame, after its window, to compare them
+    EDGE = 4  # the whole frame: in the window, a point was near the edge
+    UNSEEN = 5  # the whole frame: a body part was not seen, and can be outside the window
+    JUMP = 6  # the whole frame: in the window, the pose had jumped
+    DISTRUST = 7  # the whole frame: a frame of its batch had failed its check
+    KNOWN = 8  # nothing now: the pose comes from a live run
+    NOTHING = 9  # nothing: it has no picture
 
 
 LOOK_DTYPE = np.dtype(
@@ -56,8 +46,7 @@ LOOK_DTYPE = np.dtype(
 the window that was looked at first, 0 without one; and for checks, how far the likely point that is
 farthest off was from that of the whole frame, NaN without a likely point."""
 
-Looks = NDArray[np.void]
-"""Shape (frames,), of `LOOK_DTYPE`."""
+Looks = NDArray[np.void]  # shape (frames,), of `LOOK_DTYPE`
 
 
 @dataclass(frozen=True)
@@ -79,8 +68,7 @@ def new_looks(num_frames: int, look: Look) -> Looks:
 class KnownFrames(FrameBatch):
     """Frames that an earlier run has looked at."""
 
-    poses: NDArray[np.float64]
-    """Shape (frames, body parts, 3), as the model gave them."""
+    poses: NDArray[np.float64]  # shape (frames, body parts, 3), as the model gave them
     is_known: NDArray[np.bool_]
     """Shape (frames,): which of the poses are known; the others are yet to be estimated."""
     looks: Looks | None = None

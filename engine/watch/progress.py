@@ -206,10 +206,10 @@ def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
         parts.remove(max(parts))
 
 
-def progress_for(stream: IO[str] | None = None) -> Progress:
-    """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
-    stream = stream if stream is not None else sys.stderr
-    if stream is None:  # as where standard error was closed by `2>&-`
+def progress_for() -> Progress:
+    """Give the progress that suits standard error: a bar on a terminal, plain lines elsewhere."""
+    stream: IO[str] | None = sys.stderr
+    if stream is None:  # closed, as by `2>&-`
         return Progress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
 

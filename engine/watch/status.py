@@ -19,8 +19,7 @@ from readers import FrameStatus
 from readers.live import now_s
 from sinks import OutputError, PoseBatch
 
-MADE_BY = "live"
-"""The command that makes status files."""
+MADE_BY = "live"  # the command that makes status files
 _FILE_INTERVAL_S = 1.0
 _SAMPLE_EVERY_S = 0.1
 _MOST_WARNINGS = 20
@@ -123,20 +122,13 @@ class Recording(Protocol):
 class StatusSnapshot:
     """A live run at one moment; numbers of frames are those of the movie."""
 
-    time_s: float = 0.0
-    """Since 1970-01-01 UTC."""
-    movie: str | None = None
-    """Name of the movie's file; None before the first."""
-    movie_number: int | None = None
-    """Within the run, from 0."""
-    num_arrived: int = 0
-    """An estimate where frames wait in a file."""
-    num_published: int = 0
-    """Frames whose poses were given away by this run."""
-    num_skipped: int = 0
-    """Frames that were not looked at."""
-    backlog: int = 0
-    """Frames that have arrived and are neither published nor skipped."""
+    time_s: float = 0.0  # since 1970-01-01 UTC
+    movie: str | None = None  # name of the movie's file; None before the first
+    movie_number: int | None = None  # within the run, from 0
+    num_arrived: int = 0  # an estimate where frames wait in a file
+    num_published: int = 0  # frames whose poses were given away by this run
+    num_skipped: int = 0  # frames that were not looked at
+    backlog: int = 0  # frames that have arrived and are neither published nor skipped
     fps_in: float | None = None
     """Frames per second that arrived, over the last 5 s; None before there are two moments to
     compare. Likewise `fps_out`, of those that were published."""
@@ -149,12 +141,9 @@ class StatusSnapshot:
     """Frames that the model was last given at once; None before the first."""
     memory_mib: float = math.nan
     """Memory that the process holds; NaN where the system does not tell."""
-    ended_by: str | None = None
-    """The end of the movie's recording; None while it goes on."""
-    is_over: bool = False
-    """Whether the run is over, and its files are all that they will be."""
-    warnings: tuple[str, ...] = ()
-    """The last 20 of the run, a line each."""
+    ended_by: str | None = None  # the end of the movie's recording; None while it goes on
+    is_over: bool = False  # whether the run is over, and its files are all that they will be
+    warnings: tuple[str, ...] = ()  # the last 20 of the run, a line each
 
     def as_json(self) -> dict[str, object]:
         """Give it as plain JSON values: what is not known is null, latencies are in ms."""

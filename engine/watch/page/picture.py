@@ -27,8 +27,7 @@ _UNASKED_INTERVAL_S = 1.0
 class Picture:
     """A frame's picture and poses; `width` and `height` are the frame's, in pixels."""
 
-    number: int
-    """Counts the pictures, from 1."""
+    number: int  # counts the pictures, from 1
     frame_index: int
     width: int
     height: int

@@ -47,12 +47,9 @@ _REQUEST_LINE = re.compile(r"GET (?P<path>/[^ ?]*)(?:\?(?P<query>[^ ]*))? HTTP/1
 class PageAddress:
     """An address to serve on, and what a request must carry."""
 
-    host: str
-    """A name or an address of this machine, without brackets."""
-    port: int
-    """0 for any that is free."""
-    token: str | None
-    """None on loopback only."""
+    host: str  # a name or an address of this machine, without brackets
+    port: int  # 0 for any that is free
+    token: str | None  # None on loopback only
 
     @property
     def is_ipv6(self) -> bool:
@@ -149,8 +146,7 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Responder = Callable[[Mapping[str, str]], Response]
-"""Answers the query of a request."""
+Responder = Callable[[Mapping[str, str]], Response]  # answers the query of a request
 
 
 @contextmanager
