@@ -116,12 +116,9 @@ class Pipeline:
         self._lock = threading.Lock()
         self._frames = Channel[FrameBatch](_CHANNEL_CAPACITY)
         self._lane_channels = [Channel[PoseBatch](_CHANNEL_CAPACITY) for _ in self.lanes]
-        num_buffers = buffer_count(self.num_held_batches)
-        # None stands for a buffer that is made when it is needed: a wide window asks for many,
-        # and a short movie does not need them.
-        self._free_buffers = Channel[NDArray[np.uint8] | None](num_buffers)
-        for _ in range(num_buffers):
-            self._free_buffers.put(None)
+        # Made when they are needed: a wide window asks for many, a short movie needs few.
+        self._num_unmade_buffers = buffer_count(self.num_held_batches)
+        self._free_buffers = Channel[NDArray[np.uint8]](self._num_unmade_buffers)
         self._lent: dict[int, tuple[NDArray[np.uint8], int]] = {}
         self._num_frames_done = 0
 
@@ -192,9 +189,11 @@ class Pipeline:
 
     def _read(self) -> None:
         while self._interrupt is None:
-            buffer = self._free_buffers.get()
-            if buffer is None:
+            if self._num_unmade_buffers and self._free_buffers.is_empty:
+                self._num_unmade_buffers -= 1
                 buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
+            else:
+                buffer = self._free_buffers.get()
             if self.live is not None and self.live.reads_on_demand:
                 self._frames.wait_until_wanted()
             batch = self.reader.read(buffer)

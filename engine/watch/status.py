@@ -284,8 +284,7 @@ class StatusFile:
         self._path = path
         self._warn = warn
         self._shown_s = -math.inf
-        self._was_written = False
-        self._is_failing = False
+        self._is_whole: bool | None = None  # not written yet
 
     def show(self, snapshot: StatusSnapshot) -> None:
         """Write the snapshot, unless the last one is younger than a second; the last one always.
@@ -298,10 +297,10 @@ class StatusFile:
         try:
             write_marked(self._path, MADE_BY, snapshot.as_json())
         except OutputError as error:
-            if not self._was_written:
+            if self._is_whole is None:
                 raise
-            if not self._is_failing:
-                self._is_failing = True
+            if self._is_whole:
+                self._is_whole = False
                 self._warn(str(error))
         else:
-            self._was_written, self._is_failing = True, False
+            self._is_whole = True
