@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.errors import RunError
 from engine.inference import ImpossiblePoseError, PendingPoses, PoseModel
+from engine.inference.model import ReadyPoses
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 
@@ -86,7 +87,8 @@ class Prediction:
 
     def __init__(self, model: PoseModel) -> None:
         self._model = model
-        self._begun: deque[_BegunBatch] = deque()
+        # With each batch: which of its poses are still to come, and what they come from.
+        self._begun: deque[tuple[PoseBatch, NDArray[np.bool_], PendingPoses]] = deque()
 
     def num_held_batches(self, batch_size: int, image_shape: tuple[int, ...]) -> int:
         """Tell how many batches are held back at the most, where only the last one is shorter."""
@@ -101,14 +103,14 @@ class Prediction:
             poses[batch.is_known] = batch.poses[batch.is_known]
             is_wanted &= ~batch.is_known
         images = batch.images if is_wanted.all() else batch.images[is_wanted]
-        pending = self._model.start(images) if len(images) else None
-        self._begun.append(_BegunBatch(batch, poses, is_wanted, pending))
+        pending = self._model.start(images) if len(images) else ReadyPoses(poses[is_wanted])
+        self._begun.append((PoseBatch(batch, poses), is_wanted, pending))
         image_shape = batch.images.shape[1:]  # of no picture where nothing is left to do
 
         def may_finish() -> bool:
-            oldest, *others = self._begun
+            (_, _, oldest), *others = self._begun
             return oldest.is_ready or (
-                sum(len(begun.batch) for begun in others) >= self._model.images_ahead(image_shape)
+                sum(len(begun) for begun, *_ in others) >= self._model.images_ahead(image_shape)
             )
 
         return self._finish_while(may_finish)
@@ -121,34 +123,17 @@ class Prediction:
         """Finish batches in order; one that fails does so when those before have been given."""
         ready: list[PoseBatch] = []
         while self._begun and may_finish():
+            batch, is_wanted, pending = self._begun[0]
             try:
-                ready.append(self._begun[0].finish())
+                with naming_frame(batch.frames, is_wanted):
+                    batch.poses[is_wanted] = pending.result()
             except RunError:
                 if ready:
                     break
                 raise
+            ready.append(batch)
             self._begun.popleft()
         return ready
-
-
-@dataclass(frozen=True)
-class _BegunBatch:
-    """A batch, its poses, which of them are still to come, and what they come from."""
-
-    batch: FrameBatch
-    poses: NDArray[np.float64]
-    is_wanted: NDArray[np.bool_]
-    pending: PendingPoses | None
-
-    @property
-    def is_ready(self) -> bool:
-        return self.pending is None or self.pending.is_ready
-
-    def finish(self) -> PoseBatch:
-        if self.pending is not None:
-            with naming_frame(self.batch, self.is_wanted):
-                self.poses[self.is_wanted] = self.pending.result()
-        return PoseBatch(self.batch, self.poses)
 
 
 @contextmanager
