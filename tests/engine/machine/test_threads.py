@@ -14,7 +14,7 @@ import pytest
 
 from engine import Job, run
 from engine.cli.inspection import inspect
-from engine.machine.threads import patiently, undisturbed
+from engine.machine.workers import patiently, undisturbed
 from readers.ffmpeg import WatchedFile
 from tests.engine.stopping import Loader
 from tests.small_movies import small_movie
