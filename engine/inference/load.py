@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.inference import deeplabcut
-from engine.inference.guarded import GuardedModel
 from engine.inference.model import MOST_IMAGES, Loading, ModelError, ModelExport, PoseModel
-from engine.inference.trial import TRIED_SHAPE, Load, Trial, blamed
+from engine.inference.trial import TRIED_SHAPE, GuardedModel, Load, Trial, blamed
 from engine.machine.memory import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable
 
@@ -116,9 +114,8 @@ def load_model(
     chosen = format_.choose(runtime)
     loading = Loading(chosen, is_prompt, num_sizes, most_ahead, continues_windows)
     trial = Trial(format_.load, export, loading, batch_size)
-    with closing(trial.begin(image_shapes)) as begun:
+    with trial.trying(image_shapes):
         load = format_.load(chosen)  # while the other process does, too
-        begun.finish()
     try:
         model = load(export, loading)
     except Exception as error:  # the runtimes do not say what they raise

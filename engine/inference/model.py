@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.graph.geometry import Geometry
+from engine.inference.geometry import Geometry
 from readers import InputError
 
 MOST_IMAGES = 8

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.inference.graph.graph import GraphError, GraphNode, read_graph
+from engine.inference.graph import GraphError, GraphNode, read_graph
 from tests.exports import BUILT_IN_GRAPH, graph_of
 
 

@@ -18,7 +18,7 @@ from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.follow.window import Grid, Region
 from engine.inference import CutSides, PendingPoses, PoseModel, load_model, read_export
-from engine.inference.openvino.network import continue_beyond_edges
+from engine.inference.openvino_network import continue_beyond_edges
 
 WHOLE = CutSides(left=False, top=False, right=False, bottom=False)
 CUT_ALL_AROUND = CutSides(left=True, top=True, right=True, bottom=True)

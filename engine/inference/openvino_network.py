@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -203,27 +202,17 @@ def continue_beyond_edges(network: ov.Model) -> None:
         return ops.multiply(ops.unsqueeze(rows, [1]), ops.unsqueeze(columns, [0]))
 
     for layer in network.get_ordered_ops():
-        if layer.get_type_name() not in _CONVOLUTIONS:
+        convolution = _CONVOLUTIONS.get(layer.get_type_name())
+        if convolution is None:
             continue
         settings = layer.get_attributes()
         before, behind = tuple(settings["pads_begin"]), tuple(settings["pads_end"])
         if any(before + behind) and layer.input(0).get_partial_shape().is_static:
+            widths = [ops.constant(np.array([0, 0, *cells])) for cells in (before, behind)]
+            cells = ops.pad(layer.input_value(0), *widths, "edge")
             size = tuple(layer.get_input_shape(0)[2:])
-            _repeat_outermost(layer, before, behind, mask(before, size, behind))
+            cells = ops.multiply(cells, mask(before, size, behind))
+            settings = settings["strides"], [0, 0], [0, 0], settings["dilations"]
+            convolved = convolution(cells, layer.input_value(1), *settings)
+            layer.output(0).replace(convolved.output(0))
     network.validate_nodes_and_infer_types()
-
-
-def _repeat_outermost(layer: Any, before: Sequence[int], behind: Sequence[int], mask: Any) -> None:
-    """Let a convolution pad its rows and columns by their outermost cells, times a mask."""
-    settings = layer.get_attributes()
-    widths = [ops.constant(np.array([0, 0, *cells])) for cells in (before, behind)]
-    repeated = ops.pad(layer.input_value(0), *widths, "edge")
-    convolution = _CONVOLUTIONS[layer.get_type_name()](
-        ops.multiply(repeated, mask),
-        layer.input_value(1),
-        settings["strides"],
-        [0, 0],
-        [0, 0],
-        settings["dilations"],
-    )
-    layer.output(0).replace(convolution.output(0))
