@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.follow.window import Region
+from engine.follow.window import ANYWHERE, Region
 from engine.pipeline.views import Look
 
 LIKELY = 0.6
@@ -90,6 +90,10 @@ class Animal:
         """Learn from the next frame's pose: float64, shape (body parts, 3): x, y, likelihood."""
         is_seen = pose[:, 2] >= LIKELY
         is_both = is_seen & self.is_seen
+        distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(pose[:, :2]), np.nan)
+        # A reach grows slowly, and shrinks more slowly.
+        shrunk, grown = _STILL_REACHED * self.reach, _FASTEST_GROWTH * self.reach
+        reach = np.where(np.isnan(self.reach), distance, np.clip(distance, shrunk, grown))
         velocity, speed = np.zeros(2), _STILL_FAST * self.speed
         if is_both.any():
             steps = pose[is_both, :2] - self.position[is_both]
@@ -100,7 +104,7 @@ class Animal:
             age=np.where(is_seen, 0, self.age + 1),
             velocity=velocity,
             speed=min(speed, _LARGEST_STEP_SHARE * self.size_px) if self.size_px else speed,
-            reach=_stretched(self.reach, pose[:, :2], is_seen),
+            reach=np.where(np.isnan(distance), self.reach, reach),
             usual_num_seen=max(float(is_seen.sum()), _STILL_USUAL * self.usual_num_seen),
         )
 
@@ -148,8 +152,11 @@ class Animal:
         # Squares that do not meet leave it open which of them is wrong.
         return np.minimum(low, high).min(axis=0), np.maximum(low, high).max(axis=0)
 
-    def doubt(self, after: Animal) -> Look | None:
-        """Tell why a next pose, after which `after` is known, is in doubt; None for no reason."""
+    def doubt(self, after: Animal, trusted: Region = ANYWHERE) -> Look | None:
+        """Tell why a next pose, after which `after` is known, is in doubt; None for no reason.
+
+        It is of a window in which the network sees what it sees in the picture where it is trusted.
+        """
         if not _is_found(int(after.is_seen.sum()), self.usual_num_seen):
             return Look.LOST
         is_both = self.is_seen & after.is_seen
@@ -161,7 +168,14 @@ class Animal:
         # Parts that were only seen near each other may go far apart: a hind paw and a fore paw.
         reach = np.maximum(self.reach[np.ix_(seen, seen)], _ANY_REACH_SHARE * self.size_px)
         is_torn = distance > _SLACK_PX + _REACH_SPARE * reach  # False where it is unknown (NaN)
-        return Look.JUMP if is_torn.any() else None
+        if is_torn.any():
+            return Look.JUMP
+        if not trusted.holds(after.position[seen]):
+            return Look.EDGE
+        places = after.places_of_unseen()
+        if places is None or not (seen.all() or trusted.holds(np.stack(places))):
+            return Look.UNSEEN
+        return None
 
 
 def _is_found(num_seen: int, usual_num_seen: float) -> bool:
@@ -171,12 +185,3 @@ def _is_found(num_seen: int, usual_num_seen: float) -> bool:
 def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = points[:, np.newaxis] - points
     return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
-
-
-def _stretched(
-    reach: NDArray[np.float64], points: NDArray[np.float64], is_seen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Give the reach after a frame; it grows slowly, and shrinks more slowly."""
-    distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(points), np.nan)
-    grown = np.minimum(np.maximum(distance, _STILL_REACHED * reach), _FASTEST_GROWTH * reach)
-    return np.where(np.isnan(distance), reach, np.where(np.isnan(reach), distance, grown))

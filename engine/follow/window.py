@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -62,6 +63,9 @@ class Region(NamedTuple):
         return Region(left, top, right, bottom)
 
 
+ANYWHERE = Region(-np.inf, -np.inf, np.inf, np.inf)
+
+
 def around(*regions: Region) -> Region:
     """Give the smallest region that holds all."""
     lefts, tops, rights, bottoms = zip(*regions, strict=True)
@@ -111,11 +115,11 @@ class Grid:
         top, height = self._side(inside.top, inside.bottom, self.height)
         needed = width, height
         large_enough = [size for size in ready if size[0] >= width and size[1] >= height]
-        size = min(large_enough, key=_area, default=needed)
+        size = min(large_enough, key=math.prod, default=needed)
         most = _LARGEST_WASTE if len(ready) >= self.most_sizes else 1
-        if _area(size) > most * _area(needed):
+        if math.prod(size) > most * math.prod(needed):
             size = needed
-        if _area(size) > _LARGEST_SHARE * self.width * self.height:
+        if math.prod(size) > _LARGEST_SHARE * self.width * self.height:
             return None
         left = self._centred(left, inside.right, size[0], self.width)
         top = self._centred(top, inside.bottom, size[1], self.height)
@@ -181,7 +185,3 @@ class Grid:
         spare = first + side - (int(np.ceil(end)) + 1)
         place = first - round(spare / (2 * self.stride_px)) * self.stride_px
         return min(max(place, 0), length - side)
-
-
-def _area(size: Size) -> int:
-    return size[0] * size[1]
