@@ -32,32 +32,22 @@ _LARGEST_STEP_SHARE = 0.35
 
 @dataclass
 class Animal:
-    """The animal, as the poses so far show it.
-
-    Attributes
-    ----------
-    position
-        float64, shape (body parts, 2): x and y in pixels of the picture where each part was last
-        seen; NaN where it never was.
-    age
-        int64, shape (body parts,): frames since then; 0 for those seen in the newest frame.
-    velocity
-        float64, shape (2,): pixels from one frame to the next, of the mean part.
-    speed
-        Pixels from one frame to the next of the fastest part, of late.
-    reach
-        float64, shape (body parts, body parts): how far any two were apart; NaN where they were
-        never seen together.
-    usual_num_seen
-        Number of parts that are seen when the animal is.
-    """
+    """The animal, as the poses so far show it."""
 
     position: NDArray[np.float64]
+    """Shape (body parts, 2): x and y in pixels of the picture where each part was last seen; NaN
+    where it never was."""
     age: NDArray[np.int64]
+    """Shape (body parts,): frames since then; 0 for those seen in the newest frame."""
     velocity: NDArray[np.float64]
+    """Shape (2,): pixels from one frame to the next, of the mean part."""
     speed: float
+    """Pixels from one frame to the next of the fastest part, of late."""
     reach: NDArray[np.float64]
+    """Shape (body parts, body parts): how far any two were apart; NaN where they were never seen
+    together."""
     usual_num_seen: float
+    """Number of parts that are seen when the animal is."""
 
     @classmethod
     def unknown(cls, num_body_parts: int) -> Animal:
@@ -127,13 +117,9 @@ class Animal:
         """Tell where the parts that are not seen can be, `num_frames` after the newest.
 
         They are no farther from those that are seen than they ever were, and no farther from where
-        they were last seen than the fastest part would have come.
-
-        Returns
-        -------
-        tuple of float64 arrays of shape (2,), or None
-            The least and the greatest x and y of all of them; infinities the wrong way round
-            where all are seen. None where they may be anywhere.
+        they were last seen than the fastest part would have come. Gives the least and the greatest
+        x and y of all of them; infinities the wrong way round where all are seen. None where they
+        may be anywhere.
         """
         unseen = ~self.is_seen
         if not unseen.any():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,30 +41,20 @@ near two equally likely places ran off for up to eight."""
 
 @dataclass(frozen=True)
 class FollowSettings:
-    """The way in which an animal is followed.
-
-    Attributes
-    ----------
-    stride_px
-        The network's coarsest stride.
-    context_px
-        Pixels that the network needs around a point to place it as in the whole frame.
-    uses_tracker
-        Whether the boxes of the recorder's tracker are looked at, where there are some.
-    is_calibrated
-        Whether `context_px` is measured on each movie.
-    is_heavy
-        Whether the network's arithmetic outweighs all else by so much that the smallest windows
-        are the fastest, of one frame each, and what makes them smaller is worth its time. Otherwise
-        a run gains more where more is begun at a time, and where there are few sizes to get ready
-        for.
-    """
+    """The way in which an animal is followed."""
 
     stride_px: int
+    """The network's coarsest stride."""
     context_px: int
+    """Pixels that the network needs around a point to place it as in the whole frame."""
     uses_tracker: bool
+    """Whether the boxes of the recorder's tracker are looked at, where there are some."""
     is_calibrated: bool
+    """Whether `context_px` is measured on each movie."""
     is_heavy: bool
+    """Whether the network's arithmetic outweighs all else by so much that the smallest windows are
+    the fastest, of one frame each, and what makes them smaller is worth its time. Otherwise a run
+    gains more where more is begun at a time, and where there are few sizes to get ready for."""
 
     @property
     def batch_size(self) -> int:
@@ -140,18 +131,12 @@ def load_for(
     follow = follow_settings(job, export)
     shapes = image_shapes or [TRIED_SHAPE]
     given = job.batch_size if isinstance(job.batch_size, int) else None
+    load = partial(load_model, export, runtime, image_shapes=shapes, is_prompt=is_prompt)
     if follow is None:
-        batch_size = given or (1 if is_prompt else max(map(usual_batch_size, shapes)))
-        return load_model(
-            export, runtime, image_shapes=shapes, batch_size=batch_size, is_prompt=is_prompt
-        )
+        return load(batch_size=given or (1 if is_prompt else max(map(usual_batch_size, shapes))))
     batch_size = given or follow.batch_size
-    return load_model(
-        export,
-        runtime,
-        image_shapes=shapes,
+    return load(
         batch_size=batch_size,
-        is_prompt=is_prompt,
         num_sizes=1 + follow.most_sizes,
         most_ahead=2 * batch_size,  # one batch, and the one before
         continues_windows=follow.is_heavy,
@@ -160,23 +145,13 @@ def load_for(
 
 @dataclass(frozen=True)
 class Calibration:
-    """The pixels that a network needs around a point, as measured on a movie.
-
-    Attributes
-    ----------
-    context_px
-        Pixels that the network needs around a point.
-    num_frames
-        Frames that it was measured on; 0 where no animal was found, and the usual was taken.
-    num_points
-        Points in windows that were compared with whole frames.
-    median_error_px, p99_error_px
-        How far they were off.
-    """
+    """The pixels that a network needs around a point, as measured on a movie."""
 
     context_px: int
     num_frames: int
+    """Frames that it was measured on; 0 where no animal was found, and the usual was taken."""
     num_points: int = 0
+    """Points in windows that were compared with whole frames, and were off by so much:"""
     median_error_px: float = 0.0
     p99_error_px: float = 0.0
 
@@ -223,23 +198,15 @@ def calibrated(follow: FollowSettings | None, found: Calibration | None) -> Foll
     return replace(follow, context_px=found.context_px)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A frame in which the animal is found.
-
-    Attributes
-    ----------
-    image
-        uint8, shape (1, height, width, 3).
-    is_likely
-        bool, shape (body parts,): which of them are likely in the whole frame.
-    points
-        float64, shape (likely body parts, 2): their x and y.
-    """
+class _Seen(NamedTuple):
+    """A frame in which the animal is found."""
 
     image: NDArray[np.uint8]
+    """Shape (1, height, width, 3)."""
     is_likely: NDArray[np.bool_]
+    """Shape (body parts,): which of them are likely in the whole frame."""
     points: NDArray[np.float64]
+    """Shape (likely body parts, 2): their x and y."""
 
 
 def _seen(frames: Frames, model: PoseModel) -> list[_Seen]:

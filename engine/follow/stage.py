@@ -33,27 +33,13 @@ class FollowingPrediction:
     the recorder's tracker. Each frame's pose is verified; what is in doubt is estimated anew from
     the whole frame. The result depends on the frames, their batches and the model alone.
 
-    Parameters
-    ----------
-    model
-        The model.
-    settings
-        The way in which the animal is followed.
-    lag
-        Number of frames between the poses that lead to a window and the first frame in it. As many
-        as a batch has let the model work on one batch while the one before is verified; with 0,
-        each waits for the one before.
+    `lag` is the number of frames between the poses that lead to a window and the first frame in it.
+    As many as a batch has let the model work on one batch while the one before is verified; with 0,
+    each waits for the one before.
     """
 
-    def __init__(
-        self,
-        model: PoseModel,
-        settings: FollowSettings,
-        lag: int = 0,
-    ) -> None:
-        self._model = model
-        self._settings = settings
-        self._lag = lag
+    def __init__(self, model: PoseModel, settings: FollowSettings, lag: int = 0) -> None:
+        self._model, self._settings, self._lag = model, settings, lag
         # After each of the latest frames: the newest last.
         self._animals = deque([Animal.unknown(len(model.body_parts))] * (lag + 1), lag + 1)
         self._begun: _Work | None = None
@@ -164,19 +150,11 @@ def make_prediction(
 class _Work:
     """A batch of frames on its way to its poses.
 
-    Attributes
-    ----------
-    batch
-        The frames.
-    poses
-        float64, shape (frames, body parts, 3), in pixels of the whole frame; x and y NaN and
-        likelihood 0 where there is no picture. Those that were begun with come with `collect`.
-    looks
-        One row for each frame.
-    is_wanted
-        bool, shape (frames,): which frames the model has to look at.
-    trusted
-        The part of the window in which poses can be believed; None where there is no window.
+    `poses` are float64, shape (frames, body parts, 3), in pixels of the whole frame; x and y NaN
+    and likelihood 0 where there is no picture. Those that were begun with come with `collect`.
+    `looks` are one row for each frame. `is_wanted`, bool, shape (frames,), tells which frames the
+    model has to look at. In the part of the window that is `trusted`, poses can be believed; None
+    where there is no window.
     """
 
     def __init__(self, batch: FrameBatch, model: PoseModel) -> None:

@@ -79,36 +79,24 @@ class Grid:
     Their corners are multiples of the network's stride, and their sides leave the same rest by it
     as the picture's: layers of even and odd sizes are padded differently. A point's distance from
     the cells around it is then the same in window and picture.
-
-    Attributes
-    ----------
-    width, height
-        Size of the picture in pixels.
-    stride_px
-        The network's coarsest stride.
-    side_step
-        In strides, from one length of a window's sides to the next: windows have few different
-        sizes, since a runtime has to get ready for each.
-    most_sizes
-        As many as a runtime stays ready for at a time.
     """
 
     width: int
     height: int
     stride_px: int
+    """The network's coarsest stride."""
     side_step: int
+    """In strides, from one length of a window's sides to the next: windows have few different
+    sizes, since a runtime has to get ready for each."""
     most_sizes: int
+    """As many as a runtime stays ready for at a time."""
 
     def window(self, region: Region, ready: Sequence[Size]) -> Window | None:
         """Place a window around a region; None where it would be nearly as large as the picture.
 
-        Parameters
-        ----------
-        region
-            What it must hold; what is outside the picture does not count.
-        ready
-            Sizes that the runtime is ready for. If they are `most_sizes`, one of them is taken as
-            long as any is large enough, and not more than twice as large.
+        It holds what of the region is inside the picture. If the runtime is `ready` for
+        `most_sizes` sizes, one of them is taken as long as any is large enough, and not more than
+        twice as large.
         """
         inside = region.within(self.width, self.height)
         left, width = self._side(inside.left, inside.right, self.width)
@@ -128,14 +116,9 @@ class Grid:
     def tight(self, region: Region, size: Size, *, at_end: bool) -> Window:
         """Place a window so that it begins, or ends, as near to a region as it can.
 
-        Parameters
-        ----------
-        region
-            What it must hold; what is outside the picture does not count.
-        size
-            Its width and height in pixels: sides that `window` gave, for this region or a larger.
-        at_end
-            Whether it ends near the region's right and bottom, or begins near its left and top.
+        It holds what of the region is inside the picture. The sides of its `size` are those that
+        `window` gave, for this region or a larger. With `at_end` it ends near the region's right
+        and bottom, otherwise it begins near its left and top.
         """
         inside = region.within(self.width, self.height)
         (width, height), stride = size, self.stride_px

@@ -39,20 +39,14 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GP
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabCutExport(ModelExport):
-    """An export of DeepLabCut 2.
-
-    Attributes
-    ----------
-    stride_px, locref_stdev_px
-        Pixels per score map cell, and the scale of the location refinement.
-    predicts_poses
-        True where the graph ends in poses (exported with ``TFGPUinference=True``), False where
-        it ends in score maps.
-    """
+    """An export of DeepLabCut 2."""
 
     stride_px: float
+    """Pixels per score map cell."""
     locref_stdev_px: float
+    """The scale of the location refinement."""
     predicts_poses: bool
+    """Whether the graph ends in poses (exported with ``TFGPUinference=True``), or in score maps."""
 
     @property
     def details(self) -> dict[str, object]:
@@ -87,9 +81,9 @@ def poses_from_score_maps(
     Parameters
     ----------
     scores
-        float32, shape (frames, rows, columns, body parts): likelihoods, 0-1.
+        Shape (frames, rows, columns, body parts): likelihoods, 0-1.
     offsets
-        float32, shape (frames, rows, columns, 2 × body parts): x and y of each body part.
+        Shape (frames, rows, columns, 2 × body parts): x and y of each body part.
     stride_px, locref_stdev_px
         Pixels per cell, and the scale of the offsets.
 

@@ -23,28 +23,20 @@ _LARGEST_PX = 512
 
 @dataclass(frozen=True)
 class Geometry:
-    """The strides of a network and what its cells see of a picture.
-
-    Attributes
-    ----------
-    stride_px
-        Pixels from one cell to the next where the network is coarsest. Pictures that are shifted
-        by a multiple of it give poses that are shifted by as much, but for what their edges do.
-    receptive_field_px
-        Side of the square of pixels that a cell depends on, at the most.
-    multiplications_per_px
-        How many its convolutions take for each pixel of a picture.
-    alignment_px
-        Cells lie at the same pixels, counted from the left and the top, in pictures whose sides
-        leave the same remainder by it; in others they lie fewer pixels than this beside. Where a
-        layer with a stride pads a side by what its length needs, even and odd lengths differ; 1
-        where none does.
-    """
+    """The strides of a network and what its cells see of a picture."""
 
     stride_px: int
+    """From one cell to the next where the network is coarsest. Pictures that are shifted by a
+    multiple of it give poses that are shifted by as much, but for what their edges do."""
     receptive_field_px: int
+    """Side of the square of pixels that a cell depends on, at the most."""
     multiplications_per_px: int
+    """Of its convolutions, for each pixel of a picture."""
     alignment_px: int = 1
+    """Cells lie at the same pixels, counted from the left and the top, in pictures whose sides
+    leave the same remainder by it; in others they lie fewer pixels than this beside. Where a layer
+    with a stride pads a side by what its length needs, even and odd lengths differ; 1 where none
+    does."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +79,8 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     Strides multiply from layer to layer, and a kernel of k cells adds k - 1 strides to what a
     cell sees (Araujo, Norris & Sim, "Computing receptive fields", Distill 2019).
 
-    Parameters
-    ----------
-    nodes
-        The graph, in the order of its file: inputs of a node stand before it.
-
-    Returns
-    -------
-    Geometry or None
-        None where the way to the score maps has operations that say nothing of places, or whose
-        strides differ between height and width.
+    The inputs of a node stand before it. None where the way to the score maps has operations that
+    say nothing of places, or whose strides differ between height and width.
     """
     layers: dict[str, _Layer] = {}
     constants: dict[str, Constant | None] = {}

@@ -83,24 +83,14 @@ class Constant:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One operation of a graph.
-
-    Attributes
-    ----------
-    name, operation
-        Its name, and its kind.
-    inputs
-        Names of what it takes: ``name``, ``name:output`` or, for order alone, ``^name``.
-    attributes
-        By name, without tensors and shapes; of a list, its first integers.
-    constant
-        The value of a constant.
-    """
+    """One operation of a graph."""
 
     name: str
     operation: str
     inputs: tuple[str, ...] = ()
+    """Names of what it takes: ``name``, ``name:output`` or, for order alone, ``^name``."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    """By name, without tensors and shapes; of a list, its first integers."""
     constant: Constant | None = None
 
     @property

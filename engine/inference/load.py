@@ -17,29 +17,19 @@ RUNTIMES = ("auto", "tensorflow", "openvino")
 
 @dataclass(frozen=True)
 class ModelFormat:
-    """A kind of exports. All functions are of modules, so that other processes find them.
-
-    Attributes
-    ----------
-    name
-        For messages.
-    recognise
-        Tells whether a path, which need not exist, looks like such an export.
-    read
-        Reads and checks an export without running anything of it; raises `ModelError`.
-    choose
-        Gives the runtime for an export: one of `RUNTIMES` but for ``auto``, or another that is the
-        name of its package.
-    load
-        Imports a runtime, without running anything of a model, and gives what loads an export on
-        it.
-    """
+    """A kind of exports. All functions are of modules, so that other processes find them."""
 
     name: str
+    """For messages."""
     recognise: Callable[[Path], bool]
+    """Tells whether a path, which need not exist, looks like such an export."""
     read: Callable[[Path], ModelExport]
+    """Reads and checks an export without running anything of it; raises `ModelError`."""
     choose: Callable[[str], str]
+    """Gives the runtime for one that the user named: of `RUNTIMES`, but for ``auto``, or another
+    that is the name of its package."""
     load: Load
+    """Imports a runtime, without running anything of a model; gives what loads an export on it."""
 
 
 FORMATS = [

@@ -35,14 +35,9 @@ class OpenVinoModel(PoseModel):
     so that a pose can depend neither on the batch nor on its size. Precision stays float32:
     bfloat16, the default of recent processors, moves points by tens of pixels.
 
-    Parameters
-    ----------
-    export
-        The model.
-    loading
-        How it is loaded. A prompt model lets all cores work on one image at a time: on two of them
-        each is done in two thirds of the time, and a third fewer are done in a second. Each size
-        that it is ready for holds the weights once more.
+    A prompt model lets all cores work on one image at a time: on two of them each is done in two
+    thirds of the time, and a third fewer are done in a second. Each size that it is ready for holds
+    the weights once more.
     """
 
     def __init__(self, export: DeepLabCutExport, loading: Loading = _ALONE) -> None:

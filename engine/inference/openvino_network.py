@@ -64,12 +64,7 @@ def limit_indices(network: ov.Model) -> None:
     OpenVINO's GatherND takes what lies at an index without checking that its tensor reaches that
     far: an index that depends on the picture could lead anywhere in the process. All other
     operations with indices check them. Indices within their tensors stay as they are, and so do
-    the results of DeepLabCut's networks.
-
-    Parameters
-    ----------
-    network
-        Its input has a fixed shape.
+    the results of DeepLabCut's networks. The network's input has a fixed shape.
 
     Raises
     ------
@@ -95,12 +90,8 @@ def merge_heads(network: ov.Model) -> None:
     Scores and offsets each come from a transposed convolution (3 × 3, stride 2) of the same
     features to a handful of channels. OpenVINO's kernels work on 16 channels at a time, so that 4
     cost as much as 16, and each layer by itself: in a MobileNet they took a third of the time of
-    the whole network. Other transposed convolutions stay as they are.
-
-    Parameters
-    ----------
-    network
-        Its input has a fixed shape.
+    the whole network. Other transposed convolutions stay as they are. The network's input has a
+    fixed shape.
     """
     heads: dict[tuple[Any, int], list[Any]] = defaultdict(list)
     for layer in network.get_ordered_ops():
@@ -182,13 +173,8 @@ def continue_beyond_edges(network: ov.Model) -> None:
 
     The network gets another input, the last one, float32 of shape (4,): for left, top, right and
     bottom, 1 where the image was cut there and 0 where the picture ends. With zeros alone, all is
-    as it was.
-
-    Parameters
-    ----------
-    network
-        The network; its image has a fixed shape. Convolutions of cells whose number is not known
-        beforehand stay as they are.
+    as it was. Its image has a fixed shape; convolutions of cells whose number is not known
+    beforehand stay as they are.
     """
     is_cut = ops.parameter([4], ov.Type.f32)
     network.add_parameters([is_cut])
@@ -212,7 +198,7 @@ def continue_beyond_edges(network: ov.Model) -> None:
             cells = ops.pad(layer.input_value(0), *widths, "edge")
             size = tuple(layer.get_input_shape(0)[2:])
             cells = ops.multiply(cells, mask(before, size, behind))
-            settings = settings["strides"], [0, 0], [0, 0], settings["dilations"]
-            convolved = convolution(cells, layer.input_value(1), *settings)
+            weights, strides = layer.input_value(1), settings["strides"]
+            convolved = convolution(cells, weights, strides, [0, 0], [0, 0], settings["dilations"])
             layer.output(0).replace(convolved.output(0))
     network.validate_nodes_and_infer_types()

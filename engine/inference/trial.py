@@ -59,25 +59,16 @@ _LOWEST = np.array([-_NEAR_PX, -_NEAR_PX, -_ROUNDING])
 
 @dataclass
 class Trial:
-    """The trial of one model, with pictures of any sizes.
-
-    Attributes
-    ----------
-    load
-        See `engine.inference.load.ModelFormat`.
-    export, loading
-        The model, and how it is loaded.
-    batch_size
-        Pictures that it is given at a time.
-    passed
-        The sizes of pictures that it has passed with.
-    """
+    """The trial of one model, with pictures of any sizes."""
 
     load: Load
+    """See `engine.inference.load.ModelFormat`."""
     export: ModelExport
     loading: Loading
     batch_size: int
+    """Pictures that it is given at a time."""
     passed: set[Shape] = field(default_factory=set)
+    """The sizes of pictures that it has passed with."""
 
     def check(self, shape: Shape) -> None:
         """Try the model with pictures of a size, unless it has passed with it; see `trying`.
@@ -164,10 +155,7 @@ def _try(
 ) -> tuple[Path, str | None] | None:
     """Load a model and look at black pictures, in a process for this alone.
 
-    Returns
-    -------
-    (Path, str or None) or None
-        What is to blame and why, without words for a lack of memory; None if the model has passed.
+    Gives what is to blame and why, without words for a lack of memory; None if it has passed.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's memory is for the process that runs it
     export = trial.export
@@ -242,13 +230,8 @@ def check_poses(poses: NDArray[np.float64], image_shape: Shape, body_parts: Sequ
 class GuardedModel(PoseModel):
     """A loaded model whose sizes of images and poses are checked, and whose errors are one line.
 
-    Parameters
-    ----------
-    model, export
-        The model.
-    check_shape
-        Is called with each new shape of images before the model sees it, and raises where it must
-        not.
+    `check_shape` is called with each new shape of images before the model sees it, and raises where
+    it must not.
     """
 
     def __init__(
@@ -273,9 +256,7 @@ class GuardedModel(PoseModel):
         ModelError
             If the network is not made for images of this size.
         RunError
-            If the model fails; from `PendingPoses.result`, too.
-        ImpossiblePoseError
-            From `PendingPoses.result`.
+            If the model fails; from `PendingPoses.result`, too, and `ImpossiblePoseError` there.
         """
         with self.guarded(images.shape):
             return _GuardedPoses(self, self._model.start(images, cut), images.shape)
