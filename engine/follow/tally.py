@@ -106,15 +106,11 @@ class FollowTally:
         text = f"followed: {100 * self.share_whole:.1f} % of frames whole"
         if reasons:
             text += f" ({', '.join(reasons)})"
-        if self._sizes:
-            (width, height), _ = self._sizes.most_common(1)[0]
+        for (width, height), _ in self._sizes.most_common(1):
             text += f"; windows of {width} x {height}, most often"
-        num_checks = int(self._num_errors.sum())
-        if num_checks:
-            text += (
-                f"; of {num_checks} checks half within {self._percentile_px(50):.2g} px, "
-                f"99 % within {self._percentile_px(99):.2g} px, {self._num_failed} failed"
-            )
+        if num_checks := int(self._num_errors.sum()):
+            text += f"; of {num_checks} checks half within {self._percentile_px(50):.2g} px, "
+            text += f"99 % within {self._percentile_px(99):.2g} px, {self._num_failed} failed"
         return text
 
     def _percentile_px(self, percent: float) -> float | None:

@@ -162,7 +162,7 @@ def read(directory: Path) -> DeepLabCutExport:
             body_parts=body_parts,
             network=config["net_type"],
             iterations=iterations,
-            depends_on_batch=any(node.is_training for node in nodes),
+            depends_on_batch=any(node.attributes.get("is_training") is True for node in nodes),
             sha256=sha256,
             geometry=find_geometry(nodes),
             stride_px=float(config["stride"]),

@@ -93,11 +93,6 @@ class GraphNode:
     """By name, without tensors and shapes; of a list, its first integers."""
     constant: Constant | None = None
 
-    @property
-    def is_training(self) -> bool:
-        """True if it normalises by its batch."""
-        return self.attributes.get("is_training") is True
-
     def square(self, name: str) -> int | None:
         """Read a number, 1 or more, that is the same for height and width.
 

@@ -34,11 +34,7 @@ class ModelFormat:
 
 FORMATS = [
     ModelFormat(
-        deeplabcut.NAME,
-        deeplabcut.recognise,
-        deeplabcut.read,
-        deeplabcut.choose,
-        deeplabcut.load,
+        deeplabcut.NAME, deeplabcut.recognise, deeplabcut.read, deeplabcut.choose, deeplabcut.load
     )
 ]
 """The first one that recognises a folder reads it; the last one tells what is wrong with others."""
@@ -82,10 +78,8 @@ def load_model(
 
     Parameters
     ----------
-    export
-        The model.
-    runtime
-        One of `RUNTIMES`. ``auto`` takes TensorFlow where it sees a GPU, and OpenVINO elsewhere.
+    export, runtime
+        The model, and one of `RUNTIMES`: ``auto`` takes what suits the machine.
     image_shapes
         Height, width and channels of the images that will come. Others are tried when they do.
     batch_size

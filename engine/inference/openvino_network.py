@@ -95,7 +95,18 @@ def merge_heads(network: ov.Model) -> None:
     """
     heads: dict[tuple[Any, int], list[Any]] = defaultdict(list)
     for layer in network.get_ordered_ops():
-        if _is_head(layer):
+        if layer.get_type_name() != "ConvolutionBackpropData":
+            continue
+        settings, weights = layer.get_attributes(), layer.input_value(1)
+        rows, columns = layer.get_input_shape(0)[2:]
+        if (
+            settings["strides"] == [2, 2]
+            and settings["dilations"] == [1, 1]
+            and settings["auto_pad"] == "same_lower"  # OpenVINO's word for TensorFlow's SAME
+            and list(weights.get_shape())[2:] == [3, 3]
+            and weights.get_node().get_type_name() == "Constant"
+            and list(layer.get_output_shape(0))[2:] == [2 * rows, 2 * columns]
+        ):
             features = layer.input_value(0)
             heads[features.get_node().get_name(), features.get_index()].append(layer)
     for layers in heads.values():
@@ -107,22 +118,6 @@ def merge_heads(network: ov.Model) -> None:
         for index, layer in enumerate(layers):
             layer.output(0).replace(parts.output(index))
     network.validate_nodes_and_infer_types()
-
-
-def _is_head(layer: Any) -> bool:
-    if layer.get_type_name() != "ConvolutionBackpropData":
-        return False
-    settings = layer.get_attributes()
-    weights = layer.input_value(1)
-    rows, columns = layer.get_input_shape(0)[2:]
-    return (
-        settings["strides"] == [2, 2]
-        and settings["dilations"] == [1, 1]
-        and settings["auto_pad"] == "same_lower"  # OpenVINO's word for TensorFlow's SAME
-        and list(weights.get_shape())[2:] == [3, 3]
-        and weights.get_node().get_type_name() == "Constant"
-        and list(layer.get_output_shape(0))[2:] == [2 * rows, 2 * columns]
-    )
 
 
 def _transposed_convolution(features: Any, weights: NDArray[np.float32]) -> Any:
