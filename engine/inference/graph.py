@@ -90,7 +90,7 @@ class GraphNode:
     inputs: tuple[str, ...] = ()
     """Names of what it takes: ``name``, ``name:output`` or, for order alone, ``^name``."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """By name, without tensors and shapes; of a list, its first integers."""
+    """Truths, types and bytes by name; of a list, its first integers; None for all others."""
     constant: Constant | None = None
 
     def square(self, name: str) -> int | None:
@@ -173,8 +173,9 @@ def _node(data: bytes) -> GraphNode:
             except GraphError as error:
                 raise GraphError(f"constant {short(node.name)} {error}") from error
         # A part of the message would keep all of it, the megabytes of weights too.
-        is_part = kind in ("tensor", "shape")
-        attributes[entry.key] = None if is_part else value.i[:_SMALL] if kind == "list" else value
+        attributes[entry.key] = None if kind == "tensor" else value
+        if kind == "list":
+            attributes[entry.key] = value.i[:_SMALL]
     return GraphNode(node.name, node.op, tuple(node.input), attributes, constant)
 
 
@@ -271,14 +272,12 @@ _MESSAGES = {
     "Dim": "size 1 int64",
     "TensorShape": "dim 2 *Dim, unknown_rank 3 bool",
     "Tensor": "dtype 1 int32, tensor_shape 2 TensorShape, tensor_content 4 bytes, "
-    "float_val 5 *float, double_val 6 *double, int_val 7 *int32, string_val 8 *bytes, "
-    "int64_val 10 *int64, bool_val 11 *bool, half_val 13 *int32",
-    "Values": "s 2 *bytes, i 3 *int64, f 4 *float, b 5 *bool, type 6 *int32, "
-    "shape 7 *TensorShape, tensor 8 *bytes, func 9 *bytes",
-    "AttrValue": "list 1 ~Values, s 2 ~bytes, i 3 ~int64, f 4 ~float, b 5 ~bool, type 6 ~int32, "
-    "shape 7 ~TensorShape, tensor 8 ~Tensor, placeholder 9 ~bytes, func 10 ~bytes",
+    "float_val 5 *float, double_val 6 *double, int_val 7 *int32, int64_val 10 *int64, "
+    "bool_val 11 *bool, half_val 13 *int32",
+    "Values": "i 3 *int64",
+    "AttrValue": "list 1 ~Values, s 2 ~bytes, b 5 ~bool, type 6 ~int32, tensor 8 ~Tensor",
     "AttrEntry": "key 1 string, value 2 AttrValue",
-    "NodeDef": "name 1 string, op 2 string, input 3 *string, device 4 string, attr 5 *AttrEntry",
+    "NodeDef": "name 1 string, op 2 string, input 3 *string, attr 5 *AttrEntry",
 }
 
 

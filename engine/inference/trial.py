@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -99,10 +99,7 @@ class Trial:
         cache = Cache("tried-models")
         keys = {} if is_built_in else {shape: self.key(shape) for shape in shapes}
         new = {shape: key for shape, key in keys.items() if key not in cache}
-        if new:
-            with self._in_child(tuple(new)):
-                yield
-        else:
+        with self._in_child(tuple(new)) if new else nullcontext():
             yield
         self.passed.update(shapes)
         for key in new.values():
