@@ -190,7 +190,7 @@ def _only_graph(directory: Path) -> tuple[Path, int]:
         if not directory.is_dir():
             raise ModelError(directory, "is a file, not the folder of an export")
         # macOS puts a ._ file beside every file that it copies to a disk of another system.
-        graphs = sorted(path for path in directory.glob("*.pb") if path.name[:2] != "._")
+        graphs = sorted(path for path in directory.glob("*.pb") if not path.name.startswith("._"))
     if len(graphs) != 1:
         found = short_list([path.name for path in graphs]) or "none"
         raise ModelError(directory, f"an export holds exactly one .pb file, found {found}")

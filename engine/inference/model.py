@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,8 +88,7 @@ class ReadyPoses:
         return self.poses
 
 
-@dataclass(frozen=True)
-class CutSides:
+class CutSides(NamedTuple):
     """The sides where images were cut out of larger pictures; the others are the pictures' own."""
 
     left: bool

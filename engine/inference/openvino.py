@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -68,7 +68,7 @@ class OpenVinoModel(PoseModel):
             # cores stood still for a seventh of the time. With whole frames both have work always.
             gives_way = self._loading.num_sizes > 1
             self._requests[key] = patiently(compiled) if gives_way else compiled()
-        inputs = [] if cut is None else [np.array(astuple(cut), np.float32)]
+        inputs = [] if cut is None else [np.array(cut, np.float32)]
         begun = _BegunImages(self._closed)
         for index in range(len(images)):
             with begun.unless_closed():

@@ -123,13 +123,11 @@ def merge_heads(network: ov.Model) -> None:
 def _transposed_convolution(features: Any, weights: NDArray[np.float32]) -> Any:
     """Convolve features with weights, float32 (channels in, channels out, 3, 3).
 
-    A transposed convolution is a product of the features with each of its 9 taps, and a sum in
-    which each tap lands on its place in the output. With stride 2 and the padding that TensorFlow
-    calls SAME, the features at ``(i, j)`` reach the output at ``(2i + row, 2j + column)``, so that
-    along both axes ``out[2i]`` is tap 0 at i + tap 2 at i - 1, and ``out[2i + 1]`` is tap 1 at i.
-
-    The taps become one 1 × 1 convolution; sums and interleaving touch only the few output
-    channels. Results differ in the last bits, as sums are taken in another order.
+    With stride 2 and the padding that TensorFlow calls SAME, the features at ``(i, j)``, times each
+    of 9 taps, are added to the output at ``(2i + row, 2j + column)``. So along both axes
+    ``out[2i]`` is tap 0 at i + tap 2 at i - 1, and ``out[2i + 1]`` is tap 1 at i. The taps become
+    one 1 × 1 convolution; sums and interleaving touch only the few output channels. Results differ
+    in the last bits, as sums are taken in another order.
     """
     channels_in, channels_out = weights.shape[:2]
     taps = weights.transpose(2, 3, 1, 0).reshape(9 * channels_out, channels_in, 1, 1)
@@ -160,11 +158,11 @@ def _transposed_convolution(features: Any, weights: NDArray[np.float32]) -> Any:
 def continue_beyond_edges(network: ov.Model) -> None:
     """Let the convolutions of a network for windows repeat cells beyond cut edges, in place.
 
-    A convolution sees zeros beyond the edges of its picture. In a window, there is more of the
-    picture beyond edges that were cut, mostly background like that within: layer by layer, the
-    outermost cells are repeated there. With 56 to 80 px around a point, 95 % of the points of three
-    networks came 2 to 20 times nearer to those of whole pictures, for 5 to 19 % more time. With
-    less it may be worse: a tail that crosses an edge goes on for ever.
+    A convolution sees zeros beyond the edges of its picture. Beyond edges that were cut there is
+    more of it, mostly background: layer by layer, the outermost cells are repeated there. With 56
+    to 80 px around a point, 95 % of the points of three networks came 2 to 20 times nearer to those
+    of whole pictures, for 5 to 19 % more time. With less it may be worse: a tail that crosses an
+    edge goes on for ever.
 
     The network gets another input, the last one, float32 of shape (4,): for left, top, right and
     bottom, 1 where the image was cut there and 0 where the picture ends. With zeros alone, all is
