@@ -194,17 +194,18 @@ def read_constant(tensor: Any) -> Constant:
     is_possible = len(shape) <= _MOST_DIMENSIONS and min(shape, default=0) >= 0
     if tensor.tensor_shape.unknown_rank or not is_possible:
         raise GraphError(f"has the impossible shape {short(shape)}")
-    claim = f"claims the shape {short(shape)}"
     count = math.prod(shape)
     if count * dtype.itemsize > _LARGEST_BYTES:
-        raise GraphError(f"{claim}, more than {_LARGEST_BYTES // 2**20} MiB")
+        most_mib = _LARGEST_BYTES // 2**20
+        raise GraphError(f"claims the shape {short(shape)}, more than {most_mib} MiB")
     content, given = tensor.tensor_content, getattr(tensor, name)
     if content:
         agrees = len(content) == count * dtype.itemsize and not given
     else:  # the last value stands for all that follow it
         agrees = count == len(given) or 0 < len(given) < count
     if not agrees:
-        raise GraphError(f"{claim} of {dtype}, its data are of another size")
+        claim = f"claims the shape {short(shape)} of {dtype}"
+        raise GraphError(f"{claim}, its data are of another size")
     if count > _SMALL:
         return Constant(shape)
     if content:
