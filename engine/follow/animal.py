@@ -69,7 +69,11 @@ class Animal:
     @property
     def is_found(self) -> bool:
         """Whether enough of it is seen to follow it."""
-        return _is_found(int(self.is_seen.sum()), self.usual_num_seen)
+        return self.is_enough(int(self.is_seen.sum()))
+
+    def is_enough(self, num_seen: int) -> bool:
+        """Whether the animal is found where so many parts are seen, of those that usually are."""
+        return num_seen >= max(1.0, _FOUND_SHARE * self.usual_num_seen)
 
     @property
     def size_px(self) -> float:
@@ -143,7 +147,7 @@ class Animal:
 
         It is of a window in which the network sees what it sees in the picture where it is trusted.
         """
-        if not _is_found(int(after.is_seen.sum()), self.usual_num_seen):
+        if not self.is_enough(int(after.is_seen.sum())):
             return Look.LOST
         is_both = self.is_seen & after.is_seen
         steps = np.hypot(*(after.position[is_both] - self.position[is_both]).T)
@@ -162,10 +166,6 @@ class Animal:
         if places is None or not (seen.all() or trusted.holds(np.stack(places))):
             return Look.UNSEEN
         return None
-
-
-def _is_found(num_seen: int, usual_num_seen: float) -> bool:
-    return num_seen >= max(1.0, _FOUND_SHARE * usual_num_seen)
 
 
 def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
