@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.hard_movies import HARD_MOVIES, Stage
 from engine.follow.animal import LIKELY
-from engine.follow.calibration import calibrate
-from engine.follow.settings import FollowSettings, follow_settings
+from engine.follow.settings import FollowSettings, calibrate, follow_settings
 from engine.follow.stage import FollowingPrediction
 from engine.follow.tally import FollowTally
 from engine.inference import PoseModel, load_model, read_export

@@ -19,10 +19,11 @@ class UndrawnFigures(Figures):
     def draw_lines(self, path: Path, *values: NDArray[np.generic], **labels: object) -> None:
         shown = hashlib.sha256(repr((self._body_parts, self._colors, labels)).encode())
         for array in values:
-            shown.update(np.ascontiguousarray(array))
+            shown.update(array.tobytes())
         path.write_text(shown.hexdigest())
 
-    draw_histogram = draw_lines  # type: ignore[assignment] -- with no labels
+    def draw_histogram(self, path: Path, *values: NDArray[np.generic]) -> None:
+        self.draw_lines(path, *values)
 
     def draw_trajectory(self, path: Path, trajectory: TrajectoryMap) -> None:
         points = [trajectory.points(number) for number in range(len(self._body_parts))]

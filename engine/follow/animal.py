@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.follow.window import Region
+from engine.follow.window import ANYWHERE, Region
 from engine.pipeline.prediction import Look
 
 LIKELY = 0.6
@@ -32,32 +32,22 @@ _LARGEST_STEP_SHARE = 0.35
 
 @dataclass
 class Animal:
-    """The animal, as the poses so far show it.
-
-    Attributes
-    ----------
-    position
-        float64, shape (body parts, 2): x and y in pixels of the picture where each part was last
-        seen; NaN where it never was.
-    age
-        int64, shape (body parts,): frames since then; 0 for those seen in the newest frame.
-    velocity
-        float64, shape (2,): pixels from one frame to the next, of the mean part.
-    speed
-        Pixels from one frame to the next of the fastest part, of late.
-    reach
-        float64, shape (body parts, body parts): how far any two were apart; NaN where they were
-        never seen together.
-    usual_num_seen
-        Number of parts that are seen when the animal is.
-    """
+    """The animal, as the poses so far show it."""
 
     position: NDArray[np.float64]
+    """Shape (body parts, 2): x and y in pixels of the picture where each part was last seen; NaN
+    where it never was."""
     age: NDArray[np.int64]
+    """Shape (body parts,): frames since then; 0 for those seen in the newest frame."""
     velocity: NDArray[np.float64]
+    """Shape (2,): pixels from one frame to the next, of the mean part."""
     speed: float
+    """Pixels from one frame to the next of the fastest part, of late."""
     reach: NDArray[np.float64]
+    """Shape (body parts, body parts): how far any two were apart; NaN where they were never seen
+    together."""
     usual_num_seen: float
+    """Number of parts that are seen when the animal is."""
 
     @classmethod
     def unknown(cls, num_body_parts: int) -> Animal:
@@ -79,7 +69,11 @@ class Animal:
     @property
     def is_found(self) -> bool:
         """Whether enough of it is seen to follow it."""
-        return _is_found(int(self.is_seen.sum()), self.usual_num_seen)
+        return self.is_enough(int(self.is_seen.sum()))
+
+    def is_enough(self, num_seen: int) -> bool:
+        """Whether the animal is found where so many parts are seen, of those that usually are."""
+        return num_seen >= max(1.0, _FOUND_SHARE * self.usual_num_seen)
 
     @property
     def size_px(self) -> float:
@@ -90,6 +84,10 @@ class Animal:
         """Learn from the next frame's pose: float64, shape (body parts, 3): x, y, likelihood."""
         is_seen = pose[:, 2] >= LIKELY
         is_both = is_seen & self.is_seen
+        distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(pose[:, :2]), np.nan)
+        # A reach grows slowly, and shrinks more slowly.
+        shrunk, grown = _STILL_REACHED * self.reach, _FASTEST_GROWTH * self.reach
+        reach = np.where(np.isnan(self.reach), distance, np.clip(distance, shrunk, grown))
         velocity, speed = np.zeros(2), _STILL_FAST * self.speed
         if is_both.any():
             steps = pose[is_both, :2] - self.position[is_both]
@@ -100,7 +98,7 @@ class Animal:
             age=np.where(is_seen, 0, self.age + 1),
             velocity=velocity,
             speed=min(speed, _LARGEST_STEP_SHARE * self.size_px) if self.size_px else speed,
-            reach=_stretched(self.reach, pose[:, :2], is_seen),
+            reach=np.where(np.isnan(distance), self.reach, reach),
             usual_num_seen=max(float(is_seen.sum()), _STILL_USUAL * self.usual_num_seen),
         )
 
@@ -123,13 +121,9 @@ class Animal:
         """Tell where the parts that are not seen can be, `num_frames` after the newest.
 
         They are no farther from those that are seen than they ever were, and no farther from where
-        they were last seen than the fastest part would have come.
-
-        Returns
-        -------
-        tuple of float64 arrays of shape (2,), or None
-            The least and the greatest x and y of all of them; infinities the wrong way round
-            where all are seen. None where they may be anywhere.
+        they were last seen than the fastest part would have come. Gives the least and the greatest
+        x and y of all of them; infinities the wrong way round where all are seen. None where they
+        may be anywhere.
         """
         unseen = ~self.is_seen
         if not unseen.any():
@@ -148,9 +142,12 @@ class Animal:
         # Squares that do not meet leave it open which of them is wrong.
         return np.minimum(low, high).min(axis=0), np.maximum(low, high).max(axis=0)
 
-    def doubt(self, after: Animal) -> Look | None:
-        """Tell why a next pose, after which `after` is known, is in doubt; None for no reason."""
-        if not _is_found(int(after.is_seen.sum()), self.usual_num_seen):
+    def doubt(self, after: Animal, trusted: Region = ANYWHERE) -> Look | None:
+        """Tell why a next pose, after which `after` is known, is in doubt; None for no reason.
+
+        It is of a window in which the network sees what it sees in the picture where it is trusted.
+        """
+        if not self.is_enough(int(after.is_seen.sum())):
             return Look.LOST
         is_both = self.is_seen & after.is_seen
         steps = np.hypot(*(after.position[is_both] - self.position[is_both]).T)
@@ -161,22 +158,16 @@ class Animal:
         # Parts that were only seen near each other may go far apart: a hind paw and a fore paw.
         reach = np.maximum(self.reach[np.ix_(seen, seen)], _ANY_REACH_SHARE * self.size_px)
         is_torn = distance > _SLACK_PX + _REACH_SPARE * reach  # False where it is unknown (NaN)
-        return Look.JUMP if is_torn.any() else None
-
-
-def _is_found(num_seen: int, usual_num_seen: float) -> bool:
-    return num_seen >= max(1.0, _FOUND_SHARE * usual_num_seen)
+        if is_torn.any():
+            return Look.JUMP
+        if not trusted.holds(after.position[seen]):
+            return Look.EDGE
+        places = after.places_of_unseen()
+        if places is None or not (seen.all() or trusted.holds(np.stack(places))):
+            return Look.UNSEEN
+        return None
 
 
 def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = points[:, np.newaxis] - points
     return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
-
-
-def _stretched(
-    reach: NDArray[np.float64], points: NDArray[np.float64], is_seen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Give the reach after a frame; it grows slowly, and shrinks more slowly."""
-    distance = np.where(is_seen[:, np.newaxis] & is_seen, _distances(points), np.nan)
-    grown = np.minimum(np.maximum(distance, _STILL_REACHED * reach), _FASTEST_GROWTH * reach)
-    return np.where(np.isnan(distance), reach, np.where(np.isnan(reach), distance, grown))

@@ -7,10 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from engine.follow.calibration import Calibration
-from engine.follow.settings import FollowSettings
+from engine.follow.settings import Calibration, FollowSettings
 from engine.follow.stage import LARGEST_ERROR_PX
-from engine.pipeline.prediction import FollowedBatch, Look, Looks
+from engine.pipeline.prediction import FollowedBatch, Look
 from sinks import PoseBatch
 
 _MOST_SIZES = 64
@@ -46,8 +45,21 @@ class FollowTally:
 
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Count a batch; return it."""
-        if isinstance(batch, FollowedBatch):
-            self._count(batch.looks)
+        if not isinstance(batch, FollowedBatch):
+            return [batch]
+        looks = batch.looks
+        for look, num_frames in Counter(looks["look"].tolist()).items():
+            self._num_frames[Look(look)] += num_frames
+        self._num_tracked += int(looks["is_tracked"].sum())
+        in_window = looks[looks["width"] > 0]
+        for size in zip(in_window["width"].tolist(), in_window["height"].tolist(), strict=True):
+            if size in self._sizes or len(self._sizes) < _MOST_SIZES:
+                self._sizes[size] += 1
+        errors_px = looks["check_error_px"][~np.isnan(looks["check_error_px"])]
+        if len(errors_px):
+            np.add.at(self._num_errors, np.searchsorted(_BINS_PX[1:], errors_px), 1)
+            self._num_failed += int((errors_px > LARGEST_ERROR_PX).sum())
+            self._largest_error_px = max(self._largest_error_px, float(errors_px.max()))
         return [batch]
 
     def flush(self) -> list[PoseBatch]:
@@ -94,30 +106,12 @@ class FollowTally:
         text = f"followed: {100 * self.share_whole:.1f} % of frames whole"
         if reasons:
             text += f" ({', '.join(reasons)})"
-        if self._sizes:
-            (width, height), _ = self._sizes.most_common(1)[0]
+        for (width, height), _ in self._sizes.most_common(1):
             text += f"; windows of {width} x {height}, most often"
-        num_checks = int(self._num_errors.sum())
-        if num_checks:
-            text += (
-                f"; of {num_checks} checks half within {self._percentile_px(50):.2g} px, "
-                f"99 % within {self._percentile_px(99):.2g} px, {self._num_failed} failed"
-            )
+        if num_checks := int(self._num_errors.sum()):
+            text += f"; of {num_checks} checks half within {self._percentile_px(50):.2g} px, "
+            text += f"99 % within {self._percentile_px(99):.2g} px, {self._num_failed} failed"
         return text
-
-    def _count(self, looks: Looks) -> None:
-        for look, num_frames in Counter(looks["look"].tolist()).items():
-            self._num_frames[Look(look)] += num_frames
-        self._num_tracked += int(looks["is_tracked"].sum())
-        in_window = looks[looks["width"] > 0]
-        for size in zip(in_window["width"].tolist(), in_window["height"].tolist(), strict=True):
-            if size in self._sizes or len(self._sizes) < _MOST_SIZES:
-                self._sizes[size] += 1
-        errors_px = looks["check_error_px"][~np.isnan(looks["check_error_px"])]
-        if len(errors_px):
-            np.add.at(self._num_errors, np.searchsorted(_BINS_PX[1:], errors_px), 1)
-            self._num_failed += int((errors_px > LARGEST_ERROR_PX).sum())
-            self._largest_error_px = max(self._largest_error_px, float(errors_px.max()))
 
     def _percentile_px(self, percent: float) -> float | None:
         num_errors = self._num_errors.sum()

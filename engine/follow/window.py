@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,9 +58,11 @@ class Region(NamedTuple):
 
     def within(self, width: int, height: int) -> Region:
         """Leave out what is outside a picture."""
-        left, right = min(max(self.left, 0), width - 1), max(min(self.right, width - 1), 0)
-        top, bottom = min(max(self.top, 0), height - 1), max(min(self.bottom, height - 1), 0)
-        return Region(left, top, right, bottom)
+        x, y = width - 1, height - 1
+        return Region(*np.clip(self, 0, (x, y, x, y)).tolist())
+
+
+ANYWHERE = Region(-np.inf, -np.inf, np.inf, np.inf)
 
 
 def around(*regions: Region) -> Region:
@@ -75,47 +78,35 @@ class Grid:
     Their corners are multiples of the network's stride, and their sides leave the same rest by it
     as the picture's: layers of even and odd sizes are padded differently. A point's distance from
     the cells around it is then the same in window and picture.
-
-    Attributes
-    ----------
-    width, height
-        Size of the picture in pixels.
-    stride_px
-        The network's coarsest stride.
-    side_step
-        In strides, from one length of a window's sides to the next: windows have few different
-        sizes, since a runtime has to get ready for each.
-    most_sizes
-        As many as a runtime stays ready for at a time.
     """
 
     width: int
     height: int
     stride_px: int
+    """The network's coarsest stride."""
     side_step: int
+    """In strides, from one length of a window's sides to the next: windows have few different
+    sizes, since a runtime has to get ready for each."""
     most_sizes: int
+    """As many as a runtime stays ready for at a time."""
 
     def window(self, region: Region, ready: Sequence[Size]) -> Window | None:
         """Place a window around a region; None where it would be nearly as large as the picture.
 
-        Parameters
-        ----------
-        region
-            What it must hold; what is outside the picture does not count.
-        ready
-            Sizes that the runtime is ready for. If they are `most_sizes`, one of them is taken as
-            long as any is large enough, and not more than twice as large.
+        It holds what of the region is inside the picture. If the runtime is `ready` for
+        `most_sizes` sizes, one of them is taken as long as any is large enough, and not more than
+        twice as large.
         """
         inside = region.within(self.width, self.height)
         left, width = self._side(inside.left, inside.right, self.width)
         top, height = self._side(inside.top, inside.bottom, self.height)
         needed = width, height
         large_enough = [size for size in ready if size[0] >= width and size[1] >= height]
-        size = min(large_enough, key=_area, default=needed)
+        size = min(large_enough, key=math.prod, default=needed)
         most = _LARGEST_WASTE if len(ready) >= self.most_sizes else 1
-        if _area(size) > most * _area(needed):
+        if math.prod(size) > most * math.prod(needed):
             size = needed
-        if _area(size) > _LARGEST_SHARE * self.width * self.height:
+        if math.prod(size) > _LARGEST_SHARE * self.width * self.height:
             return None
         left = self._centred(left, inside.right, size[0], self.width)
         top = self._centred(top, inside.bottom, size[1], self.height)
@@ -124,14 +115,9 @@ class Grid:
     def tight(self, region: Region, size: Size, *, at_end: bool) -> Window:
         """Place a window so that it begins, or ends, as near to a region as it can.
 
-        Parameters
-        ----------
-        region
-            What it must hold; what is outside the picture does not count.
-        size
-            Its width and height in pixels: sides that `window` gave, for this region or a larger.
-        at_end
-            Whether it ends near the region's right and bottom, or begins near its left and top.
+        It holds what of the region is inside the picture. The sides of its `size` are those that
+        `window` gave, for this region or a larger. With `at_end` it ends near the region's right
+        and bottom, otherwise it begins near its left and top.
         """
         inside = region.within(self.width, self.height)
         (width, height), stride = size, self.stride_px
@@ -181,7 +167,3 @@ class Grid:
         spare = first + side - (int(np.ceil(end)) + 1)
         place = first - round(spare / (2 * self.stride_px)) * self.stride_px
         return min(max(place, 0), length - side)
-
-
-def _area(size: Size) -> int:
-    return size[0] * size[1]

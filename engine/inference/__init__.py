@@ -5,7 +5,6 @@ OpenVINO is imported within this package alone, so that its telemetry is off bef
 
 import sys
 
-from engine.inference.guarded import ImpossiblePoseError
 from engine.inference.load import RUNTIMES, load_model, read_export
 from engine.inference.model import (
     Cancelled,
@@ -16,7 +15,7 @@ from engine.inference.model import (
     PoseModel,
     usual_batch_size,
 )
-from engine.inference.trial import TRIED_SHAPE
+from engine.inference.trial import TRIED_SHAPE, ImpossiblePoseError
 
 # OpenVINO's import tells an analytics host, and keeps an id in the user's home, where it finds this
 # module. None stands for one that cannot be imported.

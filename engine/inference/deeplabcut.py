@@ -6,14 +6,16 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.inference.graph.geometry import find_geometry
-from engine.inference.graph.graph import GraphError, GraphNode, read_graph
-from engine.inference.graph.operations import check_operations
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.inference.geometry import find_geometry
+from engine.inference.graph import GraphError, GraphNode, check_operations, read_graph
 from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
 from engine.untrusted.quoting import short, short_list
 from engine.untrusted.small_files import SettingsError, read_yaml
@@ -32,27 +34,19 @@ _MOST_BODY_PARTS = 1000
 _LONGEST_NAME = 100
 _LONGEST_DATASET = 500
 _LARGEST_SCALE = 10_000
-
-
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, and GPUs under WSL
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabCutExport(ModelExport):
-    """An export of DeepLabCut 2.
-
-    Attributes
-    ----------
-    stride_px, locref_stdev_px
-        Pixels per score map cell, and the scale of the location refinement.
-    predicts_poses
-        True where the graph ends in poses (exported with ``TFGPUinference=True``), False where
-        it ends in score maps.
-    """
+    """An export of DeepLabCut 2."""
 
     stride_px: float
+    """Pixels per score map cell."""
     locref_stdev_px: float
+    """The scale of the location refinement."""
     predicts_poses: bool
+    """Whether the graph ends in poses (exported with ``TFGPUinference=True``), or in score maps."""
 
     @property
     def details(self) -> dict[str, object]:
@@ -61,6 +55,56 @@ class DeepLabCutExport(ModelExport):
             "flavour": "poses" if self.predicts_poses else "score maps",
             "stride_px": self.stride_px,
         }
+
+    def poses(self, outputs: Sequence[NDArray[np.float32]], num_images: int) -> NDArray[np.float64]:
+        """Turn the graph's outputs into poses, float64 (images, body parts, 3)."""
+        if not self.predicts_poses:
+            return poses_from_score_maps(
+                *outputs, stride_px=self.stride_px, locref_stdev_px=self.locref_stdev_px
+            )
+        rows = outputs[0].reshape(num_images, -1, 3)  # of y, x and likelihood
+        return rows[..., [1, 0, 2]].astype(np.float64)
+
+
+def poses_from_score_maps(
+    scores: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    *,
+    stride_px: float,
+    locref_stdev_px: float,
+) -> NDArray[np.float64]:
+    """Find each body part's highest score and refine its position (DeepLabCut's arg-max).
+
+    Position = cell index × stride + stride / 2 + offset × ``locref_stdev``; the first of equal
+    scores wins.
+
+    Parameters
+    ----------
+    scores
+        Shape (frames, rows, columns, body parts): likelihoods, 0-1.
+    offsets
+        Shape (frames, rows, columns, 2 × body parts): x and y of each body part.
+    stride_px, locref_stdev_px
+        Pixels per cell, and the scale of the offsets.
+
+    Returns
+    -------
+    float64, shape (frames, body parts, 3)
+        x, y in pixels, likelihood.
+    """
+    frames, rows, columns, parts = scores.shape
+    cells = scores.reshape(frames, rows * columns, parts)
+    best = cells.argmax(axis=1)
+    frame = np.arange(frames)[:, np.newaxis]
+    part = np.arange(parts)
+    refinement = offsets.reshape(frames, rows * columns, parts, 2)[frame, best, part]
+    position = np.stack([best % columns, best // columns], axis=-1)
+    poses = np.empty((frames, parts, 3))
+    poses[..., :2] = (
+        position * stride_px + 0.5 * stride_px + refinement * np.float32(locref_stdev_px)
+    )
+    poses[..., 2] = cells[frame, best, part]
+    return poses
 
 
 def recognise(path: Path) -> bool:
@@ -77,7 +121,7 @@ def choose(runtime: str) -> str:
         return runtime
     if not any(Path(device).exists() for device in _GPU_DEVICES):
         return "openvino"  # spares the seconds that TensorFlow's import takes
-    from engine.inference.tensorflow.model import sees_gpu
+    from engine.inference.tensorflow import sees_gpu
 
     return "tensorflow" if sees_gpu() else "openvino"
 
@@ -85,11 +129,11 @@ def choose(runtime: str) -> str:
 def load(runtime: str) -> Callable[[DeepLabCutExport, Loading], PoseModel]:
     """Import a runtime, and give what loads an export on it."""
     if runtime == "tensorflow":
-        from engine.inference.tensorflow.model import TensorFlowModel, import_runtime
+        from engine.inference.tensorflow import TensorFlowModel, import_runtime
 
         import_runtime()
         return TensorFlowModel
-    from engine.inference.openvino.model import OpenVinoModel
+    from engine.inference.openvino import OpenVinoModel
 
     return OpenVinoModel
 
@@ -103,120 +147,118 @@ def read(directory: Path) -> DeepLabCutExport:
         If it is not a folder with one ``pose_cfg.yaml`` and one ``snapshot-<iterations>.pb`` of
         a single-animal DeepLabCut model for TensorFlow.
     """
-    with _reading(directory):
-        graph_path, iterations = _only_graph(directory)
-    config = _read_config(directory)
-    network = _scorer_network(directory, config)
-    body_parts = _body_parts(directory, config)
-    names = _names(directory, config)
-    trained = f"{names['task']}{names['date']}shuffle{int(names['shuffle'])}"
-    nodes, sha256 = _read_graph(graph_path)
-    return DeepLabCutExport(
-        format=NAME,
-        directory=directory,
-        graph_path=graph_path,
-        body_parts=body_parts,
-        network=config["net_type"],
-        scorer=f"DLC_{network}_{trained}_{iterations}",
-        task=names["task"],
-        experimenter=names["scorer"],
-        date=names["date"],
-        iterations=iterations,
-        depends_on_batch=any(node.is_training for node in nodes),
-        sha256=sha256,
-        geometry=find_geometry(nodes),
-        stride_px=_positive(directory, config, "stride", 8.0),
-        locref_stdev_px=_positive(directory, config, "locref_stdev", 7.2801),
-        predicts_poses=_predicts_poses(graph_path, nodes),
-    )
+    graph_path, iterations = _only_graph(directory)
+    with _blaming(directory / "pose_cfg.yaml"):
+        config = _read_config(directory)
+        names = _names(config, iterations)
+        body_parts = _body_parts(config["all_joints_names"])
+    with _blaming(graph_path):
+        nodes, sha256 = _read_graph(graph_path)
+        return DeepLabCutExport(
+            **names,
+            format=NAME,
+            directory=directory,
+            graph_path=graph_path,
+            body_parts=body_parts,
+            network=config["net_type"],
+            iterations=iterations,
+            depends_on_batch=any(node.attributes.get("is_training") is True for node in nodes),
+            sha256=sha256,
+            geometry=find_geometry(nodes),
+            stride_px=float(config["stride"]),
+            locref_stdev_px=float(config["locref_stdev"]),
+            predicts_poses=_predicts_poses(nodes),
+        )
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _blaming(path: Path) -> Iterator[None]:
+    """Name the path in errors about what is in it."""
     try:
         yield
     except OSError as error:
         raise ModelError(path, f"cannot be read ({error.strerror})") from error
+    except (SettingsError, GraphError) as error:
+        raise ModelError(path, str(error)) from error
 
 
 def _only_graph(directory: Path) -> tuple[Path, int]:
     """Find the graph, and how many iterations it was trained for."""
-    if not directory.exists():
-        raise ModelError(directory, "there is no such folder")
-    if not directory.is_dir():
-        raise ModelError(directory, "is a file, not the folder of an export")
-    # macOS puts a ._ file beside every file that it copies to a disk of another system.
-    graphs = sorted(path for path in directory.glob("*.pb") if not path.name.startswith("._"))
+    with _blaming(directory):
+        if not directory.exists():
+            raise ModelError(directory, "there is no such folder")
+        if not directory.is_dir():
+            raise ModelError(directory, "is a file, not the folder of an export")
+        # macOS puts a ._ file beside every file that it copies to a disk of another system.
+        graphs = sorted(path for path in directory.glob("*.pb") if not path.name.startswith("._"))
     if len(graphs) != 1:
-        found = f"found {short_list([path.name for path in graphs])}" if graphs else "found none"
-        raise ModelError(directory, f"an export holds exactly one .pb file, {found}")
+        found = short_list([path.name for path in graphs]) or "none"
+        raise ModelError(directory, f"an export holds exactly one .pb file, found {found}")
     snapshot = _SNAPSHOT.fullmatch(graphs[0].name)
     if snapshot is None:
         raise ModelError(graphs[0], "the graph must be named snapshot-<iterations>.pb")
     return graphs[0], int(snapshot["iterations"])
 
 
-def _read_graph(path: Path) -> tuple[list[GraphNode], str]:
-    """Read the nodes of a graph, and its hash."""
-    with _reading(path):
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(path, "cannot be read (it is not a regular file)")
-        if status.st_size > _LARGEST_GRAPH_BYTES:
-            raise ModelError(
-                path,
-                f"has {status.st_size} bytes; an export has at most "
-                f"{_LARGEST_GRAPH_BYTES // 2**20} MiB",
-            )
-        with path.open("rb") as file:
-            try:
-                nodes = read_graph(file)
-                check_operations(nodes)
-            except GraphError as error:
-                raise ModelError(path, str(error)) from error
-            file.seek(0)
-            return nodes, hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_config(directory: Path) -> dict[str, Any]:
-    path = directory / "pose_cfg.yaml"
-    with _reading(path):
-        try:
-            config = read_yaml(path, _MOST_SETTINGS_BYTES, names="all_joints_names")
-        except FileNotFoundError as error:
-            raise ModelError(directory, "an export holds a pose_cfg.yaml, found none") from error
-        except SettingsError as error:
-            raise ModelError(path, str(error)) from error
+    try:
+        path = directory / "pose_cfg.yaml"
+        config = read_yaml(path, _MOST_SETTINGS_BYTES, names="all_joints_names")
+    except FileNotFoundError as error:
+        raise ModelError(directory, "an export holds a pose_cfg.yaml, found none") from error
     if not isinstance(config, dict):
-        raise ModelError(path, "must hold settings of the form 'name: value'")
+        raise SettingsError("must hold settings of the form 'name: value'")
     for key in ("all_joints_names", "net_type", "dataset"):
         if key not in config:
-            raise ModelError(path, f"lacks '{key}'; exports of DeepLabCut 2 have it")
+            raise SettingsError(f"lacks '{key}'; exports of DeepLabCut 2 have it")
     if config.get("num_outputs") not in (None, 0, 1) or config.get("partaffinityfield_predict"):
-        raise ModelError(path, "is a multi-animal model; only single-animal models are supported")
+        raise SettingsError("is a multi-animal model; only single-animal models are supported")
+    for key, default in (("stride", 8.0), ("locref_stdev", 7.2801)):
+        value = config.setdefault(key, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value <= _LARGEST_SCALE:
+            raise SettingsError(
+                f"{key} {short(value)}: must be a number above 0, at most {_LARGEST_SCALE}"
+            )
     return config
 
 
-def _scorer_network(directory: Path, config: dict[str, Any]) -> str:
-    """Shorten a network's name as DeepLabCut's ``get_scorer_name`` does for its .h5 files."""
-    network = config["net_type"]
-    try:
-        if isinstance(network, str) and _NETWORK.fullmatch(network):
+def _names(config: dict[str, Any], iterations: int) -> dict[str, str]:
+    """Give the fields of an export that name it as DeepLabCut does.
+
+    For its .h5 files, ``get_scorer_name`` of DeepLabCut shortens the name of the network.
+    """
+    network, dataset = config["net_type"], config["dataset"]
+    kind = ""
+    if isinstance(network, str) and _NETWORK.fullmatch(network):
+        with suppress(ValueError, IndexError, OverflowError):
             if "mobilenet" in network:
-                return f"mobnet_{int(float(network.rsplit('_', 1)[-1]) * 100)}"
-            if "efficientnet" in network:
-                return f"effnet_{network.split('-')[1]}"
-            return network.replace("_", "")
-    except (ValueError, IndexError, OverflowError):
-        pass
-    raise ModelError(
-        directory / "pose_cfg.yaml", f"net_type {short(network)} is no network of DeepLabCut's"
-    )
+                kind = f"mobnet_{int(float(network.rsplit('_', 1)[-1]) * 100)}"
+            elif "efficientnet" in network:
+                kind = f"effnet_{network.split('-')[1]}"
+            else:
+                kind = network.replace("_", "")
+    if not kind:
+        raise SettingsError(f"net_type {short(network)} is no network of DeepLabCut's")
+    # The pattern takes time that grows with the square of a hostile text's length.
+    is_sane = isinstance(dataset, str) and len(dataset) <= _LONGEST_DATASET
+    match = _DATASET.search(dataset) if is_sane and dataset.isprintable() else None
+    if match is None:
+        raise SettingsError(
+            f"dataset {short(dataset)} does not name a DeepLabCut training set "
+            "(…/UnaugmentedDataSet_<task><date>/<task>_<scorer><percent>shuffle<n>.mat)"
+        )
+    trained = f"{match['task']}{match['date']}shuffle{int(match['shuffle'])}"
+    return {
+        "scorer": f"DLC_{kind}_{trained}_{iterations}",
+        "task": match["task"],
+        "experimenter": match["scorer"],
+        "date": match["date"],
+    }
 
 
-def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
+def _body_parts(given: object) -> tuple[str, ...]:
     """Check the names of the body parts."""
-    given = config["all_joints_names"]
     names = given if isinstance(given, list) else []
     others = [name for name in names if not isinstance(name, str)]
     unfit = [
@@ -234,53 +276,38 @@ def _body_parts(directory: Path, config: dict[str, Any]) -> tuple[str, ...]:
         problem = f"distinct body parts, got {short(given)}"
     else:
         return tuple(names)
-    raise ModelError(directory / "pose_cfg.yaml", f"all_joints_names must list {problem}")
+    raise SettingsError(f"all_joints_names must list {problem}")
 
 
-def _positive(directory: Path, config: dict[str, Any], key: str, default: float) -> float:
-    value = config.get(key, default)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value <= _LARGEST_SCALE
-    ):
-        raise ModelError(
-            directory / "pose_cfg.yaml",
-            f"{key} {short(value)}: must be a number above 0, at most {_LARGEST_SCALE}",
+def _read_graph(path: Path) -> tuple[list[GraphNode], str]:
+    """Read the nodes of a graph, and its hash."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise GraphError("cannot be read (it is not a regular file)")
+    if status.st_size > _LARGEST_GRAPH_BYTES:
+        raise GraphError(
+            f"has {status.st_size} bytes; an export has at most {_LARGEST_GRAPH_BYTES // 2**20} MiB"
         )
-    return float(value)
+    with path.open("rb") as file:
+        nodes = read_graph(file)
+        check_operations(nodes)
+        file.seek(0)
+        return nodes, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _names(directory: Path, config: dict[str, Any]) -> re.Match[str]:
-    dataset = config["dataset"]
-    # The pattern takes time that grows with the square of a hostile text's length.
-    is_sane = isinstance(dataset, str) and len(dataset) <= _LONGEST_DATASET
-    match = _DATASET.search(dataset) if is_sane and dataset.isprintable() else None
-    if match is None:
-        raise ModelError(
-            directory / "pose_cfg.yaml",
-            f"dataset {short(dataset)} does not name a DeepLabCut training set "
-            "(…/UnaugmentedDataSet_<task><date>/<task>_<scorer><percent>shuffle<n>.mat)",
-        )
-    return match
-
-
-def _predicts_poses(graph_path: Path, nodes: Sequence[GraphNode]) -> bool:
+def _predicts_poses(nodes: Sequence[GraphNode]) -> bool:
     """Tell which of DeepLabCut's two forms of outputs the graph has."""
     operations = {node.name: node.operation for node in nodes}
     num_inputs = sum(node.operation == "Placeholder" for node in nodes)
     if num_inputs == 0:
-        raise ModelError(graph_path, "is no DeepLabCut export: the graph has no input")
+        raise GraphError("is no DeepLabCut export: the graph has no input")
     if num_inputs > 1 or nodes[0].operation != "Placeholder":
-        raise ModelError(
-            graph_path, "is no DeepLabCut export: the graph must begin with its only input"
-        )
+        raise GraphError("is no DeepLabCut export: the graph must begin with its only input")
     if nodes[-1].name == "concat_1":
         return True
     if operations.get("Sigmoid") == "Sigmoid" and "pose/locref_pred/block4/BiasAdd" in operations:
         return False
-    raise ModelError(
-        graph_path,
+    raise GraphError(
         "is no DeepLabCut export: the graph ends neither in poses (concat_1) nor in score maps "
-        "(Sigmoid and pose/locref_pred/block4/BiasAdd)",
+        "(Sigmoid and pose/locref_pred/block4/BiasAdd)"
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.inference import deeplabcut
-from engine.inference.guarded import GuardedModel
 from engine.inference.model import MOST_IMAGES, Loading, ModelError, ModelExport, PoseModel
-from engine.inference.trial import TRIED_SHAPE, Load, Trial, blamed
+from engine.inference.trial import TRIED_SHAPE, GuardedModel, Load, Trial, blamed
 from engine.machine.system import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable
 
@@ -19,38 +17,24 @@ RUNTIMES = ("auto", "tensorflow", "openvino")
 
 @dataclass(frozen=True)
 class ModelFormat:
-    """A kind of exports. All functions are of modules, so that other processes find them.
-
-    Attributes
-    ----------
-    name
-        For messages.
-    recognise
-        Tells whether a path, which need not exist, looks like such an export.
-    read
-        Reads and checks an export without running anything of it; raises `ModelError`.
-    choose
-        Gives the runtime for an export: one of `RUNTIMES` but for ``auto``, or another that is the
-        name of its package.
-    load
-        Imports a runtime, without running anything of a model, and gives what loads an export on
-        it.
-    """
+    """A kind of exports. All functions are of modules, so that other processes find them."""
 
     name: str
+    """For messages."""
     recognise: Callable[[Path], bool]
+    """Tells whether a path, which need not exist, looks like such an export."""
     read: Callable[[Path], ModelExport]
+    """Reads and checks an export without running anything of it; raises `ModelError`."""
     choose: Callable[[str], str]
+    """Gives the runtime for one that the user named: of `RUNTIMES`, but for ``auto``, or another
+    that is the name of its package."""
     load: Load
+    """Imports a runtime, without running anything of a model; gives what loads an export on it."""
 
 
 FORMATS = [
     ModelFormat(
-        deeplabcut.NAME,
-        deeplabcut.recognise,
-        deeplabcut.read,
-        deeplabcut.choose,
-        deeplabcut.load,
+        deeplabcut.NAME, deeplabcut.recognise, deeplabcut.read, deeplabcut.choose, deeplabcut.load
     )
 ]
 """The first one that recognises a folder reads it; the last one tells what is wrong with others."""
@@ -94,10 +78,8 @@ def load_model(
 
     Parameters
     ----------
-    export
-        The model.
-    runtime
-        One of `RUNTIMES`. ``auto`` takes TensorFlow where it sees a GPU, and OpenVINO elsewhere.
+    export, runtime
+        The model, and one of `RUNTIMES`: ``auto`` takes what suits the machine.
     image_shapes
         Height, width and channels of the images that will come. Others are tried when they do.
     batch_size
@@ -116,9 +98,8 @@ def load_model(
     chosen = format_.choose(runtime)
     loading = Loading(chosen, is_prompt, num_sizes, most_ahead, continues_windows)
     trial = Trial(format_.load, export, loading, batch_size)
-    with closing(trial.begin(image_shapes)) as begun:
+    with trial.trying(image_shapes):
         load = format_.load(chosen)  # while the other process does, too
-        begun.finish()
     try:
         model = load(export, loading)
     except Exception as error:  # the runtimes do not say what they raise

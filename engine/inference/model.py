@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.inference.graph.geometry import Geometry
+from engine.inference.geometry import Geometry
 from readers import InputError
 
 MOST_IMAGES = 8
@@ -29,44 +30,30 @@ class ModelError(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelExport:
-    """An exported model of any format; each format may derive a class with more attributes.
-
-    Attributes
-    ----------
-    format
-        Name of its format; see `engine.inference.load.FORMATS`.
-    directory, graph_path
-        The folder, and the file in it that holds the network.
-    body_parts
-        Names in the model's order.
-    network
-        Name of the kind of network, such as ``resnet_50``.
-    scorer
-        DeepLabCut's name for the model, as it stands in its .h5 files.
-    task, experimenter, date, iterations
-        What names the model in DeepLabCut's files.
-    depends_on_batch
-        Whether a frame's prediction depends on the frames that it is batched with, as in the
-        MobileNets that DeepLabCut 2.3 exports with batch normalisation in training mode.
-    sha256
-        Of the file that holds the network.
-    geometry
-        Strides of the network and what its cells see; None where they are not known.
-    """
+    """An exported model of any format; each format may derive a class with more attributes."""
 
     format: str
+    """Name of its format; see `engine.inference.load.FORMATS`."""
     directory: Path
     graph_path: Path
+    """The file in the folder that holds the network."""
     body_parts: tuple[str, ...]
+    """Names in the model's order."""
     network: str
+    """Name of the kind of network, such as ``resnet_50``."""
     scorer: str
+    """DeepLabCut's name for the model, as it stands in its .h5 files."""
     task: str
     experimenter: str
     date: str
     iterations: int
     depends_on_batch: bool
+    """Whether a frame's prediction depends on the frames that it is batched with, as in the
+    MobileNets that DeepLabCut 2.3 exports with batch normalisation in training mode."""
     sha256: str
+    """Of the file that holds the network."""
     geometry: Geometry | None = None
+    """None where strides of the network and what its cells see are not known."""
 
     @property
     def details(self) -> dict[str, object]:
@@ -101,8 +88,7 @@ class ReadyPoses:
         return self.poses
 
 
-@dataclass(frozen=True)
-class CutSides:
+class CutSides(NamedTuple):
     """The sides where images were cut out of larger pictures; the others are the pictures' own."""
 
     left: bool
@@ -113,45 +99,30 @@ class CutSides:
 
 @dataclass(frozen=True)
 class Loading:
-    """The way a model is loaded.
-
-    Attributes
-    ----------
-    runtime
-        What runs it: the name of a package.
-    is_prompt
-        Whether one image should be done as soon as can be, rather than many in the least time.
-        Poses are the same.
-    num_sizes
-        How many sizes of images the model stays ready for; each may take memory of its own.
-    most_ahead
-        How many images are begun with at a time, at the most: fewer have more cores each.
-    continues_windows
-        Whether the network sees more of the same beyond the cut sides of windows, rather than
-        zeros, where the runtime can: nearer to whole pictures, for 5 % more of a ResNet's time, and
-        19 % more of that of a whole followed run with a MobileNet.
-    """
+    """The way a model is loaded."""
 
     runtime: str
+    """What runs it: the name of a package."""
     is_prompt: bool = False
+    """Whether one image should be done as soon as can be, rather than many in the least time. Poses
+    are the same."""
     num_sizes: int = 1
+    """Sizes of images that the model stays ready for; each may take memory of its own."""
     most_ahead: int = MOST_IMAGES
+    """Images that are begun with at a time, at the most: fewer have more cores each."""
     continues_windows: bool = False
+    """Whether the network sees more of the same beyond the cut sides of windows, rather than zeros,
+    where the runtime can: nearer to whole pictures, for 5 % more of a ResNet's time, and 19 % more
+    of that of a whole followed run with a MobileNet."""
 
 
 class PoseModel(ABC):
-    """A loaded model, on any runtime.
-
-    Attributes
-    ----------
-    body_parts
-        Names of the body parts, in the order of the poses.
-    runtime
-        Name and version of the runtime, for the record.
-    """
+    """A loaded model, on any runtime."""
 
     body_parts: tuple[str, ...]
+    """Their names, in the order of the poses."""
     runtime: str
+    """Its name and version, for the record."""
 
     @abstractmethod
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -204,17 +175,8 @@ class PoseModel(ABC):
 
 
 def images_at_a_time(image_shape: tuple[int, ...], most_bytes: int = _MOST_BYTES) -> int:
-    """Choose as many images as fit into so many bytes (8 MiB), 1 to 8.
-
-    Parameters
-    ----------
-    image_shape
-        Height, width and channels of 8-bit images.
-    most_bytes
-        Bytes of all of them.
-    """
-    height, width, channels = image_shape
-    return max(1, min(MOST_IMAGES, most_bytes // (height * width * channels)))
+    """Choose as many images (height, width, channels) as fit into so many bytes, 1 to 8."""
+    return max(1, min(MOST_IMAGES, most_bytes // math.prod(image_shape)))
 
 
 def usual_batch_size(image_shape: tuple[int, ...]) -> int:

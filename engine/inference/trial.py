@@ -1,8 +1,9 @@
-"""The trial of a model in a process of its own, before anything of it runs in this one.
+"""The trial of a model before it is used, and the guard around it while it is.
 
-A runtime may crash, hang or take all memory on a model that is damaged or made to harm. There it
-predicts on black pictures, under limits of memory and time, and this process gets one line on any
-failure. Models that have passed are remembered in the user's cache folder.
+A runtime may crash, hang or take all memory on a model that is damaged or made to harm. In a
+process of its own it first predicts on black pictures, under limits of memory and time, and this
+process gets one line on any failure. Models that have passed are remembered in the user's cache
+folder. Afterwards each pose is checked.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,8 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.builtin import MODEL_NUM_BODY_PARTS, MODEL_SHA256
-from engine.inference.guarded import ImpossiblePoseError, check_poses
-from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
+from engine.errors import RunError
+from engine.inference.model import (
+    Cancelled,
+    CutSides,
+    Loading,
+    ModelError,
+    ModelExport,
+    PendingPoses,
+    PoseModel,
+)
 from engine.machine.system import (
     Cache,
     OutOfMemoryError,
@@ -31,11 +40,11 @@ from engine.machine.system import (
     limit_memory,
 )
 from engine.machine.workers import Child, ChildDiedError, ChildHungError
-from engine.untrusted.quoting import printable, reason
+from engine.untrusted.quoting import printable, reason, short
 
 Shape: TypeAlias = tuple[int, ...]
+"""Height, width and channels."""
 Load: TypeAlias = Callable[[str], Callable[[Any, Loading], PoseModel]]
-Failure: TypeAlias = tuple[Path, str | None]
 
 TRIED_SHAPE = (64, 64, 3)
 """A size that suits any network, where none is known yet."""
@@ -47,187 +56,130 @@ _LEAST_MIB, _MIB_PER_CORE, _MIB_PER_MODEL_MIB, _MIB_PER_MEGAPIXEL = 512.0, 32.0,
 """A ResNet-50 takes 900 MiB for 1280 x 1024, an EfficientNet-b6 some 800 bytes a pixel; the stacks
 of a core's threads count, too."""
 _MOST_OF_FREE = 0.8
+_NEAR_PX = 500
+"""How far from its picture a place may be: of noise, trained networks were seen to go to 27 px."""
+_ROUNDING = 1e-4
+_LOWEST = np.array([-_NEAR_PX, -_NEAR_PX, -_ROUNDING])
 
 
-@dataclass(frozen=True)
-class _Task:
-    """The work of the other process; `load` is that of a `ModelFormat`."""
+@dataclass
+class Trial:
+    """The trial of one model, with pictures of any sizes."""
 
     load: Load
+    """See `engine.inference.load.ModelFormat`."""
     export: ModelExport
     loading: Loading
     batch_size: int
-    shapes: Sequence[Shape] = ()
-
-    @property
-    def megapixels(self) -> float:
-        """Of the largest batch."""
-        return self.batch_size * max(shape[0] * shape[1] for shape in self.shapes) / 1e6
-
-    def __str__(self) -> str:
-        sizes = ", ".join(f"{shape[1]} x {shape[0]}" for shape in self.shapes)
-        return f"{self.batch_size} of {sizes} pixels at a time"
-
-
-class Trial:
-    """The trial of one model, with pictures of any sizes.
-
-    Parameters
-    ----------
-    load
-        See `engine.inference.load.ModelFormat`.
-    export, loading
-        The model, and how it is loaded.
-    batch_size
-        Pictures that it is given at a time.
-    """
-
-    def __init__(self, load: Load, export: ModelExport, loading: Loading, batch_size: int) -> None:
-        self._task = _Task(load, export, loading, batch_size)
-        self._passed: set[Shape] = set()
-        self._cache = Cache("tried-models")
-        self._is_built_in = (
-            export.sha256 == MODEL_SHA256 and len(export.body_parts) == MODEL_NUM_BODY_PARTS
-        )
+    """Pictures that it is given at a time."""
+    passed: set[Shape] = field(default_factory=set)
+    """The sizes of pictures that it has passed with."""
 
     def check(self, shape: Shape) -> None:
-        """Try the model with pictures of a size, unless it has passed with it.
+        """Try the model with pictures of a size, unless it has passed with it; see `trying`.
 
-        Parameters
-        ----------
-        shape
-            Height, width and channels. Sizes within one that has passed are those of windows, if
-            the model is ready for some, and need no trial.
+        Sizes within one that has passed are those of windows, if the model is ready for some, and
+        need no trial.
+        """
+        is_window = self.loading.num_sizes > 1 and any(
+            shape[0] <= other[0] and shape[1] <= other[1] for other in self.passed
+        )
+        if shape not in self.passed and not is_window:
+            with self.trying([shape]):
+                pass
+
+    @contextmanager
+    def trying(self, shapes: Sequence[Shape]) -> Iterator[None]:
+        """Try the model meanwhile with pictures of sizes that it has never passed with.
 
         Raises
         ------
         ModelError
-            If the model fails.
+            At the end of the block, if the model fails.
         RunError
             If it cannot be tried, or there is no memory for it.
         """
-        is_window = self._task.loading.num_sizes > 1 and any(
-            shape[0] <= other[0] and shape[1] <= other[1] for other in self._passed
-        )
-        if shape not in self._passed and not is_window:
-            with closing(self.begin([shape])) as begun:
-                begun.finish()
+        is_built_in = self.export.sha256 == MODEL_SHA256
+        is_built_in &= len(self.export.body_parts) == MODEL_NUM_BODY_PARTS
+        cache = Cache("tried-models")
+        keys = {} if is_built_in else {shape: self.key(shape) for shape in shapes}
+        new = {shape: key for shape, key in keys.items() if key not in cache}
+        with self._in_child(tuple(new)) if new else nullcontext():
+            yield
+        self.passed.update(shapes)
+        for key in new.values():
+            cache.add(key)
 
-    def begin(self, shapes: Iterable[Shape]) -> BegunTrial:
-        """Begin to try the model with pictures of sizes that it has not passed with yet."""
-        keys = {} if self._is_built_in else {shape: self._key(shape) for shape in shapes}
-        new = {shape: key for shape, key in keys.items() if key not in self._cache}
-
-        def note_passed() -> None:
-            self._passed.update(shapes)
-            for key in new.values():
-                self._cache.add(key)
-
-        return BegunTrial(replace(self._task, shapes=tuple(new)), note_passed)
-
-    def _key(self, shape: Shape) -> str:
+    def key(self, shape: Shape) -> str:
         """Write down all that the outcome may depend on."""
-        task = self._task
-        versions = map(_version, ("posestream", task.loading.runtime, "numpy"))
-        machine = platform.node(), platform.system(), platform.machine(), sys.version, *versions
-        model = replace(task.export, directory=Path(), graph_path=Path())
-        return repr((machine, task.loading.runtime, model, shape, task.batch_size))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # under another name
-        return ""
-
-
-class BegunTrial:
-    """A trial that goes on in another process; to be closed."""
-
-    def __init__(self, task: _Task, note_passed: Callable[[], None]) -> None:
-        self._task, self._note_passed = task, note_passed
-        self._child: Child | None = None
-        if not task.shapes:
-            return
-        model_mib = task.export.graph_path.stat().st_size / 2**20
-        wanted_mib = (
-            _LEAST_MIB
-            + _MIB_PER_CORE * (os.cpu_count() or 1)
-            + _MIB_PER_MODEL_MIB * model_mib
-            + _MIB_PER_MEGAPIXEL * task.megapixels
-        )
-        self._most_mib = min(wanted_mib, _MOST_OF_FREE * available_mib())
-        self._is_short_of_memory = self._most_mib < wanted_mib
-        per_size_s = _S_PER_MODEL_MIB * model_mib + _S_PER_MEGAPIXEL * task.megapixels
-        self._most_s = _LEAST_S + per_size_s * len(task.shapes)
-        self._child = Child(_try, task, self._most_mib)
-        self._child.kill_after(_START_S)
-
-    def finish(self) -> None:
-        """Wait until the model has passed; see `Trial.check` for errors."""
-        failure: Failure | None = None
-        if (child := self._child) is not None:
+        versions = []
+        for package in ("posestream", self.loading.runtime, "numpy"):
             try:
-                failure = child.result(lambda _: child.kill_after(self._most_s))
+                versions.append(version(package))
+            except PackageNotFoundError:  # under another name
+                versions.append("")
+        machine = platform.node(), platform.system(), platform.machine(), sys.version, *versions
+        model = replace(self.export, directory=Path(), graph_path=Path())
+        return repr((machine, self.loading.runtime, model, shape, self.batch_size))
+
+    @contextmanager
+    def _in_child(self, shapes: Sequence[Shape]) -> Iterator[None]:
+        path = self.export.graph_path
+        sizes = ", ".join(f"{shape[1]} x {shape[0]}" for shape in shapes)
+        given = f"given {self.batch_size} of {sizes} pixels at a time"
+        megapixels = self.batch_size * max(shape[0] * shape[1] for shape in shapes) / 1e6
+        model_mib = path.stat().st_size / 2**20
+        wanted_mib = _LEAST_MIB + _MIB_PER_CORE * (os.cpu_count() or 1)
+        wanted_mib += _MIB_PER_MODEL_MIB * model_mib + _MIB_PER_MEGAPIXEL * megapixels
+        most_mib = min(wanted_mib, _MOST_OF_FREE * available_mib())
+        per_size_s = _S_PER_MODEL_MIB * model_mib + _S_PER_MEGAPIXEL * megapixels
+        most_s = _LEAST_S + per_size_s * len(shapes)
+        with closing(Child(_try, self, shapes, most_mib)) as child:
+            child.kill_after(_START_S)
+            yield
+            try:
+                failure = child.result(lambda _: child.kill_after(most_s))
             except ChildHungError as error:
-                raise self._failed(f"takes more than {self._most_s:.0f} s") from error
+                raise ModelError(path, f"takes more than {most_s:.0f} s, {given}") from error
             except ChildDiedError as error:
-                raise self._failed(f"ends its process ({error})") from error
-        if failure is not None:
-            path, problem = failure
-            if problem is not None:
-                raise ModelError(path, problem)
-            if self._is_short_of_memory:
-                raise OutOfMemoryError(f"the model {printable(str(path))}, given {self._task}")
-            raise self._failed(f"takes more than {self._most_mib:,.0f} MiB of memory")
-        self._note_passed()
-
-    def close(self) -> None:
-        """End the other process."""
-        if self._child is not None:
-            self._child.close()
-
-    def _failed(self, what: str) -> ModelError:
-        return ModelError(self._task.export.graph_path, f"{what}, given {self._task}")
+                raise ModelError(path, f"ends its process ({error}), {given}") from error
+        match failure:
+            case blamed_path, str(problem):
+                raise ModelError(blamed_path, problem)
+            case blamed_path, None if most_mib < wanted_mib:
+                raise OutOfMemoryError(f"the model {printable(str(blamed_path))}, {given}")
+            case _, None:
+                raise ModelError(path, f"takes more than {most_mib:,.0f} MiB of memory, {given}")
 
 
-def _try(tell: Callable[[None], None], task: _Task, most_mib: float) -> Failure | None:
+def _try(
+    tell: Callable[[None], None], trial: Trial, shapes: Sequence[Shape], most_mib: float
+) -> tuple[Path, str | None] | None:
     """Load a model and look at black pictures, in a process for this alone.
 
-    Returns
-    -------
-    (Path, str or None) or None
-        What is to blame and why, without words for a lack of memory; None if the model has passed.
+    Gives what is to blame and why, without words for a lack of memory; None if it has passed.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's memory is for the process that runs it
+    export = trial.export
     try:
-        load = task.load(task.loading.runtime)
+        load = trial.load(trial.loading.runtime)
         tell(None)
         limit_memory(most_mib)
-        model = load(task.export, task.loading)
-        for shape in task.shapes:
-            _check(task, shape, model.predict(np.zeros((task.batch_size, *shape), np.uint8)))
+        model = load(export, trial.loading)
+        for shape in shapes:
+            poses = model.predict(np.zeros((trial.batch_size, *shape), np.uint8))
+            if poses.ndim != 3:
+                return blamed(ValueError(f"gives poses of the shape {poses.shape}"), export)
+            if poses.shape != (trial.batch_size, len(export.body_parts), 3):
+                given = f"the export names {len(export.body_parts)} body parts, the graph has "
+                return export.directory, f"{given}{poses.shape[1]}: they are not of one export"
+            check_poses(poses, shape, export.body_parts)
+    except ImpossiblePoseError as error:
+        return export.graph_path, f"of a black picture, {error}"
     except Exception as error:  # the runtimes do not say what they raise
-        path, problem = blamed(error, task.export)
+        path, problem = blamed(error, export)
         return path, None if is_out_of_memory(error) else problem
     return None
-
-
-def _check(task: _Task, shape: Shape, poses: NDArray[np.float64]) -> None:
-    """Check that poses are those of the export's body parts, and possible."""
-    export = task.export
-    if poses.ndim != 3:
-        raise ValueError(f"gives poses of the shape {poses.shape}")
-    if poses.shape != (task.batch_size, len(export.body_parts), 3):
-        raise ModelError(
-            export.directory,
-            f"the export names {len(export.body_parts)} body parts, the graph has "
-            f"{poses.shape[1]}: they are not of one export",
-        )
-    try:
-        check_poses(poses, shape, export.body_parts)
-    except ImpossiblePoseError as error:
-        raise ModelError(export.graph_path, f"of a black picture, {error}") from error
 
 
 def blamed(error: Exception, export: ModelExport) -> tuple[Path, str]:
@@ -239,3 +191,119 @@ def blamed(error: Exception, export: ModelExport) -> tuple[Path, str]:
     if isinstance(error, ModelError):
         return error.path, error.problem
     return export.graph_path, f"does not run as a {export.format} model ({reason(error)})"
+
+
+class ImpossiblePoseError(RunError):
+    """A pose that no picture can have; the message is one line, without the frame.
+
+    `image` is the index of its image among those that were given together.
+    """
+
+    def __init__(self, image: int, problem: str) -> None:
+        super().__init__(problem)
+        self.image = image
+
+
+def check_poses(poses: NDArray[np.float64], image_shape: Shape, body_parts: Sequence[str]) -> None:
+    """Check that poses are numbers, in or near their pictures, and likely from 0 to 1.
+
+    `poses` are float64, shape (frames, body parts, 3): x, y in pixels, likelihood.
+
+    Raises
+    ------
+    ImpossiblePoseError
+        If one is not; the message is about the first.
+    """
+    height, width, _ = image_shape
+    highest = width + _NEAR_PX, height + _NEAR_PX, 1 + _ROUNDING
+    is_possible = (poses >= _LOWEST) & (poses <= highest)  # NaN is not
+    if is_possible.all():
+        return
+    image, part = np.argwhere(~is_possible.all(axis=2))[0]
+    x, y, likelihood = poses[image, part]
+    raise ImpossiblePoseError(
+        int(image),
+        f"the model places {short(body_parts[part])} at x {x:.6g}, y {y:.6g} with likelihood "
+        f"{likelihood:.6g}; a place must be within {_NEAR_PX} px of the picture "
+        f"({width} x {height}) and a likelihood from 0 to 1: export the model anew, or use another",
+    )
+
+
+class GuardedModel(PoseModel):
+    """A loaded model whose sizes of images and poses are checked, and whose errors are one line.
+
+    `check_shape` is called with each new shape of images before the model sees it, and raises where
+    it must not.
+    """
+
+    def __init__(
+        self,
+        model: PoseModel,
+        export: ModelExport,
+        check_shape: Callable[[Shape], None] = lambda _: None,
+    ) -> None:
+        self.body_parts, self.runtime = model.body_parts, model.runtime
+        self._model, self._export, self._check_shape = model, export, check_shape
+        self._shapes: set[Shape] = set()
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Estimate poses; see `PoseModel.predict`, and `start` for further errors."""
+        return self.start(images).result()
+
+    def start(self, images: NDArray[np.uint8], cut: CutSides | None = None) -> PendingPoses:
+        """Begin with images; see `PoseModel.start`.
+
+        Raises
+        ------
+        ModelError
+            If the network is not made for images of this size.
+        RunError
+            If the model fails; from `PendingPoses.result`, too, and `ImpossiblePoseError` there.
+        """
+        with self.guarded(images.shape):
+            return _GuardedPoses(self, self._model.start(images, cut), images.shape)
+
+    def images_ahead(self, image_shape: Shape) -> int:
+        """Tell how many images must be begun behind one; see `PoseModel.images_ahead`."""
+        return self._model.images_ahead(image_shape)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model.close()
+
+    @contextmanager
+    def guarded(self, shape: Shape) -> Iterator[None]:
+        """Check the size of images, and say in one line what goes wrong with them."""
+        if shape[1:] not in self._shapes:
+            self._check_shape(shape[1:])
+            self._shapes.add(shape[1:])
+        try:
+            yield
+        except (Cancelled, RunError):
+            raise
+        except Exception as error:  # the runtimes do not say what they raise
+            images = f"{shape[0]} of {shape[2]} x {shape[1]} pixels at a time"
+            if is_out_of_memory(error):
+                raise OutOfMemoryError(f"the model, given {images}") from error
+            path = printable(str(self._export.graph_path))
+            raise RunError(f"{path}: the model failed, given {images} ({reason(error)})") from error
+
+
+@dataclass(frozen=True)
+class _GuardedPoses:
+    """Poses that are checked once they are there."""
+
+    model: GuardedModel
+    pending: PendingPoses
+    shape: Shape
+
+    @property
+    def is_ready(self) -> bool:
+        with self.model.guarded(self.shape):
+            return self.pending.is_ready
+
+    def result(self) -> NDArray[np.float64]:
+        with self.model.guarded(self.shape):
+            poses = self.pending.result()
+            check_poses(poses, self.shape[1:], self.model.body_parts)
+        return poses

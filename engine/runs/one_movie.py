@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.follow.calibration import (
+from engine.follow.settings import (
     Calibration,
+    FollowSettings,
     calibrate,
     calibrated,
     read_calibration,
     write_calibration,
 )
-from engine.follow.settings import FollowSettings
 from engine.follow.stage import make_prediction
 from engine.follow.tally import FollowTally
 from engine.inference import ModelExport, PoseModel, usual_batch_size

@@ -15,16 +15,17 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine.inference.trial import Trial
 from engine.machine.workers import ChildDiedError, ChildHungError
 
 
 class ForkedChild:
     """One trial; its methods are those of `Child`."""
 
-    def __init__(self, function: Callable[..., Any], task: Any, most_mib: float) -> None:
-        self._zygote = _zygote(task.loading.runtime)
+    def __init__(self, function: Callable[..., Any], trial: Trial, *limits: object) -> None:
+        self._zygote = _zygote(trial.loading.runtime)
         self._seconds = 0.0
-        self._zygote.send((function, task, most_mib))
+        self._zygote.send((function, (trial, *limits)))
 
     def kill_after(self, seconds: float) -> None:
         self._seconds = seconds
@@ -60,17 +61,17 @@ def _serve(connection: Connection, runtime: str) -> None:
     os.dup2(nowhere, 2)
     while True:
         try:
-            function, task, most_mib = connection.recv()
-            connection.send(_run(function, task, most_mib, connection.recv()))
+            function, arguments = connection.recv()
+            connection.send(_run(function, arguments, connection.recv()))
         except (EOFError, OSError):
             os._exit(0)
 
 
-def _run(function: Callable[..., Any], task: Any, most_mib: float, seconds: float) -> Any:
+def _run(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
     ours, theirs = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
-        theirs.send(("returned", function(lambda _: None, task, most_mib)))
+        theirs.send(("returned", function(lambda _: None, *arguments)))
         os._exit(0)
     theirs.close()
     with ours:

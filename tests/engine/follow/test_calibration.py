@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.follow.calibration import (
+from engine.follow.settings import (
     Calibration,
+    FollowSettings,
     calibrate,
     calibrated,
     read_calibration,
     write_calibration,
 )
-from engine.follow.settings import FollowSettings
 from engine.follow.window import Region
 from readers import FrameBatch
 from tests.engine.follow.markers import MarkerModel, frames

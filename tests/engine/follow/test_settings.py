@@ -18,7 +18,7 @@ from engine.follow.settings import (
 )
 from engine.follow.window import Grid
 from engine.inference import CutSides, ModelExport, read_export
-from engine.inference.graph.geometry import Geometry
+from engine.inference.geometry import Geometry
 
 EXPORT = read_export(MODEL_DIR)
 OF_BATCH = replace(EXPORT, depends_on_batch=True)

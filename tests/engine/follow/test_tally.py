@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.follow.calibration import Calibration
-from engine.follow.settings import FollowSettings
+from engine.follow.settings import Calibration, FollowSettings
 from engine.follow.tally import FollowTally
 from engine.pipeline.prediction import FollowedBatch, Look, new_looks
 from tests.batches import frame_batch

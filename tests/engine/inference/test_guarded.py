@@ -18,8 +18,8 @@ from engine.inference import (
     PoseModel,
     read_export,
 )
-from engine.inference.guarded import GuardedModel, check_poses
 from engine.inference.model import CutSides
+from engine.inference.trial import GuardedModel, check_poses
 
 HEIGHT, WIDTH = 48, 64
 SHAPE = (HEIGHT, WIDTH, 3)

@@ -19,8 +19,8 @@ from engine.builtin import MODEL_DIR
 from engine.inference import Cancelled, ModelError, PoseModel, load_model, read_export
 from engine.inference.deeplabcut import read
 from engine.inference.load import FORMATS
-from engine.inference.openvino.model import OpenVinoModel
-from engine.inference.tensorflow.model import TensorFlowModel
+from engine.inference.openvino import OpenVinoModel
+from engine.inference.tensorflow import TensorFlowModel
 from engine.machine.system import OutOfMemoryError
 from tests.engine.inference.test_score_maps import poses_one_by_one
 from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.inference.score_maps import poses_from_rows, poses_from_score_maps
+from engine.builtin import MODEL_DIR
+from engine.inference.deeplabcut import poses_from_score_maps, read
 
 STRIDE_PX, LOCREF_STDEV_PX = 8.0, 7.2801
 
@@ -64,7 +65,7 @@ def test_the_first_of_equal_scores_wins() -> None:
 def test_rows_are_y_x_likelihood_of_one_body_part_after_the_other(frames: int) -> None:
     rows = np.arange(frames * 2 * 3, dtype=np.float32).reshape(-1, 3)
 
-    poses = poses_from_rows(rows, frames)
+    poses = read(MODEL_DIR).poses([rows], frames)
 
     assert poses.shape == (frames, 2, 3)
     assert poses.dtype == np.float64

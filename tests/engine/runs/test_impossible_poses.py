@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine import RunError, run
 from engine.inference import ModelExport, PoseModel
-from engine.inference.guarded import GuardedModel
+from engine.inference.trial import GuardedModel
 from tests.engine.stopping import (
     DROPPED,
     NUM_FRAMES,

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.inference.graph.graph import GraphError, read_graph
-from engine.inference.graph.operations import check_operations
+from engine.inference.graph import GraphError, check_operations, read_graph
 from tests.exports import BUILT_IN_GRAPH
 from tests.fuzz.graphs import small_network
 from tests.shared import MODELS, needs_shared

@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from engine.inference.deeplabcut import DeepLabCutExport
 from engine.inference.model import Cancelled, CutSides, Loading, PoseModel, images_at_a_time
-from engine.inference.openvino.network import (
+from engine.inference.openvino_network import (
     continue_beyond_edges,
     fold,
     limit_indices,
     merge_heads,
     read_network,
 )
-from engine.inference.score_maps import poses_from_outputs
 from engine.machine.workers import patiently
 
 _ALONE = Loading("openvino")
@@ -36,14 +35,9 @@ class OpenVinoModel(PoseModel):
     so that a pose can depend neither on the batch nor on its size. Precision stays float32:
     bfloat16, the default of recent processors, moves points by tens of pixels.
 
-    Parameters
-    ----------
-    export
-        The model.
-    loading
-        How it is loaded. A prompt model lets all cores work on one image at a time: on two of them
-        each is done in two thirds of the time, and a third fewer are done in a second. Each size
-        that it is ready for holds the weights once more.
+    A prompt model lets all cores work on one image at a time: on two of them each is done in two
+    thirds of the time, and a third fewer are done in a second. Each size that it is ready for holds
+    the weights once more.
     """
 
     def __init__(self, export: DeepLabCutExport, loading: Loading = _ALONE) -> None:
@@ -63,28 +57,7 @@ class OpenVinoModel(PoseModel):
         """Begin with images; returns when the last of them has been begun."""
         if not self._loading.continues_windows:
             cut = None
-        requests = self._requests_for(images.shape[1:], cut is not None)
-        inputs = [] if cut is None else [np.array(astuple(cut), np.float32)]
-        begun = _BegunImages(self._closed)
-        for index in range(len(images)):
-            begun.add(requests, [images[index : index + 1], *inputs])
-        return begun
-
-    def images_ahead(self, image_shape: tuple[int, ...]) -> int:
-        """As many as run at a time, so that a core finds the next one when it has done its own."""
-        if self._loading.is_prompt:
-            return 1
-        return min(self._loading.most_ahead, images_at_a_time(image_shape))
-
-    def close(self) -> None:
-        """Let no further image start, and cancel the requests that are running."""
-        self._closed.set()
-        for requests in list(self._requests.values()):
-            requests.cancel()
-
-    def _requests_for(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
-        """Give what runs images of a shape, compiled now unless it was used lately."""
-        key = image_shape, is_window
+        key = images.shape[1:], cut is not None
         if key in self._requests:
             self._requests.move_to_end(key)
         else:
@@ -95,7 +68,29 @@ class OpenVinoModel(PoseModel):
             # cores stood still for a seventh of the time. With whole frames both have work always.
             gives_way = self._loading.num_sizes > 1
             self._requests[key] = patiently(compiled) if gives_way else compiled()
-        return self._requests[key]
+        inputs = [] if cut is None else [np.array(cut, np.float32)]
+        begun = _BegunImages(self._closed)
+        for index in range(len(images)):
+            with begun.unless_closed():
+                image = self._requests[key].start([images[index : index + 1], *inputs])
+                begun.images.append(image)
+        return begun
+
+    def images_ahead(self, image_shape: tuple[int, ...]) -> int:
+        """As many as run at a time, so that a core finds the next one when it has done its own."""
+        if self._loading.is_prompt:
+            return 1
+        return min(self._loading.most_ahead, images_at_a_time(image_shape))
+
+    def close(self) -> None:
+        """Let no further image start, and cancel the requests that are running.
+
+        Waiting for these then raises `RuntimeError`.
+        """
+        self._closed.set()
+        for requests in list(self._requests.values()):
+            for request in requests.requests:
+                request.cancel()
 
     def _compiled(self, image_shape: tuple[int, ...], is_window: bool) -> _Requests:
         network = self._network.clone()
@@ -123,9 +118,31 @@ class OpenVinoModel(PoseModel):
         # Each takes memory of its own, 10 MiB for a MobileNet at 640 x 480.
         num_running = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         requests = [compiled.create_infer_request() for _ in range(num_running + 1)]
-        return _Requests(requests, self._export)
+        return _Requests(self._export, requests)
 
 
+@dataclass
+class _BegunImage:
+    """An image that was begun with, and its poses once they have been waited for."""
+
+    export: DeepLabCutExport
+    request: Any
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return "poses" in vars(self) or bool(self.request.wait_for(0))
+
+    @cached_property
+    def poses(self) -> NDArray[np.float64]:
+        """The poses, shape (body parts, 3); the request is free once they are there."""
+        self.request.wait()
+        outputs = [tensor.data for tensor in self.request.output_tensors]
+        poses: NDArray[np.float64] = self.export.poses(outputs, 1)[0]
+        return poses
+
+
+@dataclass
 class _Requests:
     """Requests for images of one size, used in turns.
 
@@ -133,10 +150,9 @@ class _Requests:
     whenever another thread holds Python's lock.
     """
 
-    def __init__(self, requests: list[Any], export: DeepLabCutExport) -> None:
-        self._requests = requests
-        self._export = export
-        self._begun: deque[_BegunImage] = deque()
+    export: DeepLabCutExport
+    requests: list[Any]
+    begun: deque[_BegunImage] = field(default_factory=deque)
 
     def start(self, inputs: Sequence[NDArray[Any]]) -> _BegunImage:
         """Begin with an image as soon as there is a request for it.
@@ -145,80 +161,42 @@ class _Requests:
         OpenVINO copies it (0.05 ms at 640 x 480): a request that is cancelled may go on for a
         while, after the caller's images are gone.
         """
-        if len(self._begun) < len(self._requests):
-            request = self._requests[len(self._begun)]
+        if len(self.begun) < len(self.requests):
+            request = self.requests[len(self.begun)]
         else:
-            request = self._begun[0].collect()
-            self._begun.popleft()
+            _ = self.begun[0].poses
+            request = self.begun.popleft().request
         request.start_async(dict(enumerate(inputs)))
-        begun = _BegunImage(request, self._export)
-        self._begun.append(begun)
-        return begun
-
-    def cancel(self) -> None:
-        """Cancel what is running; waiting for it then raises `RuntimeError`."""
-        for request in self._requests:
-            request.cancel()
+        self.begun.append(_BegunImage(self.export, request))
+        return self.begun[-1]
 
 
-class _BegunImage:
-    """An image that was begun with, and its poses once they have been collected."""
-
-    def __init__(self, request: Any, export: DeepLabCutExport) -> None:
-        self._request = request
-        self._export = export
-        self._poses: NDArray[np.float64] | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is nothing to wait for."""
-        return self._poses is not None or bool(self._request.wait_for(0))
-
-    def collect(self) -> Any:
-        """Wait for the poses and keep them; give the request, which is free then."""
-        self.poses()
-        return self._request
-
-    def poses(self) -> NDArray[np.float64]:
-        """Wait for the poses, shape (body parts, 3)."""
-        if self._poses is None:
-            self._request.wait()
-            outputs = [tensor.data for tensor in self._request.output_tensors]
-            self._poses = poses_from_outputs(self._export, outputs, 1)[0]
-        return self._poses
-
-
+@dataclass(frozen=True)
 class _BegunImages:
     """The images of one batch; see `PendingPoses`."""
 
-    def __init__(self, closed: threading.Event) -> None:
-        self._closed = closed
-        self._images: list[_BegunImage] = []
-
-    def add(self, requests: _Requests, inputs: Sequence[NDArray[Any]]) -> None:
-        """Begin with another image."""
-        with self._unless_closed():
-            self._images.append(requests.start(inputs))
+    closed: threading.Event
+    images: list[_BegunImage] = field(default_factory=list)
 
     @property
     def is_ready(self) -> bool:
         """Whether there is nothing to wait for."""
-        with self._unless_closed():
-            return all(image.is_ready for image in self._images)
+        with self.unless_closed():
+            return all(image.is_ready for image in self.images)
 
     def result(self) -> NDArray[np.float64]:
         """Wait for the poses; see `PoseModel.predict`."""
-        with self._unless_closed():
-            return np.stack([image.poses() for image in self._images])
+        with self.unless_closed():
+            return np.stack([image.poses for image in self.images])
 
     @contextmanager
-    def _unless_closed(self) -> Iterator[None]:
+    def unless_closed(self) -> Iterator[None]:
         """Raise `Cancelled` where the model was closed before or meanwhile."""
         try:
-            if not self._closed.is_set():
+            if not self.closed.is_set():
                 yield
         except RuntimeError:
-            if not self._closed.is_set():
+            if not self.closed.is_set():
                 raise
-        if self._closed.is_set():
+        if self.closed.is_set():
             raise Cancelled

@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 
 from engine.builtin import MODEL_DIR
 from engine.inference import read_export
-from engine.inference.openvino.network import merge_heads
+from engine.inference.openvino_network import merge_heads
 from tests.shared import MODELS, needs_shared
 
 

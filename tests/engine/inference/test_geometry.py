@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ import tensorflow.compat.v1 as tf1
 from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.inference import PoseModel, load_model, read_export
-from engine.inference.graph.geometry import Geometry, find_geometry
-from engine.inference.graph.graph import Constant, GraphNode, read_graph
+from engine.inference.geometry import Geometry, find_geometry
+from engine.inference.graph import Constant, GraphNode, read_graph
 from tests.exports import BUILT_IN_GRAPH, graph_of
 from tests.shared import MODELS, needs_shared
 
@@ -201,7 +200,7 @@ def test_an_operation_that_says_nothing_of_places(operation: str) -> None:
     assert find_geometry([*nodes[:last], between, sigmoid]) is None
 
 
-KERNEL = Constant(np.dtype(np.float32), (3, 3, 1, 1), None)
+KERNEL = Constant((3, 3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -217,8 +216,8 @@ KERNEL = Constant(np.dtype(np.float32), (3, 3, 1, 1), None)
 def test_an_impossible_layer_has_no_geometry(
     operation: str, inputs: tuple[str, ...], kernel: GraphNode, step: int
 ) -> None:
-    sizes = ("list", SimpleNamespace(i=[1, step, step, 1]))
-    settings = {"strides": sizes, "ksize": sizes, "padding": ("s", b"SAME")}
+    sizes = [1, step, step, 1]
+    settings = {"strides": sizes, "ksize": sizes, "padding": b"SAME"}
     layer = GraphNode("layer", operation, inputs, settings)
     last = GraphNode("Sigmoid", "Sigmoid", ("layer",))
 
@@ -226,8 +225,8 @@ def test_an_impossible_layer_has_no_geometry(
 
 
 def test_strides_that_grow_without_end_are_not_followed() -> None:
-    step = ("list", SimpleNamespace(i=[1, 100, 100, 1]))
-    settings = {"strides": step, "ksize": step, "padding": ("s", b"SAME")}
+    step = [1, 100, 100, 1]
+    settings = {"strides": step, "ksize": step, "padding": b"SAME"}
     layers = [
         GraphNode(str(number), "MaxPool", (str(number - 1) if number else "Placeholder",), settings)
         for number in range(19_000)

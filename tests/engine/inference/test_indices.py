@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-from engine.inference.openvino.network import limit_indices
+from engine.inference.openvino_network import limit_indices
 
 ROWS, COLUMNS, NUM_INDICES = 5, 7, 3
 DATA = np.arange(1, ROWS * COLUMNS + 1, dtype=np.float32).reshape(ROWS, COLUMNS)

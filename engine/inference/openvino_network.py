@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -65,12 +64,7 @@ def limit_indices(network: ov.Model) -> None:
     OpenVINO's GatherND takes what lies at an index without checking that its tensor reaches that
     far: an index that depends on the picture could lead anywhere in the process. All other
     operations with indices check them. Indices within their tensors stay as they are, and so do
-    the results of DeepLabCut's networks.
-
-    Parameters
-    ----------
-    network
-        Its input has a fixed shape.
+    the results of DeepLabCut's networks. The network's input has a fixed shape.
 
     Raises
     ------
@@ -96,16 +90,23 @@ def merge_heads(network: ov.Model) -> None:
     Scores and offsets each come from a transposed convolution (3 × 3, stride 2) of the same
     features to a handful of channels. OpenVINO's kernels work on 16 channels at a time, so that 4
     cost as much as 16, and each layer by itself: in a MobileNet they took a third of the time of
-    the whole network. Other transposed convolutions stay as they are.
-
-    Parameters
-    ----------
-    network
-        Its input has a fixed shape.
+    the whole network. Other transposed convolutions stay as they are. The network's input has a
+    fixed shape.
     """
     heads: dict[tuple[Any, int], list[Any]] = defaultdict(list)
     for layer in network.get_ordered_ops():
-        if _is_head(layer):
+        if layer.get_type_name() != "ConvolutionBackpropData":
+            continue
+        settings, weights = layer.get_attributes(), layer.input_value(1)
+        rows, columns = layer.get_input_shape(0)[2:]
+        if (
+            settings["strides"] == [2, 2]
+            and settings["dilations"] == [1, 1]
+            and settings["auto_pad"] == "same_lower"  # OpenVINO's word for TensorFlow's SAME
+            and list(weights.get_shape())[2:] == [3, 3]
+            and weights.get_node().get_type_name() == "Constant"
+            and list(layer.get_output_shape(0))[2:] == [2 * rows, 2 * columns]
+        ):
             features = layer.input_value(0)
             heads[features.get_node().get_name(), features.get_index()].append(layer)
     for layers in heads.values():
@@ -119,32 +120,14 @@ def merge_heads(network: ov.Model) -> None:
     network.validate_nodes_and_infer_types()
 
 
-def _is_head(layer: Any) -> bool:
-    if layer.get_type_name() != "ConvolutionBackpropData":
-        return False
-    settings = layer.get_attributes()
-    weights = layer.input_value(1)
-    rows, columns = layer.get_input_shape(0)[2:]
-    return (
-        settings["strides"] == [2, 2]
-        and settings["dilations"] == [1, 1]
-        and settings["auto_pad"] == "same_lower"  # OpenVINO's word for TensorFlow's SAME
-        and list(weights.get_shape())[2:] == [3, 3]
-        and weights.get_node().get_type_name() == "Constant"
-        and list(layer.get_output_shape(0))[2:] == [2 * rows, 2 * columns]
-    )
-
-
 def _transposed_convolution(features: Any, weights: NDArray[np.float32]) -> Any:
     """Convolve features with weights, float32 (channels in, channels out, 3, 3).
 
-    A transposed convolution is a product of the features with each of its 9 taps, and a sum in
-    which each tap lands on its place in the output. With stride 2 and the padding that TensorFlow
-    calls SAME, the features at ``(i, j)`` reach the output at ``(2i + row, 2j + column)``, so that
-    along both axes ``out[2i]`` is tap 0 at i + tap 2 at i - 1, and ``out[2i + 1]`` is tap 1 at i.
-
-    The taps become one 1 × 1 convolution; sums and interleaving touch only the few output
-    channels. Results differ in the last bits, as sums are taken in another order.
+    With stride 2 and the padding that TensorFlow calls SAME, the features at ``(i, j)``, times each
+    of 9 taps, are added to the output at ``(2i + row, 2j + column)``. So along both axes
+    ``out[2i]`` is tap 0 at i + tap 2 at i - 1, and ``out[2i + 1]`` is tap 1 at i. The taps become
+    one 1 × 1 convolution; sums and interleaving touch only the few output channels. Results differ
+    in the last bits, as sums are taken in another order.
     """
     channels_in, channels_out = weights.shape[:2]
     taps = weights.transpose(2, 3, 1, 0).reshape(9 * channels_out, channels_in, 1, 1)
@@ -175,21 +158,16 @@ def _transposed_convolution(features: Any, weights: NDArray[np.float32]) -> Any:
 def continue_beyond_edges(network: ov.Model) -> None:
     """Let the convolutions of a network for windows repeat cells beyond cut edges, in place.
 
-    A convolution sees zeros beyond the edges of its picture. In a window, there is more of the
-    picture beyond edges that were cut, mostly background like that within: layer by layer, the
-    outermost cells are repeated there. With 56 to 80 px around a point, 95 % of the points of three
-    networks came 2 to 20 times nearer to those of whole pictures, for 5 to 19 % more time. With
-    less it may be worse: a tail that crosses an edge goes on for ever.
+    A convolution sees zeros beyond the edges of its picture. Beyond edges that were cut there is
+    more of it, mostly background: layer by layer, the outermost cells are repeated there. With 56
+    to 80 px around a point, 95 % of the points of three networks came 2 to 20 times nearer to those
+    of whole pictures, for 5 to 19 % more time. With less it may be worse: a tail that crosses an
+    edge goes on for ever.
 
     The network gets another input, the last one, float32 of shape (4,): for left, top, right and
     bottom, 1 where the image was cut there and 0 where the picture ends. With zeros alone, all is
-    as it was.
-
-    Parameters
-    ----------
-    network
-        The network; its image has a fixed shape. Convolutions of cells whose number is not known
-        beforehand stay as they are.
+    as it was. Its image has a fixed shape; convolutions of cells whose number is not known
+    beforehand stay as they are.
     """
     is_cut = ops.parameter([4], ov.Type.f32)
     network.add_parameters([is_cut])
@@ -203,27 +181,17 @@ def continue_beyond_edges(network: ov.Model) -> None:
         return ops.multiply(ops.unsqueeze(rows, [1]), ops.unsqueeze(columns, [0]))
 
     for layer in network.get_ordered_ops():
-        if layer.get_type_name() not in _CONVOLUTIONS:
+        convolution = _CONVOLUTIONS.get(layer.get_type_name())
+        if convolution is None:
             continue
         settings = layer.get_attributes()
         before, behind = tuple(settings["pads_begin"]), tuple(settings["pads_end"])
         if any(before + behind) and layer.input(0).get_partial_shape().is_static:
+            widths = [ops.constant(np.array([0, 0, *cells])) for cells in (before, behind)]
+            cells = ops.pad(layer.input_value(0), *widths, "edge")
             size = tuple(layer.get_input_shape(0)[2:])
-            _repeat_outermost(layer, before, behind, mask(before, size, behind))
+            cells = ops.multiply(cells, mask(before, size, behind))
+            weights, strides = layer.input_value(1), settings["strides"]
+            convolved = convolution(cells, weights, strides, [0, 0], [0, 0], settings["dilations"])
+            layer.output(0).replace(convolved.output(0))
     network.validate_nodes_and_infer_types()
-
-
-def _repeat_outermost(layer: Any, before: Sequence[int], behind: Sequence[int], mask: Any) -> None:
-    """Let a convolution pad its rows and columns by their outermost cells, times a mask."""
-    settings = layer.get_attributes()
-    widths = [ops.constant(np.array([0, 0, *cells])) for cells in (before, behind)]
-    repeated = ops.pad(layer.input_value(0), *widths, "edge")
-    convolution = _CONVOLUTIONS[layer.get_type_name()](
-        ops.multiply(repeated, mask),
-        layer.input_value(1),
-        settings["strides"],
-        [0, 0],
-        [0, 0],
-        settings["dilations"],
-    )
-    layer.output(0).replace(convolution.output(0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 
 import numpy as np
 import openvino as ov
@@ -18,7 +17,7 @@ from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.follow.window import Grid, Region
 from engine.inference import CutSides, PendingPoses, PoseModel, load_model, read_export
-from engine.inference.openvino.network import continue_beyond_edges
+from engine.inference.openvino_network import continue_beyond_edges
 
 WHOLE = CutSides(left=False, top=False, right=False, bottom=False)
 CUT_ALL_AROUND = CutSides(left=True, top=True, right=True, bottom=True)
@@ -89,7 +88,7 @@ def test_a_layer_gives_what_scipy_gives_on_the_continued_picture(
         for number, channel in enumerate([out] if grouped else [0, 1]):
             cells = padded(picture[0, channel], cut, room)
             expected[out] += correlate2d(cells, spread[out, number], mode="valid")
-    found = results(network, picture, np.array(astuple(cut), np.float32))
+    found = results(network, picture, np.array(cut, np.float32))
     np.testing.assert_allclose(found[0], expected, atol=1e-4)
 
 
@@ -106,7 +105,7 @@ def test_with_no_side_cut_a_layer_with_steps_sees_zeros_as_before(
 
     continue_beyond_edges(network)
 
-    found = results(network, picture, np.array(astuple(WHOLE), np.float32))
+    found = results(network, picture, np.array(WHOLE, np.float32))
     np.testing.assert_allclose(found, before, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 
-from engine.inference.graph.graph import Constant, GraphNode, source
+from engine.inference.graph import Constant, GraphNode, source
 
 _SAME_PLACE = {
     *("Identity", "Sub", "AddV2", "Add", "BiasAdd", "Mul", "Relu", "Relu6", "Sigmoid", "Cast"),
@@ -23,28 +23,20 @@ _LARGEST_PX = 512
 
 @dataclass(frozen=True)
 class Geometry:
-    """The strides of a network and what its cells see of a picture.
-
-    Attributes
-    ----------
-    stride_px
-        Pixels from one cell to the next where the network is coarsest. Pictures that are shifted
-        by a multiple of it give poses that are shifted by as much, but for what their edges do.
-    receptive_field_px
-        Side of the square of pixels that a cell depends on, at the most.
-    multiplications_per_px
-        How many its convolutions take for each pixel of a picture.
-    alignment_px
-        Cells lie at the same pixels, counted from the left and the top, in pictures whose sides
-        leave the same remainder by it; in others they lie fewer pixels than this beside. Where a
-        layer with a stride pads a side by what its length needs, even and odd lengths differ; 1
-        where none does.
-    """
+    """The strides of a network and what its cells see of a picture."""
 
     stride_px: int
+    """From one cell to the next where the network is coarsest. Pictures that are shifted by a
+    multiple of it give poses that are shifted by as much, but for what their edges do."""
     receptive_field_px: int
+    """Side of the square of pixels that a cell depends on, at the most."""
     multiplications_per_px: int
+    """Of its convolutions, for each pixel of a picture."""
     alignment_px: int = 1
+    """Cells lie at the same pixels, counted from the left and the top, in pictures whose sides
+    leave the same remainder by it; in others they lie fewer pixels than this beside. Where a layer
+    with a stride pads a side by what its length needs, even and odd lengths differ; 1 where none
+    does."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +58,11 @@ class _Layer:
         # The cells of TensorFlow's SAME begin elsewhere for some lengths of a picture.
         lengths = range(side, side + step)
         begins = {max(0, (-(-n // step) - 1) * step + side - n) // 2 for n in lengths}
-        alignment_px = stride_px if is_same and len(begins) > 1 else Fraction(1)
         return _Layer(
             stride_px,
             self.field_px + (side - 1) * self.dilation * self.stride_px,
             max(self.coarsest_px, stride_px),
-            max(self.alignment_px, alignment_px),
+            max(self.alignment_px, stride_px if is_same and len(begins) > 1 else Fraction(1)),
             self.dilation,
         )
 
@@ -81,25 +72,6 @@ class _Layer:
         field_px = self.field_px + (num_cells - 1) * self.stride_px
         return _Layer(self.stride_px / step, field_px, self.coarsest_px, self.alignment_px)
 
-    def multiplications(self, node: GraphNode, kernel: Constant) -> Fraction:
-        """Tell how many the node of this layer takes for each pixel, if it is a convolution.
-
-        They are one for each weight and cell. The cells are those of its result, or of its input
-        where it widens that.
-        """
-        if node.operation not in (*_CONVOLUTIONS, _WIDENING):
-            return Fraction(0)
-        step = node.square("strides") if node.operation == _WIDENING else None
-        return math.prod(kernel.shape) / (self.stride_px * (step or 1)) ** 2
-
-    def geometry(self, multiplications: Fraction) -> Geometry | None:
-        """Give a network's geometry, if this is its last layer."""
-        coarsest = self.coarsest_px
-        if coarsest.denominator > 1 or (coarsest / self.stride_px).denominator > 1:
-            return None
-        field, alignment = int(self.field_px), math.ceil(self.alignment_px)
-        return Geometry(int(coarsest), field, round(multiplications), alignment)
-
 
 def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     """Find a network's geometry, from its input to its score maps.
@@ -107,32 +79,29 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     Strides multiply from layer to layer, and a kernel of k cells adds k - 1 strides to what a
     cell sees (Araujo, Norris & Sim, "Computing receptive fields", Distill 2019).
 
-    Parameters
-    ----------
-    nodes
-        The graph, in the order of its file: inputs of a node stand before it.
-
-    Returns
-    -------
-    Geometry or None
-        None where the way to the score maps has operations that say nothing of places, or whose
-        strides differ between height and width.
+    The inputs of a node stand before it. None where the way to the score maps has operations that
+    say nothing of places, or whose strides differ between height and width.
     """
-    layers: dict[str, _Layer | None] = {}
+    layers: dict[str, _Layer] = {}
     constants: dict[str, Constant | None] = {}
     multiplications = Fraction(0)
     for node in nodes:
         names = [source(text) for text in node.inputs]
-        known = [constants.get(name) for name in names[:2]]
-        constants[node.name] = known[0] if known and node.operation == "Identity" else node.constant
-        operand = known[1] if len(known) > 1 else None
-        before = [layer for name in names if (layer := layers.get(name)) is not None]
-        layer = _Layer() if node.operation == "Placeholder" else _next(node, before, operand)
-        layers[node.name] = layer
-        if layer is not None and operand is not None:
-            multiplications += layer.multiplications(node, operand)
+        first, second, *_ = [*map(constants.get, names[:2]), None, None]
+        constants[node.name] = first if node.operation == "Identity" else node.constant
+        before = [layers[name] for name in names if name in layers]
+        layer = _Layer() if node.operation == "Placeholder" else _next(node, before, second)
+        if layer is not None:
+            layers[node.name] = layer
+            if second is not None and node.operation in (*_CONVOLUTIONS, _WIDENING):
+                # One for each weight and cell, of its result, or of its input if it widens that.
+                cell_px = max(layer.stride_px, before[0].stride_px)
+                multiplications += math.prod(second.shape) / cell_px**2
         if node.operation == "Sigmoid":
-            return None if layer is None else layer.geometry(multiplications)
+            if layer is None or layer.coarsest_px % 1 or layer.coarsest_px % layer.stride_px:
+                return None
+            sides = int(layer.coarsest_px), int(layer.field_px)
+            return Geometry(*sides, round(multiplications), math.ceil(layer.alignment_px))
     return None
 
 
@@ -155,15 +124,15 @@ def _next(node: GraphNode, before: Sequence[_Layer], operand: Constant | None) -
         values = None if operand is None else operand.values
         blocks = set() if values is None or values.dtype.kind != "i" else set(values.flat)
         return replace(joined, dilation=int(blocks.pop())) if len(blocks) == 1 else None
-    side = node.square("ksize")
+    step, side = node.square("strides"), node.square("ksize")
     if node.operation not in _POOLINGS:
         kernel = () if operand is None else operand.shape
         side = kernel[0] if len(kernel) == 4 and kernel[0] == kernel[1] else None
-    step = node.square("strides") if set(node.numbers("dilations") or [1]) == {1} else None
-    if step is None or side is None or step > _LARGEST_PX:
+    is_dilated = node.attributes.get("dilations", []) not in ([], [1, 1, 1, 1])
+    if step is None or side is None or step > _LARGEST_PX or is_dilated:
         return None
     if node.operation == _WIDENING:
         return joined.widened(step, side)
-    is_same = node.attributes.get("padding") == ("s", b"SAME")
     is_known = node.operation in (*_CONVOLUTIONS, *_POOLINGS)
+    is_same = node.attributes.get("padding") == b"SAME"
     return joined.narrowed(step, side, is_same) if is_known else None

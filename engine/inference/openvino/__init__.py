@@ -1,1 +1,0 @@
-"""The runtime OpenVINO, for exports of DeepLabCut."""

@@ -1,1 +1,0 @@
-"""The runtime TensorFlow, for exports of DeepLabCut."""
