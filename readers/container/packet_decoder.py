@@ -206,16 +206,6 @@ class PacketDecoder:
             return None
 
 
-def contiguous(rows: Iterator[Row], last_time: int | None, frame_period: int) -> Iterator[Row]:
-    """Yield rows up to the first gap of more than one and a half frame periods."""
-    for row in rows:
-        time = row[1]
-        if time is not None and last_time is not None and time - last_time > 1.5 * frame_period:
-            return
-        last_time = time
-        yield row
-
-
 class _Silence(Enum):
     """The meaning of a packet of which no picture comes."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -16,7 +18,7 @@ from av.video.stream import VideoStream
 from readers.base import DecodedFrame, MovieReader, PictureSizes
 from readers.container.avi_index import AviIndex, chunks_per_frame, time_keeping
 from readers.container.mp4_tables import check_tables
-from readers.container.packet_decoder import PacketDecoder, Row, contiguous
+from readers.container.packet_decoder import PacketDecoder, Row
 from readers.container.parts import cut_off, empty_chunks_behind, lacks_index
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import (
@@ -32,8 +34,6 @@ from readers.frames import FrameStatus, MovieInfo
 from readers.pixels import orientation_of
 
 _NUM_TRIED_PACKETS = 8
-_Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
-"""A row with its status."""
 
 
 def inspect_container(path: Path) -> MovieInfo:
@@ -94,119 +94,176 @@ class ContainerReader(MovieReader):
             self._damage = joined(frames.damage, sizes.change)
 
 
-class ContainerFrames:
-    """A movie's frames, decoded from the first to the last.
+class PacketFrames:
+    """The frames of a movie's packets, which are put in one after the other.
 
     A frame is undecodable where no picture came of its packet, or where the decoder itself flags
     the picture as damaged: it fills what it cannot read with what was there before.
 
+    Its time is the container's, from the first frame on; where that tells none (.isxb), it is
+    that of its arrival, from the arrival of the first frame on. A frame has arrived when its
+    packet has: pictures that it refers to came before.
+
     Parameters
     ----------
-    source
-        The opened movie.
+    stream
+        The stream of the packets.
     frame_period_s
         Nominal time from one frame to the next.
-    is_cut_off
-        Whether the file ends before it should. Pictures may then be missing between the last
-        ones, since they are stored in another order than they are shown in; frames behind such a
-        gap are left out, because their number is unknown.
+    is_avi
+        Whether the packets' times are their numbers in an .avi.
+    avi_index
+        The index of a finished .avi, whose frames without a packet are then added. Most are chunks
+        of no bytes: frames that the recorder dropped.
+    tells_times
+        Whether packets have presentation times; False where these only number them.
     """
 
     def __init__(
-        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
+        self,
+        stream: VideoStream,
+        frame_period_s: Fraction,
+        *,
+        is_avi: bool,
+        avi_index: AviIndex | None = None,
+        tells_times: bool = True,
     ) -> None:
-        self._source = source
-        self._clock = FrameClock(frame_period_s, source.stream.time_base)
-        self._frame_period = period_in_stream(source.stream, frame_period_s)
-        self._is_cut_off = is_cut_off
-        is_avi = source.container.format.name == "avi"
-        self._avi_index = AviIndex(source.stream) if is_avi else None
-        self._decoder = PacketDecoder(source.stream, self._frame_period, is_avi=is_avi)
-        self._last_packet: av.Packet[VideoStream] | None = None
-        self._num_frames = 0
+        self._frame_period = period_in_stream(stream, frame_period_s)
+        self._decoder = PacketDecoder(stream, self._frame_period, is_avi=is_avi)
+        self._avi_index = avi_index
         self._stretches = Stretches(self._frame_period)
-        self._end: str | None = None
+        self._clock = FrameClock(frame_period_s, stream.time_base) if tells_times else None
+        self._num_frames = 0
+        self._last_time: int | None = None
+        self._expected_time = 0
+        self._arrivals_s: dict[int | None, float] = {}
+        self._first_arrival_s: float | None = None
+        self._last_arrival_s = math.nan
 
     @property
     def damage(self) -> str | None:
-        """Why nothing can be read from some frame on, or that times step back; None for neither."""
-        return joined(self._stretches.damage, self._end)
+        """What is wrong with the times of the packets so far; None for nothing."""
+        return self._stretches.damage
 
     @property
     def has_second_fields(self) -> bool:
         """Whether pictures came in two packets so far."""
         return self._decoder.has_second_fields
 
-    def __iter__(self) -> Iterator[DecodedFrame]:
-        """Yield every frame, in the order of presentation."""
-        index = self._avi_index
-        frames = map(frame_of, self._rows()) if index is None else self._with_dropped(index)
-        for picture, time, status in frames:
-            self._num_frames += 1
-            yield DecodedFrame(picture, self._clock.time_s(time), status=status)
+    def put(
+        self,
+        packet: av.Packet[VideoStream],
+        arrival_time_s: float | None = None,
+        *,
+        is_skipped: bool = False,
+    ) -> Iterator[DecodedFrame]:
+        """Decode a packet; yield the frames that are known now. Take all of them.
 
-    def _rows(self) -> Iterator[Row]:
-        decoder = self._decoder
-        stretches = self._stretches
-        last_time: int | None = None
-        for packet in self._packets():
-            placed = stretches.place(packet)
-            if stretches.begins:
-                yield from decoder.begin_anew(placed)
-                stretches.note(self._num_frames)
-            for row in decoder.put(placed):
-                last_time = row[1]
-                yield row
-        rest = decoder.rest()
-        yield from contiguous(rest, last_time, self._frame_period) if self._is_cut_off else rest
-
-    def _packets(self) -> Iterator[av.Packet[VideoStream]]:
-        try:
-            for packet in self._source.packets():
-                if self._avi_index is not None:
-                    self._avi_index.number(packet)
-                self._last_packet = packet
-                yield packet
-        except av.error.FFmpegError as error:
-            self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
-
-    def _with_dropped(self, index: AviIndex) -> Iterator[_Frame]:
-        """Add the frames that an .avi counts without giving a packet.
-
-        Most are chunks of no bytes: frames that the recorder dropped.
+        One that is skipped is not decoded: its picture has to stand alone.
         """
-        expected = 0
-        for picture, time in self._rows():
-            if time is not None:
-                rowless = self._decoder.rowless_times
+        packet = self._stretches.place(packet)
+        if self._stretches.begins:
+            yield from self._frames(self._decoder.begin_anew(packet))
+            self._stretches.note(self._num_frames)
+        if arrival_time_s is not None:
+            self._last_arrival_s = arrival_time_s
+            if packet.pts is not None and not packet.is_discard:
+                self._arrivals_s[packet.pts] = arrival_time_s
+        if is_skipped:
+            for frame in self._frames(self._decoder.pass_over(packet)):
+                yield replace(frame, status=FrameStatus.SKIPPED)
+        else:
+            yield from self._frames(self._decoder.put(packet))
+
+    def rest(self, *, is_cut_off: bool) -> Iterator[DecodedFrame]:
+        """Yield what is still inside the decoder at the end of the movie.
+
+        Of one that was cut off, pictures may be missing between the last ones, since they are
+        stored in another order than they are shown in. Frames behind such a gap, of more than one
+        and a half frame periods, are left out, because their number is unknown.
+        """
+        for picture, time in self._decoder.rest():
+            last = self._last_time
+            step = 0 if time is None or last is None else time - last
+            if is_cut_off and step > 1.5 * self._frame_period:
+                return
+            yield from self._frames([(picture, time)])
+
+    def without_packet(self, index: AviIndex, count: int) -> Iterator[DecodedFrame]:
+        """Yield the next frames of an .avi, for which there is no packet."""
+        first_time = self._expected_time
+        for number in range(count):
+            time = first_time + number * self._frame_period
+            is_lost = index.take_lost(time + self._decoder.lag)
+            status = FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
+            yield self._frame(None, time, status)
+
+    def _frames(self, rows: Iterable[Row]) -> Iterator[DecodedFrame]:
+        for picture, time in rows:
+            if self._avi_index is not None and time is not None:
+                expected, rowless = self._expected_time, self._decoder.rowless_times
                 num_rowless = sum(expected <= each < time for each in rowless)
                 rowless.difference_update([each for each in rowless if each < time])
                 num_missing = round((time - expected) / self._frame_period) - num_rowless
-                yield from self._without_packet(index, expected, num_missing)
-                expected = time
-            expected += self._frame_period
-            yield frame_of((picture, time))
+                yield from self.without_packet(self._avi_index, num_missing)
+                self._expected_time = time
+            self._expected_time += self._frame_period
+            self._last_time = time
+            if picture is None or picture.is_corrupt:
+                yield self._frame(None, time, FrameStatus.UNDECODABLE)
+            else:
+                yield self._frame(picture, time, FrameStatus.DECODED)
+
+    def _frame(
+        self, picture: av.VideoFrame | None, time: int | None, status: FrameStatus
+    ) -> DecodedFrame:
+        self._num_frames += 1
+        arrival_s = self._arrivals_s.pop(time, self._last_arrival_s)
+        if self._first_arrival_s is None:
+            self._first_arrival_s = arrival_s
+        time_s = arrival_s - self._first_arrival_s
+        if self._clock is not None:
+            time_s = self._clock.time_s(time)
+        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)
+
+
+class ContainerFrames(PacketFrames):
+    """All frames of a movie that FFmpeg has opened, from the first to the last."""
+
+    def __init__(
+        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
+    ) -> None:
+        is_avi = source.container.format.name == "avi"
+        index = AviIndex(source.stream) if is_avi else None
+        super().__init__(source.stream, frame_period_s, is_avi=is_avi, avi_index=index)
+        self._source = source
+        self._is_cut_off = is_cut_off
+        self._end: str | None = None
+
+    @property
+    def damage(self) -> str | None:
+        """Why nothing can be read from some frame on, or that times step back; None for neither."""
+        return joined(super().damage, self._end)
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        """Yield every frame, in the order of presentation."""
+        index, packet = self._avi_index, None
+        try:
+            for packet in self._source.packets():
+                if index is not None:
+                    index.number(packet)
+                yield from self.put(packet)
+        except av.error.FFmpegError as error:
+            self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
+        yield from self.rest(is_cut_off=self._is_cut_off)
+        if index is None:
+            return
         num_missing = index.num_behind(self._source.file.size)
-        packet = self._last_packet
         if packet is not None and packet.pos is not None:
             end = packet.pos + packet.size + packet.size % 2
             num_empty = empty_chunks_behind(self._source.file.peek, end, self._source.stream.index)
             num_missing += num_empty // self._frame_period
-        yield from self._without_packet(index, expected, num_missing)
-
-    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[_Frame]:
-        for number in range(count):
-            time = first_time + number * self._frame_period
-            is_lost = index.take_lost(time + self._decoder.lag)
-            yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
-
-
-def frame_of(row: Row) -> _Frame:
-    """Tell the status of a row; a picture that the decoder flags as damaged is left out."""
-    picture, time = row
-    if picture is None or picture.is_corrupt:
-        return None, time, FrameStatus.UNDECODABLE
-    return picture, time, FrameStatus.DECODED
+        yield from self.without_packet(index, num_missing)
 
 
 def _first_step_s(path: Path) -> Fraction | None:

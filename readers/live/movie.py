@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
 from readers.container.parts import cut_off
-from readers.container.reader import stands_strict_decoding
+from readers.container.reader import PacketFrames, stands_strict_decoding
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import frame_period_s
 from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 from readers.growing.feed import ArrivedPacket, Feed
 from readers.growing.growing_file import EndedBy
-from readers.live.live_rows import LiveRows, PacketQueue
+from readers.live.live_rows import PacketQueue
 from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25
@@ -218,10 +218,12 @@ class LiveMovie:
         self._packets = feed.packets()
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
-        self._rows = LiveRows(feed, period_s)
+        self._rows = PacketFrames(
+            feed.stream, period_s, is_avi=feed.format == "avi", tells_times=feed.tells_times
+        )
         self._packets = self._received(chain(self._tried_packets(), self._packets))
         for arrived in self._packets:  # not all are used up here
-            self._add(self._rows.put(arrived))
+            self._add(self._rows.put(arrived.packet, arrived.arrival_time_s))
             if any(row.picture is not None for row in self._ready):
                 break
         else:
@@ -288,10 +290,10 @@ class LiveMovie:
             if arrived is None:
                 self._end()
                 break
-            if self._stands_alone and (not look or (self._newest_only and self._is_behind())):
-                self._add(self._rows.pass_over(arrived))
-            else:
-                self._add(self._rows.put(arrived))
+            is_unwanted = not look or (self._newest_only and self._is_behind())
+            is_skipped = self._stands_alone and is_unwanted
+            frames = self._rows.put(arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped)
+            self._add(frames)
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
