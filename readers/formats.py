@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from readers.base import MovieReader
-from readers.container.feed import ContainerFeed
 from readers.container.parts import is_closed
-from readers.container.reader import ContainerReader, inspect_container
+from readers.container.reader import ContainerFeed, ContainerReader, inspect_container
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 from readers.file_kind import (

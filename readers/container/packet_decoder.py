@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum, auto
 
 import av
@@ -65,7 +66,7 @@ class PacketDecoder:
         self._marks_too_early = stream.container.format.name == "mpegts"
         self._is_marked = False
         self._suspect: av.Packet[VideoStream] | None = None
-        self._rows: _Rows | None = None
+        self._rows: _Rows = _RowsByTime()
         self._number = 0
         self._num_rows = 0
         self._key_time: int | None = None
@@ -78,23 +79,21 @@ class PacketDecoder:
         # Where recordings were joined, nothing is missing before the key picture of the next one.
         yield from self._put_suspect(is_damaged=not packet.is_keyframe)
         is_behind_marked, self._is_marked = self._is_marked, packet.is_corrupt
-        if not self._marks_too_early:
-            yield from self._put(packet, is_damaged=packet.is_corrupt)
-        elif is_behind_marked:
+        if is_behind_marked and self._marks_too_early:
             self._suspect = packet
         else:
-            yield from self._put(packet, is_damaged=False)
+            is_damaged = packet.is_corrupt and not self._marks_too_early
+            yield from self._put(packet, is_damaged=is_damaged)
 
     def pass_over(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Do as `put` without decoding, where pictures stand alone: the row has no picture."""
-        rows = self._rows_from(packet)
-        yield from self._expect(rows, packet)
-        yield from rows.rest()  # nothing is inside the decoder
+        yield from self._expect(packet)
+        yield from self._rows.rest()  # nothing is inside the decoder
 
     @property
     def lag(self) -> int:
         """How much later than its row a packet of an .avi stands, in units of time."""
-        return self._rows.lag * self._frame_period if isinstance(self._rows, _RowsInOrder) else 0
+        return self._rows.lag * self._frame_period
 
     def begin_anew(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Yield the rows that are left before a packet with which another recording begins.
@@ -110,10 +109,12 @@ class PacketDecoder:
     def rest(self) -> Iterator[Row]:
         """Empty the decoder at the end of the movie; yield the rows that are left."""
         yield from self._put_suspect(is_damaged=True)
-        if self._rows is not None:
-            for picture in self._decoded(None) or []:
-                yield from self._rows.take(picture)
-            yield from self._rows.rest()
+        pictures: list[av.VideoFrame] = []
+        with suppress(av.error.FFmpegError):
+            pictures = self._context.decode(None) if self._number else []
+        for picture in pictures:
+            yield from self._rows.take(picture)
+        yield from self._rows.rest()
 
     def _put_suspect(self, *, is_damaged: bool) -> Iterator[Row]:
         suspect, self._suspect = self._suspect, None
@@ -121,24 +122,37 @@ class PacketDecoder:
             yield from self._put(suspect, is_damaged=is_damaged)
 
     def _put(self, packet: av.Packet[VideoStream], *, is_damaged: bool) -> Iterator[Row]:
-        rows = self._rows_from(packet)
-        yield from self._expect(rows, packet)
+        yield from self._expect(packet)
         number = packet.pts = self._number  # the decoder hands it on with the picture
-        pictures = None if is_damaged else self._decoded(packet)
+        pictures = None
+        # The decoder would take an empty packet for the end, and pair a field with the next one.
+        if packet.size and not is_damaged and not self._second_fields.lacks_first:
+            # Of any kind: a size that is nonsense is told as lack of memory.
+            with suppress(av.error.FFmpegError):
+                pictures = self._context.decode(packet)
         if pictures is None:
-            rows.fail(number)
+            self._rows.fail(number)
             return
-        if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
-            rows.say(number, _Silence.BY_DESIGN)
-        elif not pictures and self._is_not_coded(packet):
-            rows.say(number, _Silence.REPEATED)
+        codec = self._context.name
+        if not pictures and codec in _WITH_HIDDEN_PICTURES:
+            self._rows.say(number, _Silence.BY_DESIGN)
+        elif not pictures and codec == "mpeg4":
+            is_short = packet.size <= _LARGEST_NOT_CODED_BYTES
+            if packet.size == 1 or (is_short and bytes(packet).startswith(_MPEG4_PICTURE)):
+                self._rows.say(number, _Silence.REPEATED)
         for picture in pictures:
-            yield from rows.take(picture)
+            yield from self._rows.take(picture)
 
-    def _expect(self, rows: _Rows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+    def _expect(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Give a packet its number, and add it to the rows if it is to have one."""
         self._number += 1
         time = packet.pts
+        # An .avi counts packets in the order of decoding; a .mp4 without composition offsets says
+        # of each picture that it is shown when it is decoded.
+        is_in_order = time is None or (self._stream.has_b_frames and time == packet.dts)
+        if self._number == 1 and is_in_order:
+            lag = self._context.reorder_depth if self._is_avi else 0
+            self._rows = _RowsInOrder(lag, self._frame_period)
         if packet.is_discard:
             return
         if self._second_fields.is_one(packet):
@@ -146,28 +160,23 @@ class PacketDecoder:
             if self._is_avi and time is not None:
                 self.rowless_times.add(time)
             return
-        if self._is_avi and isinstance(rows, _RowsInOrder) and self._is_placeholder(rows, packet):
+        if self._is_avi and self._context.name == "mpeg4" and self._is_placeholder(packet):
             return
         self._num_rows += 1
-        yield from rows.put(self._number, time, packet.dts)
+        yield from self._rows.put(self._number, packet)
         if self._key_time is None and packet.is_keyframe:
             self._key_time = time
         elif time is not None and self._key_time is not None and time < self._key_time:
-            rows.say(self._number, _Silence.BY_DESIGN)
+            self._rows.say(self._number, _Silence.BY_DESIGN)
 
-    def _is_not_coded(self, packet: av.Packet[VideoStream]) -> bool:
-        """Tell whether a packet of which no picture comes says that nothing has changed."""
-        if self._context.name != "mpeg4" or packet.size > _LARGEST_NOT_CODED_BYTES:
-            return False
-        return packet.size == 1 or bytes(packet).startswith(_MPEG4_PICTURE)
-
-    def _is_placeholder(self, rows: _RowsInOrder, packet: av.Packet[VideoStream]) -> bool:
+    def _is_placeholder(self, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether an encoder of MPEG-4 had nothing to give yet when it gave this packet.
 
         One that looks ahead puts packets of one byte, or empty ones, behind the first picture, and
         later packs two pictures into one packet. The first rows have the times of the placeholders.
         """
-        if self._context.name != "mpeg4" or packet.pts is None:
+        rows, time = self._rows, packet.pts
+        if time is None or not isinstance(rows, _RowsInOrder):
             return False
         is_second = self._num_rows == 1
         is_placeholder = is_second and packet.size == 1
@@ -175,35 +184,9 @@ class PacketDecoder:
             rows.lag = 0
             if is_second:
                 first = self._last_time + self._frame_period
-                for time in range(first, packet.pts + is_placeholder, self._frame_period):
-                    rows.put_time(time)
-        self._last_time = packet.pts
+                rows.times.extend(range(first, time + is_placeholder, self._frame_period))
+        self._last_time = time
         return is_placeholder
-
-    def _rows_from(self, first: av.Packet[VideoStream]) -> _Rows:
-        """Tell whether packets have the times of their own pictures.
-
-        An .avi counts packets in the order of decoding; a .mp4 without composition offsets says
-        of each picture that it is shown when it is decoded.
-        """
-        if self._rows is None:
-            if first.pts is None or (self._stream.has_b_frames and first.pts == first.dts):
-                lag = self._context.reorder_depth if self._is_avi else 0
-                self._rows = _RowsInOrder(lag, self._frame_period)
-            else:
-                self._rows = _RowsByTime()
-        return self._rows
-
-    def _decoded(self, packet: av.Packet[VideoStream] | None) -> list[av.VideoFrame] | None:
-        """Decode a packet, or empty the decoder; None where that fails."""
-        if packet is not None and not packet.size:
-            return None  # which the decoder would take for the end
-        if packet is not None and self._second_fields.lacks_first:
-            return None
-        try:
-            return self._context.decode(packet)
-        except av.error.FFmpegError:  # any: a size that is nonsense is told as lack of memory
-            return None
 
 
 class _Silence(Enum):
@@ -226,12 +209,14 @@ class _Rows(ABC):
     the exceptions.
     """
 
+    lag = 0
+
     def __init__(self) -> None:
         self._silences: dict[int, _Silence] = {}
         self._last_picture: av.VideoFrame | None = None
 
     @abstractmethod
-    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Add a packet before it is decoded; yield rows for which it is too late."""
 
     @abstractmethod
@@ -272,7 +257,8 @@ class _RowsByTime(_Rows):
         self._latest = 0
         self._all_put_before = 0
 
-    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+        time, decoding_time = packet.pts, packet.dts
         place = self._latest if time is None else time  # behind all that came before
         self._latest = max(self._latest, place)
         self._times[number] = time
@@ -333,30 +319,21 @@ class _RowsInOrder(_Rows):
         Time from one frame to the next.
     """
 
-    def __init__(self, lag: int = 0, period: int = 1) -> None:
+    def __init__(self, lag: int, period: int) -> None:
         super().__init__()
         self.lag = lag
         self._period = period
-        self._times: deque[int | None] = deque()  # in the order of rows, those to come
+        self.times: deque[int | None] = deque()  # in the order of rows, those to come
         self._inside: list[int] = []  # numbers of packets without a row
         self._num_errors = 0
         self._advance: int | None = None
         self._last: int | None = None
 
-    def put(
-        self,
-        number: int,
-        time: int | None,
-        decoding_time: int | None,  # noqa: ARG002 - tells nothing here
-    ) -> Iterator[Row]:
-        self.put_time(time)
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+        self.times.append(packet.pts)
         self._inside.append(number)
         if len(self._inside) > _MOST_INSIDE:
             yield from self._row(self._inside.pop(0), None, self._next_time())
-
-    def put_time(self, time: int | None) -> None:
-        """Add a time for a row, without a packet."""
-        self._times.append(time)
 
     def fail(self, number: int) -> None:
         if number in self._inside:
@@ -382,19 +359,19 @@ class _RowsInOrder(_Rows):
         self._inside.clear()
 
     def _errors(self) -> Iterator[Row]:
-        while self._num_errors:
-            self._num_errors -= 1
+        for _ in range(self._num_errors):
             yield None, self._next_time()
+        self._num_errors = 0
 
     def _next_time(self) -> int | None:
-        time = self._times.popleft() if self._times else None
+        time = self.times.popleft() if self.times else None
         if not self.lag or time is None:
             return time
         if self._advance is None:  # the first picture has the first time
-            later = self._times[self.lag - 1] if len(self._times) >= self.lag else None
+            later = self.times[self.lag - 1] if len(self.times) >= self.lag else None
             self._advance = 0 if later is None else later - time
-        if len(self._times) >= self.lag:
-            later = self._times[self.lag - 1]
+        if len(self.times) >= self.lag:
+            later = self.times[self.lag - 1]
             self._last = None if later is None else later - self._advance
         elif self._last is not None:  # nothing tells the last ones
             self._last += self._period

@@ -13,8 +13,8 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from readers.container.feed import ContainerFeed
 from readers.container.packet_decoder import PacketDecoder, Row
+from readers.container.reader import ContainerFeed
 from readers.errors import MovieError, joined, movie_errors
 from readers.ffmpeg import first_video, no_video, other_videos, packet_of
 from readers.frame_times import WITHOUT_TIMES, Stretches, frame_period_s, period_in_stream
