@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 import av
 import av.error
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from readers.container.second_fields import SecondFields
@@ -29,6 +30,8 @@ _WITH_HIDDEN_PICTURES = ("vp8", "vp9")
 """Codecs that have packets of pictures which others are made from, and which are not shown."""
 _LARGEST_NOT_CODED_BYTES = 19
 """Of a packet of MPEG-4 that says that nothing has changed."""
+_NUM_TRIED_PACKETS = 8
+_STRICT = {"err_detect": "explode"}
 _MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 
 
@@ -38,6 +41,10 @@ class PacketDecoder:
     A packet that shows no picture by its nature has no row: the second field of a picture, a hidden
     picture of VP8 and VP9, and, at the beginning of a stretch, a picture that comes behind the
     first key picture, is shown before it and is made from others that are not there.
+
+    JPEGs are decoded strictly: FFmpeg otherwise passes damaged pictures with a part of them wrong.
+    There may be cameras with whose every picture it then finds fault. Where it does with the first
+    eight, they are decoded as they are; up to eight packets wait until this is known.
 
     Parameters
     ----------
@@ -67,6 +74,14 @@ class PacketDecoder:
         self._is_marked = False
         self._suspect: av.Packet[VideoStream] | None = None
         self._rows: _Rows = _RowsByTime()
+        self._tried: list[av.Packet[VideoStream]] = []
+        self._strict: VideoCodecContext | None = None
+        if self._context.name == "mjpeg" and "err_detect" not in self._context.options:
+            self._strict = VideoCodecContext.create("mjpeg", "r")
+            if self._context.extradata:
+                self._strict.extradata = self._context.extradata
+            self._strict.codec_tag = self._context.codec_tag
+            self._strict.options = {**self._context.options, **_STRICT}
         self._number = 0
         self._num_rows = 0
         self._key_time: int | None = None
@@ -76,6 +91,16 @@ class PacketDecoder:
 
     def put(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Decode a packet, whose time is changed; yield the rows known now. Take all of them."""
+        if self._strict is not None:
+            self._tried.append(packet)
+            is_flawless = False
+            with suppress(av.error.FFmpegError):
+                is_flawless = bool(packet.size and self._strict.decode(packet))
+            if is_flawless:
+                self._context.options = {**self._context.options, **_STRICT}
+            if is_flawless or len(self._tried) == _NUM_TRIED_PACKETS:
+                yield from self.put_tried()
+            return
         # Where recordings were joined, nothing is missing before the key picture of the next one.
         yield from self._put_suspect(is_damaged=not packet.is_keyframe)
         is_behind_marked, self._is_marked = self._is_marked, packet.is_corrupt
@@ -87,6 +112,7 @@ class PacketDecoder:
 
     def pass_over(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Do as `put` without decoding, where pictures stand alone: the row has no picture."""
+        yield from self.put_tried()
         yield from self._expect(packet)
         yield from self._rows.rest()  # nothing is inside the decoder
 
@@ -100,6 +126,7 @@ class PacketDecoder:
 
         Nothing is let go of unless the packet is one that a decoder can begin with.
         """
+        yield from self.put_tried()
         yield from self._put_suspect(is_damaged=False)
         if packet.is_keyframe:
             yield from self.rest()
@@ -108,6 +135,7 @@ class PacketDecoder:
 
     def rest(self) -> Iterator[Row]:
         """Empty the decoder at the end of the movie; yield the rows that are left."""
+        yield from self.put_tried()
         yield from self._put_suspect(is_damaged=True)
         pictures: list[av.VideoFrame] = []
         with suppress(av.error.FFmpegError):
@@ -115,6 +143,12 @@ class PacketDecoder:
         for picture in pictures:
             yield from self._rows.take(picture)
         yield from self._rows.rest()
+
+    def put_tried(self) -> Iterator[Row]:
+        """Decode the packets that wait until it is known how; yield the rows known now."""
+        tried, self._tried, self._strict = self._tried, [], None
+        for packet in tried:
+            yield from self.put(packet)
 
     def _put_suspect(self, *, is_damaged: bool) -> Iterator[Row]:
         suspect, self._suspect = self._suspect, None

@@ -7,21 +7,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
-import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from readers.base import DecodedFrame, PictureSizes, fill_image
+from readers.container.frames import PacketFrames
 from readers.container.parts import cut_off
-from readers.container.reader import PacketFrames, stands_strict_decoding
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import frame_period_s
@@ -221,7 +217,7 @@ class LiveMovie:
         self._rows = PacketFrames(
             feed.stream, period_s, is_avi=feed.format == "avi", tells_times=feed.tells_times
         )
-        self._packets = self._received(chain(self._tried_packets(), self._packets))
+        self._packets = self._received(self._packets)
         for arrived in self._packets:  # not all are used up here
             self._add(self._rows.put(arrived.packet, arrived.arrival_time_s))
             if any(row.picture is not None for row in self._ready):
@@ -246,29 +242,6 @@ class LiveMovie:
         if self._crop is not None:
             self._crop.check_inside(self.info)
         self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
-
-    def _tried_packets(self) -> list[ArrivedPacket]:
-        """Make a decoder of JPEGs strict, unless it is, or would find fault with all of the first.
-
-        Gives the packets that were tried.
-        """
-        context = self._feed.stream.codec_context
-        tried: list[ArrivedPacket] = []
-
-        def packets() -> Iterator[av.Packet[VideoStream]]:
-            for arrived in self._packets:
-                tried.append(arrived)
-                yield arrived.packet
-
-        if context.name == "mjpeg" and "err_detect" not in context.options:
-            decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
-            if context.extradata:
-                decoder.extradata = context.extradata
-            decoder.codec_tag = context.codec_tag
-            decoder.options = dict(context.options)
-            if stands_strict_decoding(decoder, packets()):
-                context.options = {**context.options, "err_detect": "explode"}
-        return tried
 
     def _received(self, packets: Iterable[ArrivedPacket]) -> Iterator[ArrivedPacket]:
         for arrived in packets:
