@@ -183,26 +183,3 @@ def fill_image(
             return frame.status
     image[...] = 0
     return frame.status if picture is None else FrameStatus.UNDECODABLE
-
-
-@dataclass
-class PictureSizes:
-    """The size of a movie's pictures, as far as they were looked at in order."""
-
-    change: str | None = None
-    """Both sizes, and the first frame of another one, in one line; None where there is none."""
-    _first: tuple[int, int] | None = field(default=None, init=False)
-    _num_frames: int = field(default=0, init=False)
-
-    def look(self, picture: av.VideoFrame | None) -> None:
-        """Look at the next frame."""
-        if picture is not None and self.change is None:
-            size = (picture.width, picture.height)
-            width, height = self._first = self._first or size
-            if size != self._first:
-                self.change = (
-                    f"changes its size at frame {self._num_frames}, from {width} x {height} to "
-                    f"{size[0]} x {size[1]} pixels; frames that are not of the first "
-                    "size are not looked at, and their poses are NaN"
-                )
-        self._num_frames += 1

@@ -15,13 +15,7 @@ from readers.container.parts import is_closed
 from readers.container.reader import ContainerFeed, ContainerReader, inspect_container
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.file_kind import (
-    TELLING_BYTES,
-    check_is_movie,
-    is_avi,
-    is_container,
-    read_head,
-)
+from readers.file_kind import TELLING_BYTES, check_is_movie, is_avi, is_container, read_head
 from readers.frames import CropRectangle, MovieInfo
 from readers.growing.feed import Feed
 from readers.growing.growing_file import GrowingFile, now_s

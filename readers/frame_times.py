@@ -223,15 +223,7 @@ class Stretches:
     recording can begin, steps of up to 17 periods do not count either, since pictures are not
     decoded in the order in which they are shown; nor does any step while decoding times rise.
 
-    Parameters
-    ----------
-    frame_period
-        Nominal time from one frame to the next in units of the packets' times.
-
-    Attributes
-    ----------
-    begins
-        Whether the packet that was placed last is the first one of another recording.
+    `frame_period` is the nominal time from one frame to the next, in units of the packets' times.
     """
 
     def __init__(self, frame_period: float) -> None:
@@ -242,6 +234,7 @@ class Stretches:
         self._is_discard_wrong = False
         self._num_begun, self._first_begun = 0, 0
         self.begins = False
+        """Whether the packet that was placed last is the first one of another recording."""
 
     def note(self, frame_index: int) -> None:
         """Note which frame is the first one of the recording that has begun."""

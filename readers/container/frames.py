@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import av
@@ -20,6 +20,29 @@ from readers.frame_times import AviIndex, FrameClock, Stretches, period_in_strea
 from readers.frames import FrameStatus
 
 
+@dataclass
+class PictureSizes:
+    """The size of a movie's pictures, as far as they were looked at in order."""
+
+    change: str | None = None
+    """Both sizes, and the first frame of another one, in one line; None where there is none."""
+    _first: tuple[int, int] | None = field(default=None, init=False)
+    _num_frames: int = field(default=0, init=False)
+
+    def look(self, picture: av.VideoFrame | None) -> None:
+        """Look at the next frame."""
+        if picture is not None and self.change is None:
+            size = (picture.width, picture.height)
+            width, height = self._first = self._first or size
+            if size != self._first:
+                self.change = (
+                    f"changes its size at frame {self._num_frames}, from {width} x {height} to "
+                    f"{size[0]} x {size[1]} pixels; frames that are not of the first "
+                    "size are not looked at, and their poses are NaN"
+                )
+        self._num_frames += 1
+
+
 class PacketFrames:
     """The frames of a movie's packets, which are put in one after the other.
 
@@ -30,19 +53,9 @@ class PacketFrames:
     that of its arrival, from the arrival of the first frame on. A frame has arrived when its
     packet has: pictures that it refers to came before.
 
-    Parameters
-    ----------
-    stream
-        The stream of the packets.
-    frame_period_s
-        Nominal time from one frame to the next.
-    is_avi
-        Whether the packets' times are their numbers in an .avi.
-    avi_index
-        The index of a finished .avi, whose frames without a packet are then added. Most are chunks
-        of no bytes: frames that the recorder dropped.
-    tells_times
-        Whether packets have presentation times; False where these only number them.
+    Of an .avi, the packets' times are their numbers. Where its index is given, because it is
+    finished, frames without a packet are added; most are chunks of no bytes: frames that the
+    recorder dropped.
     """
 
     def __init__(
@@ -50,14 +63,14 @@ class PacketFrames:
         stream: VideoStream,
         frame_period_s: Fraction,
         *,
-        is_avi: bool,
         avi_index: AviIndex | None = None,
         tells_times: bool = True,
     ) -> None:
         self._frame_period = period_in_stream(stream, frame_period_s)
-        self._decoder = PacketDecoder(stream, self._frame_period, is_avi=is_avi)
+        self._decoder = PacketDecoder(stream, self._frame_period)
         self._avi_index = avi_index
-        self._stretches = Stretches(self._frame_period)
+        self.stretches = Stretches(self._frame_period)
+        self.sizes = PictureSizes()
         self._clock = FrameClock(frame_period_s, stream.time_base) if tells_times else None
         self._num_frames = 0
         self._last_time: int | None = None
@@ -65,11 +78,6 @@ class PacketFrames:
         self._arrivals_s: dict[int | None, float] = {}
         self._first_arrival_s: float | None = None
         self._last_arrival_s = math.nan
-
-    @property
-    def damage(self) -> str | None:
-        """What is wrong with the times of the packets so far; None for nothing."""
-        return self._stretches.damage
 
     @property
     def has_second_fields(self) -> bool:
@@ -87,10 +95,10 @@ class PacketFrames:
 
         One that is skipped is not decoded: its picture has to stand alone.
         """
-        packet = self._stretches.place(packet)
-        if self._stretches.begins:
+        packet = self.stretches.place(packet)
+        if self.stretches.begins:
             yield from self._frames(self._decoder.begin_anew(packet))
-            self._stretches.note(self._num_frames)
+            self.stretches.note(self._num_frames)
         if arrival_time_s is not None:
             self._last_arrival_s = arrival_time_s
             if packet.pts is not None and not packet.is_discard:
@@ -145,6 +153,7 @@ class PacketFrames:
         self, picture: av.VideoFrame | None, time: int | None, status: FrameStatus
     ) -> DecodedFrame:
         self._num_frames += 1
+        self.sizes.look(picture)
         arrival_s = self._arrivals_s.pop(time, self._last_arrival_s)
         if self._first_arrival_s is None:
             self._first_arrival_s = arrival_s
@@ -160,17 +169,16 @@ class ContainerFrames(PacketFrames):
     def __init__(
         self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
     ) -> None:
-        is_avi = source.container.format.name == "avi"
-        index = AviIndex(source.stream) if is_avi else None
-        super().__init__(source.stream, frame_period_s, is_avi=is_avi, avi_index=index)
+        index = AviIndex(source.stream) if source.container.format.name == "avi" else None
+        super().__init__(source.stream, frame_period_s, avi_index=index)
         self._source = source
         self._is_cut_off = is_cut_off
         self._end: str | None = None
 
     @property
     def damage(self) -> str | None:
-        """Why nothing can be read from some frame on, or that times step back; None for neither."""
-        return joined(super().damage, self._end)
+        """What is wrong with the movie, as far as it was read; None for nothing."""
+        return joined(self.stretches.damage, self._end, self.sizes.change)
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Yield every frame, in the order of presentation."""

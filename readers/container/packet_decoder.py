@@ -10,7 +10,6 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from enum import Enum, auto
 
 import av
 import av.error
@@ -46,29 +45,16 @@ class PacketDecoder:
     There may be cameras with whose every picture it then finds fault. Where it does with the first
     eight, they are decoded as they are; up to eight packets wait until this is known.
 
-    Parameters
-    ----------
-    stream
-        The stream of the packets.
-    frame_period
-        Nominal time from one frame to the next in units of the stream's time base.
-    is_avi
-        Whether the packets' times are their numbers in an .avi.
-
-    Attributes
-    ----------
-    has_second_fields
-        Whether there was one so far: the movie has fewer pictures than packets.
-    rowless_times
-        Of an .avi: numbers of packets that have no row. The caller removes those it has seen.
+    `frame_period` is the nominal time from one frame to the next, in units of the stream's time
+    base. Of an .avi, the packets' times are their numbers.
     """
 
-    def __init__(self, stream: VideoStream, frame_period: int, *, is_avi: bool) -> None:
+    def __init__(self, stream: VideoStream, frame_period: int) -> None:
         self._stream = stream
         self._context = stream.codec_context
         self._frame_period = frame_period
-        self._is_avi = is_avi
         self._second_fields = SecondFields(self._context.name, self._context.extradata)
+        self._is_avi = stream.container.format.name == "avi"
         # Of a transport stream, FFmpeg marks the packet before the one that has lost a part.
         self._marks_too_early = stream.container.format.name == "mpegts"
         self._is_marked = False
@@ -87,7 +73,9 @@ class PacketDecoder:
         self._key_time: int | None = None
         self._last_time = 0
         self.has_second_fields = False
+        """Whether there was one so far: the movie has fewer pictures than packets."""
         self.rowless_times: set[int] = set()
+        """Of an .avi: numbers of packets without a row. The caller removes those it has seen."""
 
     def put(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Decode a packet, whose time is changed; yield the rows known now. Take all of them."""
@@ -169,11 +157,11 @@ class PacketDecoder:
             return
         codec = self._context.name
         if not pictures and codec in _WITH_HIDDEN_PICTURES:
-            self._rows.say(number, _Silence.BY_DESIGN)
+            self._rows.say(number, repeats=False)
         elif not pictures and codec == "mpeg4":
             is_short = packet.size <= _LARGEST_NOT_CODED_BYTES
             if packet.size == 1 or (is_short and bytes(packet).startswith(_MPEG4_PICTURE)):
-                self._rows.say(number, _Silence.REPEATED)
+                self._rows.say(number, repeats=True)
         for picture in pictures:
             yield from self._rows.take(picture)
 
@@ -201,7 +189,7 @@ class PacketDecoder:
         if self._key_time is None and packet.is_keyframe:
             self._key_time = time
         elif time is not None and self._key_time is not None and time < self._key_time:
-            self._rows.say(self._number, _Silence.BY_DESIGN)
+            self._rows.say(self._number, repeats=False)
 
     def _is_placeholder(self, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether an encoder of MPEG-4 had nothing to give yet when it gave this packet.
@@ -223,30 +211,18 @@ class PacketDecoder:
         return is_placeholder
 
 
-class _Silence(Enum):
-    """The meaning of a packet of which no picture comes."""
-
-    LOST = auto()
-    """The picture is lost: its row has none."""
-    BY_DESIGN = auto()
-    """The packet shows none: there is no row."""
-    REPEATED = auto()
-    """The packet says that nothing has changed: its row has the picture before."""
-
-
 class _Rows(ABC):
     """One row for each packet that shows a picture, in the order of presentation.
 
-    Packets have numbers in the order of decoding, which the decoder hands on with the pictures.
-    A packet of which no picture comes is a row without one, whether the decoder reports an error,
-    drops the packet silently, or finds nothing to begin with after a damaged key frame. `say` tells
-    the exceptions.
+    Packets have numbers in the order of decoding. One of which no picture comes is a row without a
+    picture, whether the decoder reports an error, drops the packet silently, or finds nothing to
+    begin with after a damaged key frame. `say` tells the exceptions.
     """
 
     lag = 0
 
     def __init__(self) -> None:
-        self._silences: dict[int, _Silence] = {}
+        self._silent: dict[int, bool] = {}
         self._last_picture: av.VideoFrame | None = None
 
     @abstractmethod
@@ -265,19 +241,22 @@ class _Rows(ABC):
     def rest(self) -> Iterator[Row]:
         """Yield the rows of what never came out."""
 
-    def say(self, number: int, silence: _Silence) -> None:
-        """Say what it means if no picture comes of a packet that can be decoded."""
-        self._silences[number] = silence
+    def say(self, number: int, *, repeats: bool) -> None:
+        """Say that no picture comes of a packet by its nature: it repeats the one before, or none.
+
+        In the latter case there is no row. The picture of any other packet is lost.
+        """
+        self._silent[number] = repeats
 
     def _row(self, number: int, picture: av.VideoFrame | None, time: int | None) -> list[Row]:
         """Give the row of a packet, if it has one."""
-        silence = self._silences.pop(number, _Silence.LOST)
+        repeats = self._silent.pop(number, None)
         if picture is not None:
             self._last_picture = picture
             return [(picture, time)]
-        if silence is _Silence.BY_DESIGN:
-            return []
-        return [(self._last_picture if silence is _Silence.REPEATED else None, time)]
+        if repeats is None:
+            return [(None, time)]
+        return [(self._last_picture, time)] if repeats else []
 
 
 class _RowsByTime(_Rows):
@@ -303,7 +282,7 @@ class _RowsByTime(_Rows):
             yield from self._give(self._due[0])
 
     def fail(self, number: int) -> None:
-        self._silences.pop(number, None)
+        self._silent.pop(number, None)
 
     def take(self, picture: av.VideoFrame) -> Iterator[Row]:
         number = picture.pts or 0
@@ -343,14 +322,9 @@ class _RowsInOrder(_Rows):
     in another order than they are shown in. A packet that gave an error stands where the error
     came, and one that was lost silently at most 17 rows later than it should.
 
-    Parameters
-    ----------
-    lag
-        Packets by which the encoder looked ahead: a row has the time of the packet as far behind,
-        counted so that the first row has the time of the first packet. The last rows, for which
-        there is no such packet, follow each other by one period.
-    period
-        Time from one frame to the next.
+    Where the encoder looked ahead by `lag` packets, a row has the time of the packet as far behind,
+    counted so that the first row has the time of the first packet. The last rows, for which there
+    is no such packet, follow each other by one period.
     """
 
     def __init__(self, lag: int, period: int) -> None:
@@ -383,7 +357,7 @@ class _RowsInOrder(_Rows):
             yield from self._row(self._inside.pop(0), None, self._next_time())
         self._inside.remove(number)
         yield from self._row(number, picture, self._next_time())
-        while self._inside and self._inside[0] in self._silences:  # all before it has come
+        while self._inside and self._inside[0] in self._silent:  # all before it has come
             yield from self._row(self._inside.pop(0), None, self._next_time())
 
     def rest(self) -> Iterator[Row]:

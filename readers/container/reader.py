@@ -15,7 +15,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from readers.base import DecodedFrame, MovieReader, PictureSizes
+from readers.base import DecodedFrame, MovieReader
 from readers.container.frames import ContainerFrames
 from readers.container.parts import (
     boxes,
@@ -27,7 +27,7 @@ from readers.container.parts import (
     reader_of,
     recordings,
 )
-from readers.errors import MovieError, joined, movie_errors
+from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import (
     MOST_PIXELS,
     Demuxer,
@@ -111,17 +111,15 @@ class ContainerReader(MovieReader):
     """
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        sizes = PictureSizes()
         # A picture of another size does not belong to the movie: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         is_cut_off = self.info.damage is not None
         with _opened(self.info.path, most_pixels) as source:
             frames = ContainerFrames(source, self.info.frame_period_s, is_cut_off=is_cut_off)
             for frame in frames:
-                sizes.look(frame.picture)
-                self._damage = joined(frames.damage, sizes.change)
+                self._damage = frames.damage
                 yield frame
-            self._damage = joined(frames.damage, sizes.change)
+            self._damage = frames.damage
 
 
 def _first_step_s(path: Path) -> Fraction | None:

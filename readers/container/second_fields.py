@@ -30,18 +30,8 @@ Coded = tuple[int, int]
 class SecondFields:
     """A search for second fields among the packets of a stream, in the order of decoding.
 
-    Parameters
-    ----------
-    codec
-        FFmpeg's name of it. Only ``h264`` and ``mpeg2video`` come in fields.
-    extradata
-        What the container tells the decoder.
-
-    Attributes
-    ----------
-    lacks_first
-        Whether the packet that was looked at last is a field whose first one was lost, or could
-        not be read. A decoder would pair it with the next one.
+    `codec` is FFmpeg's name of it: only ``h264`` and ``mpeg2video`` come in fields. `extradata` is
+    what the container tells the decoder.
     """
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
@@ -50,6 +40,8 @@ class SecondFields:
         self._usual_second: int | None = None
         self._was_readable = True
         self.lacks_first = False
+        """Whether the packet that was looked at last is a field whose first one was lost, or could
+        not be read. A decoder would pair it with the next one."""
 
     def is_one(self, packet: bytes | av.Packet[VideoStream]) -> bool:
         """Tell whether a packet holds the second field of a picture, and no other picture."""

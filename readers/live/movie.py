@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from readers.base import DecodedFrame, PictureSizes, fill_image
+from readers.base import DecodedFrame, fill_image
 from readers.container.frames import PacketFrames
 from readers.container.parts import cut_off
 from readers.errors import MovieError, joined, movie_errors
@@ -66,7 +66,6 @@ class LiveMovie:
         self._receiving = Lock()
         self._is_cancelled = False
         self._is_over = False
-        self._sizes = PictureSizes()
 
     info: MovieInfo
     """The description of the movie, as its first picture tells it."""
@@ -117,12 +116,12 @@ class LiveMovie:
     @property
     def damage(self) -> str | None:
         """What is wrong with the source, in one line without the path; None for nothing."""
-        return joined(self._rows.damage, self._feed.damage, self.size_change)
+        return joined(self._rows.stretches.damage, self._feed.damage, self.size_change)
 
     @property
     def size_change(self) -> str | None:
         """Both sizes, and where the pictures' size changed, in one line; None where it did not."""
-        return self._sizes.change
+        return self._rows.sizes.change
 
     @property
     def num_arrived(self) -> int:
@@ -214,12 +213,10 @@ class LiveMovie:
         self._packets = feed.packets()
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
-        self._rows = PacketFrames(
-            feed.stream, period_s, is_avi=feed.format == "avi", tells_times=feed.tells_times
-        )
+        self._rows = PacketFrames(feed.stream, period_s, tells_times=feed.tells_times)
         self._packets = self._received(self._packets)
         for arrived in self._packets:  # not all are used up here
-            self._add(self._rows.put(arrived.packet, arrived.arrival_time_s))
+            self._ready.extend(self._rows.put(arrived.packet, arrived.arrival_time_s))
             if any(row.picture is not None for row in self._ready):
                 break
         else:
@@ -265,8 +262,9 @@ class LiveMovie:
                 break
             is_unwanted = not look or (self._newest_only and self._is_behind())
             is_skipped = self._stands_alone and is_unwanted
-            frames = self._rows.put(arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped)
-            self._add(frames)
+            self._ready.extend(
+                self._rows.put(arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped)
+            )
         if self._is_cancelled:
             return []
         if self._newest_only or not look:
@@ -276,11 +274,6 @@ class LiveMovie:
     def _is_behind(self) -> bool:
         """Tell whether another frame waits already; bytes may be a part of one only."""
         return len(self._queue) > 0 or self._num_in_file() > 1
-
-    def _add(self, rows: Iterable[DecodedFrame]) -> None:
-        for row in rows:
-            self._sizes.look(row.picture)
-            self._ready.append(row)
 
     def _let_go(self, *, keep_newest: bool) -> None:
         """Skip the pictures that wait, but for the newest where that is kept."""
@@ -300,4 +293,4 @@ class LiveMovie:
         if is_cut_off and self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 is_cut_off = cut_off(self.path) is not None
-        self._add(self._rows.rest(is_cut_off=is_cut_off))
+        self._ready.extend(self._rows.rest(is_cut_off=is_cut_off))
