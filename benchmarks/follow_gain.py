@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from benchmarks.follow import recorded
 from benchmarks.synthetic import MouseMovie, write_isxb, write_mp4
 from engine import Job
-from engine.bench.whole_job import WholeJob, measure_whole_job
-from engine.machine.child import run_in_child
+from engine.bench.costs import WholeJob, measure_whole_job
+from engine.machine.workers import run_in_child
 
 SEED = 500_200
 FRAME_RATE = 25

@@ -198,7 +198,7 @@ def _own_time(model: Path, movie: Path, frame_period_s: float) -> dict[str, Any]
 
 
 def _describe_machine() -> dict[str, object]:
-    from engine.machine.description import describe_machine
+    from engine.machine.system import describe_machine
 
     return describe_machine()
 

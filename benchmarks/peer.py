@@ -251,7 +251,7 @@ def _loop(source: Path, destination: Path, num_frames: int) -> tuple[int, int]:
 
 
 def _describe_machine() -> dict[str, object]:
-    from engine.machine.description import describe_machine
+    from engine.machine.system import describe_machine
 
     return describe_machine()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from engine import Job, run
-from engine.bench.inference import load_null_model
+from engine.bench.costs import load_null_model
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
 from engine.inference import ModelExport, PoseModel, load_model, read_export
 from engine.pipeline.median import MedianFilter

@@ -17,8 +17,7 @@ from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 from readers.file_kind import TELLING_BYTES, check_is_movie, is_avi, is_container, read_head
 from readers.frames import CropRectangle, MovieInfo
-from readers.growing.feed import Feed
-from readers.growing.growing_file import GrowingFile, now_s
+from readers.growing.growing_file import Feed, GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed
 from readers.isxb.layout import is_closed as is_isxb_closed
 from readers.isxb.layout import is_isxb

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import engine.inference  # noqa: F401 -- keeps OpenVINO quiet, which some tests import themselves
+from tests.figures import UndrawnFigures, draw
 
 if settings.get_current_profile_name() != "ci":
     settings.register_profile(
@@ -30,6 +31,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield cache
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _undrawn_figures() -> Iterator[None]:
+    """Draw no previews, except in the tests of figures, and in commands that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw(patch, UndrawnFigures)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,6 +68,7 @@ def _signal_handlers_stay() -> Iterator[None]:
     """Fail a test that leaves a handler behind: the next interrupt would end the test process."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
+    assert before[signal.SIGINT] is signal.default_int_handler
     yield
     after = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:

@@ -17,7 +17,7 @@ from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import WatchedFile, demuxer, open_regular_file, read_part
 from readers.formats import Format
 from readers.frames import MovieInfo
-from readers.growing.feed import ArrivedPacket, Feed
+from readers.growing.growing_file import ArrivedPacket, Feed
 from tests.small_movies import pictures
 
 MAGIC, END = b"\x89HDF\r\n\x1a\n", bytes(12)  # of what would be no movie, but for the table

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.inference import ModelExport, read_export
-from engine.machine.threads import undisturbed
+from engine.machine.workers import undisturbed
 from engine.untrusted.quoting import path_as_text, printable
 from readers import (
     CropRectangle,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.follow.window import Region
-from engine.pipeline.views import Look
+from engine.pipeline.prediction import Look
 
 LIKELY = 0.6
 """A body part of at least this likelihood is seen."""

@@ -14,8 +14,15 @@ from engine.follow.animal import LIKELY, Animal
 from engine.follow.settings import FollowSettings
 from engine.follow.window import Grid, Region, Size, Window, around
 from engine.inference import PendingPoses, PoseModel
-from engine.pipeline.prediction import KnownFrames, Prediction, naming_frame
-from engine.pipeline.views import FollowedBatch, Look, Looks, new_looks
+from engine.pipeline.prediction import (
+    FollowedBatch,
+    KnownFrames,
+    Look,
+    Looks,
+    Prediction,
+    naming_frame,
+    new_looks,
+)
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 

@@ -10,7 +10,7 @@ import numpy as np
 from engine.follow.calibration import Calibration
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import LARGEST_ERROR_PX
-from engine.pipeline.views import FollowedBatch, Look, Looks
+from engine.pipeline.prediction import FollowedBatch, Look, Looks
 from sinks import PoseBatch
 
 _MOST_SIZES = 64

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import RunError
 from engine.inference.model import Cancelled, CutSides, ModelExport, PendingPoses, PoseModel
-from engine.machine.memory import OutOfMemoryError, is_out_of_memory
+from engine.machine.system import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable, reason, short
 
 _NEAR_PX = 500

@@ -11,7 +11,7 @@ from engine.inference import deeplabcut
 from engine.inference.guarded import GuardedModel
 from engine.inference.model import MOST_IMAGES, Loading, ModelError, ModelExport, PoseModel
 from engine.inference.trial import TRIED_SHAPE, Load, Trial, blamed
-from engine.machine.memory import OutOfMemoryError, is_out_of_memory
+from engine.machine.system import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable
 
 RUNTIMES = ("auto", "tensorflow", "openvino")

@@ -23,9 +23,14 @@ from numpy.typing import NDArray
 from engine.builtin import MODEL_NUM_BODY_PARTS, MODEL_SHA256
 from engine.inference.guarded import ImpossiblePoseError, check_poses
 from engine.inference.model import Loading, ModelError, ModelExport, PoseModel
-from engine.machine.cache import Cache
-from engine.machine.child import Child, ChildDiedError, ChildHungError
-from engine.machine.memory import OutOfMemoryError, available_mib, is_out_of_memory, limit_memory
+from engine.machine.system import (
+    Cache,
+    OutOfMemoryError,
+    available_mib,
+    is_out_of_memory,
+    limit_memory,
+)
+from engine.machine.workers import Child, ChildDiedError, ChildHungError
 from engine.untrusted.quoting import printable, reason
 
 Shape: TypeAlias = tuple[int, ...]

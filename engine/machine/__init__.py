@@ -1,1 +1,1 @@
-"""The machine under a run: its memory, threads, child processes, the cache and the cost of work."""
+"""The machine under a run: its memory and processor, the cache, child processes and threads."""

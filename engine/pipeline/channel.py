@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Condition
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from engine.inference import Cancelled
 
 T = TypeVar("T")
+_END = object()
 
 
 class Channel(Generic[T]):
@@ -20,35 +21,33 @@ class Channel(Generic[T]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._items: deque[T] = deque()
+        self._items: deque[Any] = deque()
         self._changed = Condition()
-        self._num_waiting = 0
-        self._ended = False
+        self._is_waited_for = False
         self._cancelled = False
 
     def put(self, item: T) -> None:
         """Add an item, waiting until there is room."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._items) < self._capacity or self._cancelled)
-            self._check()
+            self._wait_for(lambda: len(self._items) < self._capacity)
             self._items.append(item)
             self._changed.notify_all()
 
     def get(self) -> T:
         """Take the oldest item, waiting until there is one."""
         with self._changed:
+            self._is_waited_for = True
+            self._changed.notify_all()
             self._wait_for(lambda: bool(self._items))
-            item = self._items.popleft()
+            self._is_waited_for = False
+            item: T = self._items.popleft()
             self._changed.notify_all()
             return item
 
     def wait_until_wanted(self) -> None:
         """Wait until a `get` waits for an item, and there is none."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: (self._num_waiting and not self._items) or self._cancelled
-            )
-            self._check()
+            self._wait_for(lambda: self._is_waited_for and not self._items)
 
     @property
     def is_empty(self) -> bool:
@@ -56,9 +55,9 @@ class Channel(Generic[T]):
         return not self._items
 
     def end(self) -> None:
-        """Say that no item will follow."""
+        """Say that no item will follow; to be told apart by `__iter__` alone."""
         with self._changed:
-            self._ended = True
+            self._items.append(_END)
             self._changed.notify_all()
 
     def cancel(self) -> None:
@@ -70,22 +69,10 @@ class Channel(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Take items until the other side says that no more will follow."""
-        while True:
-            with self._changed:
-                self._wait_for(lambda: bool(self._items) or self._ended)
-                if not self._items:
-                    return
-            yield self.get()
+        while (item := self.get()) is not _END:
+            yield item
 
-    def _wait_for(self, is_there: Callable[[], bool]) -> None:
-        self._num_waiting += 1
-        self._changed.notify_all()
-        try:
-            self._changed.wait_for(lambda: is_there() or self._cancelled)
-        finally:
-            self._num_waiting -= 1
-        self._check()
-
-    def _check(self) -> None:
+    def _wait_for(self, is_so: Callable[[], bool]) -> None:
+        self._changed.wait_for(lambda: is_so() or self._cancelled)
         if self._cancelled:
             raise Cancelled

@@ -19,7 +19,7 @@ _MENDED_VALUES_AT_A_TIME = 2**18
 
 
 class MedianFilter:
-    """Filters x and y of each body part over time; likelihood is left alone.
+    """Filters x and y of each body part over an odd number of frames; likelihood is left alone.
 
     Equal to ``scipy.signal.medfilt`` over the whole movie, bit for bit, where no pose of the window
     is missing: the window is centred, and the movie is taken to be surrounded by zeros. To see
@@ -28,23 +28,15 @@ class MedianFilter:
 
     Missing poses (NaN) stay missing, and windows that hold one take the median of the movie's
     values that are there (the mean of the middle two where their number is even), without zeros.
-
-    Parameters
-    ----------
-    window_length
-        Odd number of frames; 1 leaves everything as it is.
+    A window of one frame leaves everything as it is.
     """
 
     def __init__(self, window_length: int) -> None:
         self._half = window_length // 2
-        self._begin()
-
-    def _begin(self) -> None:
         self._held: deque[PoseBatch] = deque()
-        self._num_held_frames = 0
-        # Rows from `half` frames before the first held frame to the newest frame.
-        self._rows: Array | None = None
-        self._is_padding = np.ones(self._half, np.bool_)
+        # From `half` frames before the first held frame to the newest frame.
+        self._rows = np.empty((0, 0))
+        self._is_padding = np.empty(0, np.bool_)
 
     def num_held_batches(self, batch_size: int) -> int:
         """Tell how many batches are held back at the most, where only the last one is shorter."""
@@ -55,33 +47,27 @@ class MedianFilter:
         if not self._half:
             return [batch]
         rows = batch.poses[..., :2].reshape(len(batch), -1)
-        if self._rows is None:
+        if not self._held:  # the movie begins: later, the newest batch always waits for others
             self._rows = np.zeros((self._half, rows.shape[1]))
-        self._append(rows, is_padding=False)
+            self._is_padding = np.ones(self._half, np.bool_)
+        self._rows = np.concatenate([self._rows, rows])
+        self._is_padding = np.append(self._is_padding, np.zeros(len(rows), np.bool_))
         self._held.append(batch)
-        self._num_held_frames += len(batch)
         released = []
-        while self._held and self._num_held_frames - len(self._held[0]) >= self._half:
+        while len(self._rows) - 2 * self._half >= len(self._held[0]):
             released.append(self._release())
         return released
 
     def flush(self) -> list[PoseBatch]:
         """Return all held batches at the end of the movie, and be ready for the next movie."""
-        if self._rows is not None:
-            self._append(np.zeros((self._half, self._rows.shape[1])), is_padding=True)
-        released = [self._release() for _ in range(len(self._held))]
-        self._begin()
-        return released
-
-    def _append(self, rows: Array, *, is_padding: bool) -> None:
-        assert self._rows is not None  # noqa: S101 -- for the type checker: the movie has begun
-        self._rows = np.concatenate([self._rows, rows])
-        self._is_padding = np.append(self._is_padding, np.full(len(rows), is_padding))
+        if self._held:
+            padding = np.zeros((self._half, self._rows.shape[1]))
+            self._rows = np.concatenate([self._rows, padding])
+            self._is_padding = np.append(self._is_padding, np.ones(self._half, np.bool_))
+        return [self._release() for _ in range(len(self._held))]
 
     def _release(self) -> PoseBatch:
         batch = self._held.popleft()
-        self._num_held_frames -= len(batch)
-        assert self._rows is not None  # noqa: S101 -- for the type checker: frames are held
         span = slice(len(batch) + 2 * self._half)
         filtered = medians(self._rows[span], self._is_padding[span], self._half)
         self._rows, self._is_padding = self._rows[len(batch) :], self._is_padding[len(batch) :]
@@ -93,25 +79,15 @@ class MedianFilter:
 def medians(rows: Array, is_padding: NDArray[np.bool_], half: int) -> Array:
     """Centred medians along the first axis, of the rows that have `half` others on both sides.
 
+    Of (n + 2 × half) rows there are n medians, in float64; `half`, at least 1, is half the window's
+    length, rounded down. Rows that are padding stand for frames beyond the movie's ends: values
+    like others, but not where a window holds NaN. A median is NaN where the middle of the window
+    is; where other values of it are, that of those present that are no padding (the mean of the
+    middle two where their number is even). Which zero comes of windows that hold both 0.0 and -0.0
+    is left open.
+
     Windows next to each other are done in groups that share most of their sorting. Memory beyond
     the result stays that of a few windows.
-
-    Parameters
-    ----------
-    rows
-        float64, shape (n + 2 × half, columns).
-    is_padding
-        bool, shape (n + 2 × half,): rows that stand for frames beyond the movie's ends. They are
-        values like others, but not where a window holds NaN.
-    half
-        Half the window's length, rounded down; at least 1.
-
-    Returns
-    -------
-    float64, shape (n, columns)
-        NaN where the middle of the window is NaN; where other values of it are, the median of
-        those present that are no padding (the mean of the middle two where their number is even).
-        Which zero comes of windows that hold both 0.0 and -0.0 is left open.
     """
     num_windows, num_columns = len(rows) - 2 * half, rows.shape[1]
     group = math.isqrt(half)  # the larger, the less there is to sort for all, the more for each

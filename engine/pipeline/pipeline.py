@@ -12,9 +12,9 @@ buffer goes back when the last sink has written it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol, TypeVar
 
@@ -27,10 +27,8 @@ from readers import FrameBatch
 from sinks import PoseBatch, Sink
 
 _CHANNEL_CAPACITY = 2
-_POLL_S = 0.1
-"""Between two looks for an interrupt, and two refreshes of the caller's progress."""
-_PATIENCE_S = 0.5
-"""For a model that cannot stop in the middle of a batch, after an interrupt."""
+_POLL_S = 0.1  # between two looks for an interrupt, and two refreshes of the caller's progress
+_PATIENCE_S = 0.5  # for a model that cannot stop in the middle of a batch, after an interrupt
 
 
 class FrameSource(Protocol):
@@ -77,79 +75,50 @@ class Live:
 
     The model's poses are waited for, rather than held back, as soon as no further frame is there.
     The first interrupt ends the movie: what has arrived is worked off, and the sinks end well.
-
-    Attributes
-    ----------
-    receive
-        Takes in what arrives until the movie ends or is ended; has a thread of its own. Where it
-        does not return once all frames are read, that thread is left behind.
-    end
-        Called at the first interrupt, from the calling thread: nothing more is taken in.
-    reads_on_demand
-        Frames are read when the model waits for them, not before: the reader then gives the
-        newest there is.
     """
 
     receive: Callable[[], None]
+    """Takes in what arrives until the movie ends or is ended; has a thread of its own. Where it
+    does not return once all frames are read, that thread is left behind."""
     end: Callable[[], None]
+    """Called at the first interrupt, from the calling thread: nothing more is taken in."""
     reads_on_demand: bool
+    """Frames are read when the model waits for them, not before: the newest there are."""
 
 
 @dataclass
 class Pipeline:
-    """One movie's way from the reader to its sinks.
+    """One movie's way from the reader to its sinks, each of which is given every batch, in order.
 
-    Attributes
-    ----------
-    reader
-        Open for reading.
-    predict
-        The stage that runs the model.
-    stages
-        Stages behind it, in order.
-    lanes
-        The sinks. Every sink is given every batch, in order.
-    batch_size
-        Frames a batch.
-    num_held_batches
-        The most batches that the stages hold back.
-    on_progress
-        Called from the calling thread, several times a second and at the end, with the number of
-        frames that are through.
-    on_stop
-        Called from the calling thread when an interrupt has come and the batch in hand is still
-        being worked on.
-    cancel_work
-        Called when the run is called off, from any thread and perhaps more than once: cuts short
-        what is running, and returns at once.
-    live
-        For a movie that is being recorded; None for one that is whole.
+    `on_progress` and `on_stop` are called from the calling thread.
     """
 
-    reader: FrameSource
+    reader: FrameSource  # open for reading
     predict: Stage[FrameBatch]
+    """The stage that runs the model; `stages` are those behind it, in order."""
     stages: Sequence[PoseStage]
     lanes: Sequence[Lane]
     batch_size: int
-    num_held_batches: int
+    num_held_batches: int  # the most batches that the stages hold back
     on_progress: Callable[[int], None]
+    """Told the number of frames that are through, several times a second and at the end."""
     on_stop: Callable[[], None]
+    """Called when an interrupt has come and the batch in hand is still being worked on."""
     cancel_work: Callable[[], None]
+    """Called when the run is called off, from any thread and perhaps more than once: cuts short
+    what is running, and returns at once."""
     live: Live | None = None
-    _error: BaseException | None = field(default=None, init=False)
-    _is_stopping: bool = field(default=False, init=False)
-    _interrupt: KeyboardInterrupt | None = field(default=None, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
+        self._error: BaseException | None = None
+        self._is_stopping = False
+        self._interrupt: KeyboardInterrupt | None = None
+        self._lock = threading.Lock()
         self._frames = Channel[FrameBatch](_CHANNEL_CAPACITY)
         self._lane_channels = [Channel[PoseBatch](_CHANNEL_CAPACITY) for _ in self.lanes]
-        num_buffers = buffer_count(self.num_held_batches)
-        # None stands for a buffer that is made when it is needed: a wide window asks for many,
-        # and a short movie does not need them.
-        self._free_buffers = Channel[NDArray[np.uint8] | None](num_buffers)
-        for _ in range(num_buffers):
-            self._free_buffers.put(None)
+        # Made when they are needed: a wide window asks for many, a short movie needs few.
+        self._num_unmade_buffers = buffer_count(self.num_held_batches)
+        self._free_buffers = Channel[NDArray[np.uint8]](self._num_unmade_buffers)
         self._lent: dict[int, tuple[NDArray[np.uint8], int]] = {}
         self._num_frames_done = 0
 
@@ -161,16 +130,13 @@ class Pipeline:
         stages see it, and nothing else; with a second one, the model's thread may still be in its
         last batch afterwards.
 
-        Raises
-        ------
-        BaseException
-            The first error of any part, or the interrupt of the calling thread.
+        Raises the first error of any part, or the interrupt of the calling thread.
         """
-        posing = _Worker("pose", self._pose)
+        posing = _Worker(self, "pose", self._pose)
         lanes = zip(self.lanes, self._lane_channels, strict=True)
-        writing = [_Worker(lane.name, self._write, lane, channel) for lane, channel in lanes]
-        workers = [_Worker("read", self._read), posing, *writing]
-        receivers = [] if self.live is None else [_Worker("receive", self._receive, self.live)]
+        writing = [_Worker(self, lane.name, self._write, lane, channel) for lane, channel in lanes]
+        workers = [_Worker(self, "read", self._read), posing, *writing]
+        receivers = [] if self.live is None else [_Worker(self, "receive", self.live.receive)]
         with ExitStack() as sinks:
             for sink in chain.from_iterable(lane.sinks for lane in self.lanes):
                 sinks.enter_context(sink)
@@ -180,7 +146,7 @@ class Pipeline:
                 for worker in workers:
                     self._wait_for(worker, posing)
             except BaseException as error:  # an interrupt, most likely
-                self._fail(error)
+                self.fail(error)
             for worker in workers:
                 can_be_left = worker is posing and isinstance(self._error, KeyboardInterrupt)
                 worker.outlast(_PATIENCE_S if can_be_left else None)
@@ -210,7 +176,8 @@ class Pipeline:
             else:
                 return
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Call everything off; the first error is raised by the calling thread. From any thread."""
         with self._lock:
             if self._error is None:
                 self._error = error
@@ -220,54 +187,38 @@ class Pipeline:
             channel.cancel()
         self.cancel_work()
 
-    @contextmanager
-    def _working(self, ended: threading.Event) -> Iterator[None]:
-        """Let an error of a thread's work end the run, to be raised by the calling thread."""
-        try:
-            yield
-        except Cancelled:
-            pass
-        except BaseException as error:
-            self._fail(error)
-        finally:
-            ended.set()
-
-    def _receive(self, ended: threading.Event, live: Live) -> None:
-        with self._working(ended):
-            live.receive()
-
-    def _read(self, ended: threading.Event) -> None:
-        with self._working(ended):
-            while self._interrupt is None:
+    def _read(self) -> None:
+        while self._interrupt is None:
+            if self._num_unmade_buffers and self._free_buffers.is_empty:
+                self._num_unmade_buffers -= 1
+                buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
+            else:
                 buffer = self._free_buffers.get()
-                if buffer is None:
-                    buffer = np.empty((self.batch_size, *self.reader.image_shape), np.uint8)
-                if self.live is not None and self.live.reads_on_demand:
-                    self._frames.wait_until_wanted()
-                batch = self.reader.read(buffer)
-                if batch is None:
-                    break
-                with self._lock:
-                    self._lent[batch.first_frame_index] = buffer, len(self.lanes)
-                self._frames.put(batch)
-            self._frames.end()
+            if self.live is not None and self.live.reads_on_demand:
+                self._frames.wait_until_wanted()
+            batch = self.reader.read(buffer)
+            if batch is None:
+                break
+            with self._lock:
+                self._lent[batch.first_frame_index] = buffer, len(self.lanes)
+            self._frames.put(batch)
+        self._frames.end()
 
-    def _pose(self, ended: threading.Event) -> None:
-        with self._working(ended):
-            for batch in self._frames:
-                self._advance(self.predict.push(batch), 0)
-                if self._interrupt is not None:
-                    break
-                if self.live is not None and self._frames.is_empty:
-                    self._advance(self.predict.flush(), 0)
-            while ready := self.predict.flush():
-                self._advance(ready, 0)
+    def _pose(self) -> None:
+        for batch in self._frames:
+            self._advance(self.predict.push(batch), 0)
             if self._interrupt is not None:
-                raise self._interrupt
-            for number, stage in enumerate(self.stages):
-                self._advance(stage.flush(), number + 1)
-            for channel in self._lane_channels:
-                channel.end()
+                break
+            if self.live is not None and self._frames.is_empty:
+                self._advance(self.predict.flush(), 0)
+        while ready := self.predict.flush():
+            self._advance(ready, 0)
+        if self._interrupt is not None:
+            raise self._interrupt
+        for number, stage in enumerate(self.stages):
+            self._advance(stage.flush(), number + 1)
+        for channel in self._lane_channels:
+            channel.end()
 
     def _advance(self, batches: Sequence[PoseBatch], number: int) -> None:
         """Take batches through the stages from `number` on, and to the sinks."""
@@ -278,34 +229,45 @@ class Pipeline:
                 for channel in self._lane_channels:
                     channel.put(batch)
 
-    def _write(self, ended: threading.Event, lane: Lane, channel: Channel[PoseBatch]) -> None:
-        with self._working(ended):
-            for batch in channel:
-                for sink in lane.sinks:
-                    sink.write(batch)
-                first = batch.frames.first_frame_index
-                with self._lock:
-                    buffer, num_writing = self._lent[first]
-                    self._lent[first] = buffer, num_writing - 1
-                    if num_writing > 1:
-                        continue
-                    del self._lent[first]
-                    self._num_frames_done += len(batch)
-                self._free_buffers.put(buffer)
+    def _write(self, lane: Lane, channel: Channel[PoseBatch]) -> None:
+        for batch in channel:
+            for sink in lane.sinks:
+                sink.write(batch)
+            first = batch.frames.first_frame_index
+            with self._lock:
+                buffer, num_writing = self._lent[first]
+                self._lent[first] = buffer, num_writing - 1
+                if num_writing > 1:
+                    continue
+                del self._lent[first]
+                self._num_frames_done += len(batch)
+            self._free_buffers.put(buffer)
 
 
 class _Worker(threading.Thread):
-    """A thread whose end can be waited for also when interrupts come.
+    """A thread of a pipeline, whose end can be waited for also when interrupts come.
 
     An interrupted `Thread.join` of Python 3.11 takes a thread that is still running for ended.
     """
 
-    def __init__(self, name: str, work: Callable[..., None], *args: object) -> None:
+    def __init__(
+        self, pipeline: Pipeline, name: str, work: Callable[..., None], *args: object
+    ) -> None:
         self.ended = threading.Event()
+        self._pipeline = pipeline
         # As a daemon it does not keep the process where it had to be left behind.
-        super().__init__(
-            target=work, args=(self.ended, *args), name=f"posestream {name}", daemon=True
-        )
+        super().__init__(target=work, args=args, name=f"posestream {name}", daemon=True)
+
+    def run(self) -> None:
+        """Work; an error ends the pipeline's run."""
+        try:
+            super().run()
+        except Cancelled:
+            pass
+        except BaseException as error:
+            self._pipeline.fail(error)
+        finally:
+            self.ended.set()
 
     def outlast(self, timeout_s: float | None) -> None:
         """Wait for the end of the work if it was begun, through all interrupts."""

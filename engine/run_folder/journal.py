@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.pipeline.prediction import KnownFrames
-from engine.pipeline.views import LOOK_DTYPE, FollowedBatch
+from engine.pipeline.prediction import LOOK_DTYPE, FollowedBatch, KnownFrames
 from readers import FrameStatus
 from sinks import PoseBatch, ResourceHolder, flush_folder, output_errors
 from sinks.files import closed_at_end

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.pipeline.prediction import KnownFrames
-from engine.pipeline.views import Look, new_looks
+from engine.pipeline.prediction import KnownFrames, Look, new_looks
 from engine.run_folder.journal import Journal, JournalContent, JournalCursor, Rows, read_journal
 from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie

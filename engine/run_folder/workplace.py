@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import Interrupted, RunError
 from engine.job.job import Job
-from engine.machine.memory import naming_lack_of_memory
+from engine.machine.system import naming_lack_of_memory
 from engine.run_folder.identity import first_difference
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.unfinished import RunRecord, UnfinishedRun

@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from engine.inference import ModelExport
 from engine.job.job import Job
-from engine.pipeline.coordinates import InMovieCoordinates
 from engine.run_folder.identity import MovieResult, crop_as_json
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.replay import MovieSource
-from readers import MovieInfo
+from readers import CropRectangle, MovieInfo
 from sinks import (
     FASTEST_FRAME_RATE,
     SLOWEST_FRAME_RATE,
     ExperimentAnnotations,
     LabelledMovieSink,
     OverlayStyle,
+    PoseBatch,
     PoseEstimates,
     PreviewPaths,
     PreviewSink,
+    ResourceHolder,
     RunOutput,
     Sink,
     describe_labelled_movie,
@@ -32,6 +35,22 @@ from sinks import (
 )
 
 RunOutputs = Mapping["Output", RunOutput]
+
+
+class InMovieCoordinates(ResourceHolder):
+    """Gives a sink poses in pixels of the whole frame, instead of the crop rectangle."""
+
+    def __init__(self, sink: Sink, crop: CropRectangle) -> None:
+        self._sink = sink
+        self._shift = np.array([crop.left, crop.top, 0.0])
+
+    def open(self, resources: ExitStack) -> None:
+        """Open the sink."""
+        resources.enter_context(self._sink)
+
+    def write(self, batch: PoseBatch) -> None:
+        """Shift the batch's poses and hand it on."""
+        self._sink.write(replace(batch, poses=batch.poses + self._shift))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from engine.job.alignment import alignment_warning
 from engine.job.job import Job
 from engine.job.live_options import LiveOptions
 from engine.job.overlay_style import overlay_style
-from engine.machine.memory import naming_lack_of_memory
-from engine.machine.threads import undisturbed
+from engine.machine.system import naming_lack_of_memory
+from engine.machine.workers import undisturbed
 from engine.pipeline.pipeline import Lane
 from engine.pipeline.prediction import KnownFrames
 from engine.run_folder.identity import first_picture, identify, picture_digest

@@ -20,7 +20,7 @@ from engine.follow.stage import make_prediction
 from engine.follow.tally import FollowTally
 from engine.inference import ModelExport, PoseModel, usual_batch_size
 from engine.job.job import Job
-from engine.machine.threads import undisturbed
+from engine.machine.workers import undisturbed
 from engine.pipeline.batch_size import probe_batch_size
 from engine.pipeline.median import MedianFilter
 from engine.pipeline.pipeline import FrameSource, Lane, Live, Pipeline, PoseStage

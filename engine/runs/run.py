@@ -13,8 +13,8 @@ from engine.follow.settings import follow_settings, load_for
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.job import Job
 from engine.job.overlay_style import overlay_style
-from engine.machine.memory import naming_lack_of_memory
-from engine.machine.threads import undisturbed
+from engine.machine.system import naming_lack_of_memory
+from engine.machine.workers import undisturbed
 from engine.run_folder.identity import MovieResult, identify
 from engine.run_folder.replay import join_times
 from engine.run_folder.workplace import Workplace

@@ -28,12 +28,8 @@ class SettingsError(Exception):
 def read_limited(path: Path, most_bytes: int) -> bytes:
     """Read a file that must be a regular one of limited size.
 
-    Raises
-    ------
-    SettingsError
-        If it is larger, or a pipe or device, reading which might never end.
-    OSError
-        If it cannot be read.
+    Raises `SettingsError` if it is larger, or a pipe or device, which might never end, and
+    `OSError` if it cannot be read.
     """
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise SettingsError("is not a regular file")
@@ -49,12 +45,7 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
 def read_json(path: Path, most_bytes: int) -> Any:
     """Read JSON in UTF-8, with or without a byte order mark, of a file of limited size.
 
-    Raises
-    ------
-    SettingsError
-        If it is larger, no regular file, no JSON, too deep, or has a key twice.
-    OSError
-        If it cannot be read.
+    Raises `SettingsError` if it is no JSON, too deep, or has a key twice; see `read_limited`.
     """
     data = read_limited(path, most_bytes)
     try:
@@ -66,10 +57,8 @@ def read_json(path: Path, most_bytes: int) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        _check_distinct(key for key, _ in pairs)
-    return content
+    _check_distinct(key for key, _ in pairs)
+    return dict(pairs)
 
 
 def _check_distinct(keys: Iterable[str]) -> None:
@@ -85,23 +74,12 @@ def read_yaml(path: Path, most_bytes: int, *, names: str) -> Any:
 
     Anchors and aliases may be used as long as what they stand for stays small.
 
-    Parameters
-    ----------
-    path
-        The file.
-    most_bytes
-        The largest that is read.
-    names
-        A key whose values, in lists of lists, stay as they are written: names of body parts may
-        be ``no``, ``01`` or ``12:30``, which YAML takes for a truth, an octal number, minutes.
+    `names` is a key whose values, in lists of lists, stay as they are written: names of body parts
+    may be ``no``, ``01`` or ``12:30``, which YAML takes for a truth, an octal number, minutes.
 
-    Raises
-    ------
-    SettingsError
-        If it is no YAML in UTF-8, has other tags than ``!!str``, a key twice, more than 32 levels,
-        a text of more than 10,000 characters, or more than 100,000 values, aliases written out.
-    OSError
-        If it cannot be read.
+    Raises `SettingsError` if it is no YAML in UTF-8, has other tags than ``!!str``, a key twice,
+    more than 32 levels, a text of more than 10,000 characters, or more than 100,000 values, aliases
+    written out; see `read_limited`.
     """
     data = read_limited(path, most_bytes)
     try:
@@ -114,17 +92,13 @@ def read_yaml(path: Path, most_bytes: int, *, names: str) -> Any:
             loader.dispose()
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not text in UTF-8 (byte {error.start})") from error
+    except yaml.MarkedYAMLError as error:  # which cites lines of the file
+        mark = error.problem_mark
+        where = "" if mark is None else f", line {mark.line + 1}"
+        problem = short(str(error.problem))[1:-1]
+        raise SettingsError(f"is not YAML ({problem}{where})") from error
     except (yaml.YAMLError, OverflowError, ValueError) as error:
-        raise SettingsError(f"is not YAML ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what is wrong and where, without the lines that PyYAML cites."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return short(str(error))[1:-1]
-    mark = error.problem_mark
-    where = "" if mark is None else f", line {mark.line + 1}"
-    return f"{short(str(error.problem))[1:-1]}{where}"
+        raise SettingsError(f"is not YAML ({short(str(error))[1:-1]})") from error
 
 
 class _PlainLoader(_BASE):  # type: ignore[misc]  # chosen where this module is loaded

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from engine.inference import ModelExport
 from engine.job.live_options import LiveOptions
 from engine.untrusted.quoting import printable
-from engine.watch.page import PreviewPage, find_token
+from engine.watch.page.preview import PreviewPage
+from engine.watch.page.server import find_token
 from engine.watch.progress import Progress
 from engine.watch.status import Status, StatusFile
 from readers import InputError
@@ -20,24 +21,11 @@ from sinks.publishing import make_publisher
 class Audience(ResourceHolder):
     """Publishers of poses, and the views of how the run does: line, file and page.
 
-    Parameters
-    ----------
-    options
-        Name the publishers, the status file and the page.
-    export
-        The model, as it was exported.
-    style
-        How the page draws poses.
-    in_saved_coordinates
-        Lets a sink have poses from where saved ones are counted: published ones are, too.
-    progress
-        Shows the line.
+    `in_saved_coordinates` lets a sink have poses from where saved ones are counted: published ones
+    are, too. `style` is the one in which the page draws them, and `progress` shows the line.
 
-    Raises
-    ------
-    InputError
-        If the token cannot be used; on entering, if a port is taken or the status file cannot be
-        written.
+    Raises `InputError` if the token cannot be used; on entering, if a port is taken or the status
+    file cannot be written.
     """
 
     def __init__(

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -21,8 +20,6 @@ from sinks import ResourceHolder
 if TYPE_CHECKING:  # a run of recorded movies does without
     from engine.watch.status import StatusSnapshot
 
-_TERMINAL_INTERVAL_S = 0.2
-_PLAIN_INTERVAL_S = 10.0
 _USUAL_COLUMNS = 80
 
 
@@ -51,17 +48,40 @@ class Progress:
         """Tell how a live run is doing, unless that was done a moment ago and nothing is new."""
 
 
-class BarProgress(Progress):
+class _StreamProgress(Progress):
+    """A progress that writes to a stream, and shows a snapshot of a live run where one is due."""
+
+    interval_s: float
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._shown_s = -math.inf
+        self._shown: tuple[object, ...] = ()
+
+    def is_due(self, snapshot: StatusSnapshot) -> bool:
+        """Tell whether it is time to show a snapshot, which then counts as shown."""
+        stage = (snapshot.movie_number, snapshot.ended_by, snapshot.is_over)
+        if stage == self._shown and snapshot.time_s - self._shown_s < self.interval_s:
+            return False
+        self._shown, self._shown_s = stage, snapshot.time_s
+        return True
+
+    def warn(self, message: str) -> None:
+        """Print the warning."""
+        self.note(f"warning: {message}")
+
+
+class BarProgress(_StreamProgress):
     """A bar with frames per second and time left, for a terminal.
 
     While a movie is recorded, a line that is written over tells how the run is doing. It is no
     wider than the terminal: what matters least is left out first.
     """
 
-    def __init__(self, stream: IO[str], columns: Callable[[], int] | None = None) -> None:
-        self._stream = stream
-        self._columns = columns or (lambda: _terminal_columns(stream))
-        self._pace = _Pace(_TERMINAL_INTERVAL_S)
+    interval_s = 0.2
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(stream)
         self._bar: tqdm[NoReturn] | None = None
         self._line: tqdm[NoReturn] | None = None
 
@@ -73,10 +93,9 @@ class BarProgress(Progress):
             initial=done,
             desc=printable(name),
             unit=f" {unit}",
-            unit_scale=False,
             file=self._stream,
             dynamic_ncols=True,
-            mininterval=0.2,
+            mininterval=self.interval_s,
         )
 
     def advance(self, done: int) -> None:
@@ -95,18 +114,18 @@ class BarProgress(Progress):
         """Print a line above the bar."""
         tqdm.write(printable(message), file=self._stream)
 
-    def warn(self, message: str) -> None:
-        """Print a line above the bar."""
-        tqdm.write(printable(f"warning: {message}"), file=self._stream)
-
     def show(self, snapshot: StatusSnapshot) -> None:
         """Write the line anew, unless there is a bar; that of a movie that has ended stays."""
-        if self._bar is not None or not self._pace.is_due(snapshot):
+        if self._bar is not None or not self.is_due(snapshot):
             return
         if self._line is None:
             self._line = tqdm(file=self._stream, bar_format="{desc}", desc="")
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns or _USUAL_COLUMNS
+        except (OSError, ValueError):  # no terminal, or no file at all
+            columns = _USUAL_COLUMNS
         # The last column stays free: some terminals go to the next line when it is written.
-        self._line.set_description_str(status_text(snapshot, self._columns() - 1))
+        self._line.set_description_str(status_text(snapshot, columns - 1))
         if snapshot.ended_by is not None or snapshot.is_over:
             self._leave_line()
 
@@ -116,87 +135,60 @@ class BarProgress(Progress):
             self._line = None
 
 
-class PlainProgress(Progress):
+class PlainProgress(_StreamProgress):
     """A line every ten seconds, for logs and pipes."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._pace = _Pace(_PLAIN_INTERVAL_S)
+    interval_s = 10.0
 
     def begin(self, name: str, total: int | None, unit: str = "frames", done: int = 0) -> None:
         """Name the movie."""
         self._name, self._total, self._unit, self._done = name, total, unit, done
         self._begun_at = done
         self._begun_s = self._told_s = time.monotonic()
-        self._say(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
+        self.note(f"{name}: {total if total is not None else 'unknown number of'} {unit}")
 
     def advance(self, done: int) -> None:
         """Print a line if the last one is long ago."""
         self._done = done
         now_s = time.monotonic()
-        if now_s - self._told_s >= _PLAIN_INTERVAL_S:
+        if now_s - self._told_s >= self.interval_s:
             self._told_s = now_s
-            self._say(self._line(now_s - self._begun_s))
+            self._tell(now_s - self._begun_s)
 
     def end(self) -> None:
         """Print the last line."""
-        self._say(self._line(time.monotonic() - self._begun_s))
+        self._tell(time.monotonic() - self._begun_s)
 
     def note(self, message: str) -> None:
         """Print it."""
-        self._say(message)
-
-    def warn(self, message: str) -> None:
-        """Print the warning."""
-        self._say(f"warning: {message}")
+        print(printable(message), file=self._stream, flush=True)
 
     def show(self, snapshot: StatusSnapshot) -> None:
         """Print a line if the last one is long ago, or a movie has begun or ended."""
-        if self._pace.is_due(snapshot):
-            self._say(status_text(snapshot))
+        if self.is_due(snapshot):
+            self.note(status_text(snapshot))
 
-    def _line(self, elapsed_s: float) -> str:
-        num_through = self._done - self._begun_at
+    def _tell(self, elapsed_s: float) -> None:
+        num_through, total, unit = self._done - self._begun_at, self._total, self._unit
         rate = num_through / elapsed_s if elapsed_s > 0 else 0.0
-        if self._total and num_through > 0 and self._done < self._total:
-            left_s = (self._total - self._done) / rate
-            left = f", about {tqdm.format_interval(left_s)} left"
-        else:
-            left = ""
-        total = f"/{self._total}" if self._total else ""
-        unit = self._unit
-        return f"{self._name}: {self._done}{total} {unit}, {rate:.1f} {unit}/s{left}"
-
-    def _say(self, line: str) -> None:
-        print(printable(line), file=self._stream, flush=True)
-
-
-class _Pace:
-    """Tells whether it is time to show a snapshot."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._shown_s = -math.inf
-        self._shown: tuple[object, ...] = ()
-
-    def is_due(self, snapshot: StatusSnapshot) -> bool:
-        stage = (snapshot.movie_number, snapshot.ended_by, snapshot.is_over)
-        if stage == self._shown and snapshot.time_s - self._shown_s < self._interval_s:
-            return False
-        self._shown, self._shown_s = stage, snapshot.time_s
-        return True
+        left = ""
+        if total and num_through > 0 and self._done < total:
+            left = f", about {tqdm.format_interval((total - self._done) / rate)} left"
+        of_total = f"/{total}" if total else ""
+        self.note(f"{self._name}: {self._done}{of_total} {unit}, {rate:.1f} {unit}/s{left}")
 
 
 def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
     """Put a snapshot into one line of at most as many columns; None for as many as it takes."""
     name = printable(snapshot.movie or "waiting")
     latency, memory_mib = snapshot.latency, snapshot.memory_mib
-    values_s = (latency.p50_s, latency.p95_s, latency.p99_s) if latency else ()
-    latency_ms = "/".join(f"{value_s * 1000:,.1f}" for value_s in values_s)
+    latency_ms = "/".join(f"{value_s * 1000:,.1f}" for value_s in latency or ())
+    rates = (snapshot.fps_in, snapshot.fps_out)
+    rate_in, rate_out = ("?/s" if rate is None else f"{rate:.1f}/s" for rate in rates)
     ranked = [  # each with a rank: the highest is left out first
         (0, f"{snapshot.num_arrived:,} frames"),
-        (5, f"in {_per_s(snapshot.fps_in)}"),
-        (3, f"out {_per_s(snapshot.fps_out)}"),
+        (5, f"in {rate_in}"),
+        (3, f"out {rate_out}"),
         (1, f"behind {snapshot.backlog:,}"),
         (2, f"latency {latency_ms} ms (p50/p95/p99)") if latency else None,
         (1 if snapshot.num_skipped else 6, f"skipped {snapshot.num_skipped:,}"),
@@ -214,21 +206,10 @@ def status_text(snapshot: StatusSnapshot, columns: int | None = None) -> str:
         parts.remove(max(parts))
 
 
-def _per_s(rate: float | None) -> str:
-    return "?/s" if rate is None else f"{rate:.1f}/s"
-
-
-def _terminal_columns(stream: IO[str]) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
-    except (OSError, ValueError):  # no terminal, or no file at all
-        return _USUAL_COLUMNS
-
-
-def progress_for(stream: IO[str] | None = None) -> Progress:
-    """Give the progress that suits a stream: a bar on a terminal, plain lines elsewhere."""
-    stream = stream if stream is not None else sys.stderr
-    if stream is None:  # as where standard error was closed by `2>&-`
+def progress_for() -> Progress:
+    """Give the progress that suits standard error: a bar on a terminal, plain lines elsewhere."""
+    stream: IO[str] | None = sys.stderr
+    if stream is None:  # closed, as by `2>&-`
         return Progress()
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
 

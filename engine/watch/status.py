@@ -5,25 +5,105 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.machine.memory import resident_mib
+from engine.machine.system import resident_mib
 from engine.run_folder.named_files import write_marked
-from engine.watch.latency import Latency, LatencyPercentiles, Rate
 from readers import FrameStatus
 from readers.live import now_s
 from sinks import OutputError, PoseBatch
 
-MADE_BY = "live"
-"""The command that makes status files."""
+MADE_BY = "live"  # the command that makes status files
 _FILE_INTERVAL_S = 1.0
 _SAMPLE_EVERY_S = 0.1
 _MOST_WARNINGS = 20
+
+
+class LatencyPercentiles(NamedTuple):
+    """Seconds that half, 95 % and 99 % of the frames took at most."""
+
+    p50_s: float
+    p95_s: float
+    p99_s: float
+
+
+class Latency:
+    """Keeps the latencies of the last frames, for one thread that adds and any that ask.
+
+    Frames that were published more than `window_s` seconds ago do not count. Memory is bounded, 16
+    bytes a frame: where more than `capacity` frames come within the window, the percentiles are
+    those of the last ones. The default holds a minute at 136 frames/s.
+    """
+
+    def __init__(self, window_s: float = 60.0, capacity: int = 8192) -> None:
+        self._window_s = window_s
+        self._latency_s = np.empty(capacity)
+        self._publish_time_s = np.full(capacity, -math.inf)
+        self._num_added = 0
+        self._lock = Lock()
+
+    def add(self, latency_s: NDArray[np.float64], publish_time_s: float) -> None:
+        """Take the latencies of frames that were published together, in seconds.
+
+        They have shape (frames,); NaN does not count. The time is of a clock that does not go back.
+        """
+        capacity = len(self._latency_s)
+        latency_s = latency_s[-capacity:]
+        with self._lock:
+            places = (self._num_added + np.arange(len(latency_s))) % capacity
+            self._latency_s[places] = latency_s
+            self._publish_time_s[places] = publish_time_s
+            self._num_added += len(latency_s)
+
+    def percentiles(self, now_s: float) -> LatencyPercentiles | None:
+        """Tell the percentiles of the window that ends now; None where it has no frames.
+
+        They are interpolated linearly between frames, as by `numpy.percentile`.
+        """
+        with self._lock:
+            latency_s, publish_time_s = self._latency_s.copy(), self._publish_time_s.copy()
+        counts = (publish_time_s >= now_s - self._window_s) & ~np.isnan(latency_s)
+        if not counts.any():
+            return None
+        return LatencyPercentiles(*map(float, np.percentile(latency_s[counts], (50, 95, 99))))
+
+
+class Rate:
+    """Frames per second, the mean over the last `window_s` seconds, told from a running total.
+
+    Not thread-safe. Memory is bounded: totals noted within a tenth of a second are one.
+    """
+
+    _STEP_S = 0.1
+
+    def __init__(self, window_s: float = 5.0) -> None:
+        self._window_s = window_s
+        self._totals: deque[tuple[float, int]] = deque()
+
+    def note(self, time_s: float, total: int) -> None:
+        """Note how many frames there have been up to now."""
+        totals = self._totals
+        if len(totals) > 1 and time_s - totals[-2][0] < self._STEP_S:
+            totals.pop()
+        totals.append((time_s, total))
+        while len(totals) > 2 and totals[1][0] <= time_s - self._window_s:
+            totals.popleft()
+
+    def per_s(self) -> float | None:
+        """Tell the rate at the last note; None before there is a second one.
+
+        A total that went back, as an estimate may, is taken as none: a rate is never negative.
+        """
+        if len(self._totals) < 2:
+            return None
+        (first_s, first), (last_s, last) = self._totals[0], self._totals[-1]
+        return max(0, last - first) / (last_s - first_s) if last_s > first_s else None
 
 
 class Recording(Protocol):
@@ -40,72 +120,44 @@ class Recording(Protocol):
 
 @dataclass(frozen=True)
 class StatusSnapshot:
-    """A live run at one moment.
+    """A live run at one moment; numbers of frames are those of the movie."""
 
-    Attributes
-    ----------
-    time_s
-        The moment, in seconds since 1970-01-01 UTC.
-    movie, movie_number
-        Name of the movie's file, and its number within the run, from 0; None before the first.
-    num_arrived
-        Frames of the movie that have arrived; an estimate where they wait in a file.
-    num_published
-        Frames of the movie whose poses were given away by this run.
-    num_skipped
-        Frames of the movie that were not looked at.
-    backlog
-        Frames of the movie that have arrived and are neither published nor skipped.
-    fps_in, fps_out
-        Frames per second that arrived, and that were published, over the last 5 s; None before
-        there are two moments to compare.
-    latency
-        From arrival to publication, of the frames of the last minute; None without any.
-    num_unsent
-        Messages of the run that subscribers did not get, since they were slow or gone.
-    batch_size
-        Frames that the model was last given at once; None before the first.
-    memory_mib
-        Memory that the process holds; NaN where the system does not tell.
-    ended_by
-        How the movie's recording has ended; None while it goes on.
-    is_over
-        Whether the run is over, and its files are all that they will be.
-    warnings
-        The last 20 of the run, a line each.
-    """
-
-    time_s: float
-    movie: str | None
-    movie_number: int | None
-    num_arrived: int
-    num_published: int
-    num_skipped: int
-    backlog: int
-    fps_in: float | None
-    fps_out: float | None
-    latency: LatencyPercentiles | None
-    num_unsent: int
-    batch_size: int | None
-    memory_mib: float
-    ended_by: str | None
-    is_over: bool
-    warnings: tuple[str, ...]
+    time_s: float = 0.0  # since 1970-01-01 UTC
+    movie: str | None = None  # name of the movie's file; None before the first
+    movie_number: int | None = None  # within the run, from 0
+    num_arrived: int = 0  # an estimate where frames wait in a file
+    num_published: int = 0  # frames whose poses were given away by this run
+    num_skipped: int = 0  # frames that were not looked at
+    backlog: int = 0  # frames that have arrived and are neither published nor skipped
+    fps_in: float | None = None
+    """Frames per second that arrived, over the last 5 s; None before there are two moments to
+    compare. Likewise `fps_out`, of those that were published."""
+    fps_out: float | None = None
+    latency: LatencyPercentiles | None = None
+    """From arrival to publication, of the frames of the last minute; None without any."""
+    num_unsent: int = 0
+    """Messages of the run that subscribers did not get, since they were slow or gone."""
+    batch_size: int | None = None
+    """Frames that the model was last given at once; None before the first."""
+    memory_mib: float = math.nan
+    """Memory that the process holds; NaN where the system does not tell."""
+    ended_by: str | None = None  # the end of the movie's recording; None while it goes on
+    is_over: bool = False  # whether the run is over, and its files are all that they will be
+    warnings: tuple[str, ...] = ()  # the last 20 of the run, a line each
 
     def as_json(self) -> dict[str, object]:
         """Give it as plain JSON values: what is not known is null, latencies are in ms."""
         values = asdict(self)
-        del values["latency"]
+        latency: LatencyPercentiles | None = values.pop("latency")
         for name in ("fps_in", "fps_out", "memory_mib"):
             value = values[name]
             is_known = value is not None and math.isfinite(value)
             values[name] = round(value, 1) if is_known else None
         values["time_s"] = round(self.time_s, 3)
         values["warnings"] = list(self.warnings)
-        values["latency_ms"] = self.latency and {
-            "p50": round(self.latency.p50_s * 1000, 2),
-            "p95": round(self.latency.p95_s * 1000, 2),
-            "p99": round(self.latency.p99_s * 1000, 2),
+        values["latency_ms"] = latency and {
+            name.removesuffix("_s"): round(value_s * 1000, 2)
+            for name, value_s in latency._asdict().items()
         }
         return values
 
@@ -113,14 +165,8 @@ class StatusSnapshot:
 class Status:
     """Gathers what a live run does, batch by batch, and tells it to any thread.
 
-    Parameters
-    ----------
-    num_unsent
-        Tells how many messages the run's subscribers did not get.
-    clock
-        Tells the time in seconds since 1970-01-01 UTC.
-    memory_mib
-        Tells how much memory the process holds.
+    `num_unsent` tells how many messages the run's subscribers did not get, `clock` the time in
+    seconds since 1970-01-01 UTC, and `memory_mib` how much memory the process holds.
     """
 
     def __init__(
@@ -135,16 +181,10 @@ class Status:
         self._memory_mib = memory_mib
         self._latency = Latency()
         self._rate_in, self._rate_out = Rate(), Rate()
-        self._warnings: deque[str] = deque(maxlen=_MOST_WARNINGS)
-        self._lock = Lock()  # of all below
-        self._movie: str | None = None
-        self._movie_number: int | None = None
+        self._lock = Lock()  # of the rates and all below
+        self._kept = StatusSnapshot()  # but for what is asked for each time
         self._recording: Recording | None = None
-        self._num_arrived = self._num_published = self._num_skipped = self._num_through = 0
-        self._num_arrived_before = self._num_published_before = 0
-        self._batch_size: int | None = None
-        self._ended_by: str | None = None
-        self._is_over = False
+        self._num_through = self._num_arrived_before = self._num_published_before = 0
         self._sampled_s = -math.inf
 
     def begin_movie(
@@ -153,12 +193,12 @@ class Status:
         """Begin a movie, of whose frames an earlier run has done the first `num_known_frames`."""
         self.end_movie()
         with self._lock:
-            self._num_arrived_before += self._num_arrived
-            self._num_published_before += self._num_published
-            self._movie, self._movie_number, self._recording = name, number, recording
-            self._num_arrived = self._num_published = self._num_skipped = 0
-            self._num_through = num_known_frames
-            self._ended_by = None
+            kept = self._kept
+            self._num_arrived_before += kept.num_arrived
+            self._num_published_before += kept.num_published
+            self._num_through, self._recording = num_known_frames, recording
+            kept = replace(kept, movie=name, movie_number=number, ended_by=None)
+            self._kept = replace(kept, num_arrived=0, num_published=0, num_skipped=0)
         self._sample(self._clock())
 
     def published(self, batch: PoseBatch, publish_time_s: float) -> None:
@@ -169,10 +209,13 @@ class Status:
         if num_seen and frames.arrival_time_s is not None:
             self._latency.add(publish_time_s - frames.arrival_time_s[is_seen], publish_time_s)
         with self._lock:
-            self._num_published += num_seen
-            self._num_skipped += len(frames) - num_seen
+            self._kept = replace(
+                self._kept,
+                num_published=self._kept.num_published + num_seen,
+                num_skipped=self._kept.num_skipped + len(frames) - num_seen,
+                batch_size=num_seen or self._kept.batch_size,
+            )
             self._num_through = frames.first_frame_index + len(frames)
-            self._batch_size = num_seen or self._batch_size
         if publish_time_s - self._sampled_s >= _SAMPLE_EVERY_S:
             self._sample(publish_time_s)
 
@@ -182,99 +225,71 @@ class Status:
         if recording is not None:
             num_arrived, ended_by = recording.num_arrived, recording.ended_by
             with self._lock:
-                self._num_arrived, self._ended_by = num_arrived, ended_by
+                self._kept = replace(self._kept, num_arrived=num_arrived, ended_by=ended_by)
                 self._recording = None
 
     def warn(self, message: str) -> None:
         """Keep a warning."""
         with self._lock:
-            self._warnings.append(message)
+            warnings = (*self._kept.warnings, message)[-_MOST_WARNINGS:]
+            self._kept = replace(self._kept, warnings=warnings)
 
     def end(self) -> None:
         """End the run."""
         self.end_movie()
         with self._lock:
-            self._is_over = True
+            self._kept = replace(self._kept, is_over=True)
 
     def backlog(self) -> int:
         """Tell how many frames wait; cheaper than all of a snapshot."""
-        num_arrived, _ = self._ask()
-        with self._lock:
-            return self._waiting(num_arrived)
+        return self._sample(self._clock()).backlog
 
     def snapshot(self) -> StatusSnapshot:
         """Tell how the run is doing."""
         time_s = self._clock()
-        num_arrived, ended_by = self._sample(time_s)
-        latency = self._latency.percentiles(time_s)
-        num_unsent, memory_mib = self._num_unsent(), self._memory_mib()
+        return replace(
+            self._sample(time_s),
+            time_s=time_s,
+            latency=self._latency.percentiles(time_s),
+            num_unsent=self._num_unsent(),
+            memory_mib=self._memory_mib(),
+        )
+
+    def _sample(self, time_s: float) -> StatusSnapshot:
+        """Ask the recording how far it is, and note the totals for the rates."""
+        recording, asked = self._recording, dict[str, Any]()
+        if recording is not None:
+            asked = {"num_arrived": recording.num_arrived, "ended_by": recording.ended_by}
         with self._lock:
-            return StatusSnapshot(
-                time_s=time_s,
-                movie=self._movie,
-                movie_number=self._movie_number,
-                num_arrived=num_arrived,
-                num_published=self._num_published,
-                num_skipped=self._num_skipped,
-                backlog=self._waiting(num_arrived),
+            now = replace(self._kept, **asked)
+            self._sampled_s = time_s
+            self._rate_in.note(time_s, self._num_arrived_before + now.num_arrived)
+            self._rate_out.note(time_s, self._num_published_before + now.num_published)
+            return replace(
+                now,
+                backlog=max(0, now.num_arrived - self._num_through),
                 fps_in=self._rate_in.per_s(),
                 fps_out=self._rate_out.per_s(),
-                latency=latency,
-                num_unsent=num_unsent,
-                batch_size=self._batch_size,
-                memory_mib=memory_mib,
-                ended_by=ended_by,
-                is_over=self._is_over,
-                warnings=tuple(self._warnings),
             )
-
-    def _sample(self, time_s: float) -> tuple[int, str | None]:
-        """Note the totals for the rates; return what `_ask` does."""
-        num_arrived, ended_by = self._ask()
-        with self._lock:
-            self._sampled_s = time_s
-            self._rate_in.note(time_s, self._num_arrived_before + num_arrived)
-            self._rate_out.note(time_s, self._num_published_before + self._num_published)
-        return num_arrived, ended_by
-
-    def _ask(self) -> tuple[int, str | None]:
-        """Ask the recording how many frames have arrived and how it has ended."""
-        recording = self._recording
-        if recording is None:
-            return self._num_arrived, self._ended_by
-        return recording.num_arrived, recording.ended_by
-
-    def _waiting(self, num_arrived: int) -> int:
-        return max(0, num_arrived - self._num_through)
 
 
 class StatusFile:
     """Keeps a JSON file up to date, at most once a second; it is whole whenever it is read.
 
     It is not flushed to the disk: after a power cut it may be gone, and means nothing any more.
-
-    Parameters
-    ----------
-    path
-        The file. What stands there is replaced, if it is a file.
-    warn
-        Is told, in one line, that the file cannot be written any more: the run goes on.
+    `warn` is told, in one line, that it cannot be written any more: the run goes on.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path = path
         self._warn = warn
         self._shown_s = -math.inf
-        self._was_written = False
-        self._is_failing = False
+        self._is_whole: bool | None = None  # not written yet
 
     def show(self, snapshot: StatusSnapshot) -> None:
         """Write the snapshot, unless the last one is younger than a second; the last one always.
 
-        Raises
-        ------
-        OutputError
-            If it cannot be written the first time; later that is warned of.
+        Raises `OutputError` if it cannot be written the first time; later that is warned of.
         """
         if snapshot.time_s - self._shown_s < _FILE_INTERVAL_S and not snapshot.is_over:
             return
@@ -282,10 +297,10 @@ class StatusFile:
         try:
             write_marked(self._path, MADE_BY, snapshot.as_json())
         except OutputError as error:
-            if not self._was_written:
+            if self._is_whole is None:
                 raise
-            if not self._is_failing:
-                self._is_failing = True
+            if self._is_whole:
+                self._is_whole = False
                 self._warn(str(error))
         else:
-            self._was_written, self._is_failing = True, False
+            self._is_whole = True

@@ -54,8 +54,7 @@ from readers.frame_times import (
     time_keeping,
 )
 from readers.frames import MovieInfo
-from readers.growing.feed import ArrivedPacket, Feed
-from readers.growing.growing_file import EndedBy
+from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 from readers.pixels import orientation_of
 
 _NUM_TRIED_PACKETS = 8

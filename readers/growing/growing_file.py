@@ -1,22 +1,30 @@
-"""The file that another program still writes, and the clock that tells when its bytes arrived."""
+"""A file that is still written, when its bytes arrived, and the packets of the movie in it."""
 
 from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from threading import Event, Lock
 from typing import IO, Literal
 
-from readers.errors import MovieError
+import av
+from av.video.stream import VideoStream
+
+from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
 
 EndedBy = Literal["closed", "silent", "stopped", "damaged"]
 """Why nothing more comes: the recorder closed the file (or the stream ended), nothing came for too
 long, the run was asked to stop, or the source cannot be read any further."""
-POLL_S = 0.001
+_POLL_S = 0.001
 """How often a file is looked at while nothing comes."""
 _SETTLED_S = 0.1
 """A file that may be closed is taken for closed once nothing was added for so long: one of several
@@ -38,53 +46,47 @@ def now_s() -> float:
 class Arrivals:
     """Sizes that a file had and when it was first seen to have them; bounded.
 
-    When there is no more room every second size is forgotten: bytes between then seem to have
-    arrived with the next size that is known, never too early.
+    Where there is no more room every second size is forgotten: bytes seem to have arrived with the
+    next one that is known, never too early.
     """
 
     def __init__(self, most_pairs: int = _MOST_PAIRS) -> None:
         self._most_pairs = most_pairs
-        self._sizes: list[int] = []
-        self._times_s: list[float] = []
+        self._pairs: list[tuple[int, float]] = []
         self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._pairs)
 
     @property
     def size(self) -> int:
         """The largest size that was seen."""
-        return self._sizes[-1] if self._sizes else 0
+        return self._pairs[-1][0] if self._pairs else 0
 
     def note(self, size: int, time_s: float) -> None:
         """Note a size; one that is not larger than the last is passed over."""
         with self._lock:
-            if size <= self.size:
-                return
-            self._sizes.append(size)
-            self._times_s.append(time_s)
-            if len(self._sizes) > self._most_pairs:
-                newest = len(self._sizes) % 2 == 0  # keeps the last one
-                self._sizes = self._sizes[newest::2]
-                self._times_s = self._times_s[newest::2]
+            if size > self.size:
+                self._pairs.append((size, time_s))
+            if len(self._pairs) > self._most_pairs:
+                del self._pairs[len(self._pairs) % 2 :: 2]  # keeps the last one
 
     def when(self, size: int) -> float:
-        """Tell when the file first had `size` bytes; for more than it has, when it last grew.
+        """Tell when the file first had `size` bytes, or else when it last grew; in rising order.
 
-        Sizes smaller than this one are then forgotten: ask in rising order. `IndexError` where
-        nothing has arrived.
+        Smaller sizes are then forgotten. `IndexError` where nothing has arrived.
         """
         with self._lock:
-            place = min(bisect_left(self._sizes, size), len(self._sizes) - 1)
-            time_s = self._times_s[place]
-            del self._sizes[:place], self._times_s[:place]
-        return time_s
+            place = bisect_left(self._pairs, size, key=itemgetter(0))
+            del self._pairs[: min(place, len(self._pairs) - 1)]
+            return self._pairs[0][1]
 
 
 class GrowingFile:
     """The bytes of a file as they come, up to where no more will.
 
-    FFmpeg reads it as a file without seeking. One thread reads; the others may look.
+    FFmpeg reads it without moving about: what it would look for is not written yet. One thread
+    reads; the others may look.
 
     Parameters
     ----------
@@ -94,22 +96,21 @@ class GrowingFile:
         Tells of the file and its size whether the program that writes it is done with it.
     end_after_s
         Silence that is taken for the end, in seconds; asked each time where it is a function.
-    wait
-        Waits for at most as many seconds; None for a wait that `stop` ends.
-    clock
-        Tells the time in seconds.
+    wait, clock
+        Wait for at most as many seconds, None for a wait that `stop` ends; tell the time.
 
     Attributes
     ----------
-    path
-        The file.
-    ended_by
-        Why no more will come; None while more may.
-    damage
-        What has happened to the file while it was read, in one line; None for nothing.
-    error
-        What went wrong while it was read; None where nothing did.
+    file
+        The file itself, to look at what has come already; leave its position alone.
+    ended_by, damage, notes, is_recorded_here
+        As of a `Feed` of it.
     """
+
+    error: OSError | None = None
+    """None: `damage` tells what went wrong."""
+    notes: tuple[str, ...] = ()
+    is_recorded_here = False
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class GrowingFile:
         self._stopped = Event()
         self._wait = wait or self._stopped.wait
         self._clock = clock
-        self._file: IO[bytes] | None = None
+        self.file: IO[bytes] = BytesIO()  # until it is opened
         self._arrivals = Arrivals()
         self._last_growth_s = 0.0
         self._position = 0
@@ -134,12 +135,11 @@ class GrowingFile:
         self._interrupt: BaseException | None = None
         self.ended_by: EndedBy | None = None
         self.damage: str | None = None
-        self.error: OSError | None = None
 
     def open(self) -> None:
         """Open the file; silence counts from now on. `MovieError` if it is no file."""
-        self._file = open_regular_file(self.path)
-        self._status = os.fstat(self._file.fileno())
+        self.file = open_regular_file(self.path)
+        self._status = os.fstat(self.file.fileno())
         self._last_growth_s = self._clock()
         self.watch()
 
@@ -148,20 +148,9 @@ class GrowingFile:
         """Bytes that have come, and can be read."""
         return self._arrivals.size if self._end is None else self._end
 
-    @property
-    def file(self) -> IO[bytes]:
-        """The file itself, to look at what has come already; leave its position alone."""
-        if self._file is None:
-            raise ValueError("not opened")
-        return self._file
-
     def arrival_time_s(self, size: int) -> float:
-        """Tell when the first `size` bytes were there; ask in rising order."""
+        """Tell when the first `size` bytes were there; see `Arrivals.when`."""
         return self._arrivals.when(size)
-
-    def seekable(self) -> bool:
-        """Tell FFmpeg that it cannot move about: what it would look for is not written yet."""
-        return False
 
     def tell(self) -> int:
         """Position in bytes from the start."""
@@ -192,13 +181,11 @@ class GrowingFile:
     def wait_for(self, size: int) -> bool:
         """Wait until the file has as many bytes; False if it never will."""
         while self.size < size:
-            if self.ended_by is None:
-                self.watch()
-            if self.size >= size:
-                break
-            if self.ended_by is not None:
-                return False
-            self._wait(POLL_S)
+            self.watch()
+            if self.size < size:
+                if self.ended_by is not None:
+                    return False
+                self._wait(_POLL_S)
         return True
 
     def wait_for_end(self) -> None:
@@ -259,8 +246,7 @@ class GrowingFile:
 
     def close(self) -> None:
         """Close the file; nothing more can be read."""
-        if self._file is not None:
-            self._file.close()
+        self.file.close()
 
     def nothing_came(self) -> MovieError:
         """Make the error for a file whose first picture never came."""
@@ -278,3 +264,99 @@ class GrowingFile:
     def _finish(self, ended_by: EndedBy, end: int | None = None) -> None:
         self._end = self.size if end is None else min(end, self.size)
         self.ended_by = ended_by
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPacket:
+    """A packet of one movie, and when its last byte was there, by `readers.live.now_s`.
+
+    Its times are in units of the stream's time base; an .avi's are numbers of frames.
+    """
+
+    packet: av.Packet[VideoStream]
+    arrival_time_s: float
+
+
+class Feed(ABC):
+    """Packets of one movie that is being recorded, in the order in which they are decoded.
+
+    `open` and `packets` are called from one thread at a time, `stop` and the attributes from any.
+
+    Attributes
+    ----------
+    path
+        The file that the movie is in, or is being recorded to.
+    format, notes
+        As of a `MovieInfo`; known once opened.
+    stream
+        The stream of the packets, with its decoder not yet used; known once opened.
+    is_recorded_here
+        Whether this program writes the file, which is then closed however its source ends.
+    tells_times
+        Whether packets have presentation times; False (.isxb) where these only number them.
+    """
+
+    format = ""
+    notes: tuple[str, ...] = ()
+    stream: VideoStream
+    tells_times = True
+
+    def __init__(self, file: GrowingFile) -> None:
+        self.path, self.is_recorded_here = file.path, file.is_recorded_here
+        self._file = file
+        self._resources = ExitStack()
+
+    @classmethod
+    def not_live_because(cls, file: IO[bytes], head: bytes) -> str | None:  # noqa: ARG003
+        """Say why a file that begins so cannot be read as it grows; None where it can, or may."""
+        return None
+
+    @abstractmethod
+    def _open_stream(self) -> VideoStream:
+        """Wait for what tells the packets' kind; the growing file is open already."""
+
+    @abstractmethod
+    def packets(self) -> Iterator[ArrivedPacket]:
+        """Yield each packet as soon as it is there, until the source ends or `stop`.
+
+        What is wrong with the source is told by `damage`, not raised. Another thread may go on with
+        the iterator.
+        """
+
+    @property
+    @abstractmethod
+    def num_waiting_bytes(self) -> int:
+        """Bytes that have arrived and are in none of the packets yet."""
+
+    def open(self) -> None:
+        """Wait until the source has told what its packets are.
+
+        Raises `MovieError` if it cannot be read as it grows, or nothing comes for too long.
+        """
+        self._resources.callback(self._file.close)
+        with movie_errors(self.path):
+            self._file.open()
+            self.stream = self._open_stream()
+        self.notes += self._file.notes
+
+    def close(self) -> None:
+        """Let go of the source; also after an `open` that failed, and twice."""
+        self._resources.close()
+
+    def stop(self) -> None:
+        """Take nothing that arrives from now on; `packets` ends with what was there before."""
+        self._file.stop()
+
+    def watch(self) -> None:
+        """Note what has arrived meanwhile: called while no packets are asked for."""
+        self._file.watch()
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why nothing more comes; None while it may."""
+        return self._file.ended_by
+
+    @property
+    def damage(self) -> str | None:
+        """One line, without the path, that says what is wrong with the source; else None."""
+        return self._file.damage

@@ -8,7 +8,7 @@ from fractions import Fraction
 from av.video.stream import VideoStream
 
 from readers.ffmpeg import packet_of
-from readers.growing.feed import ArrivedPacket, Feed
+from readers.growing.growing_file import ArrivedPacket, Feed
 from readers.isxb.layout import HEADER, START_OF_PICTURE, Part, read_layout
 from readers.isxb.pictures import PictureScanner, open_picture_stream
 

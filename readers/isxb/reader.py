@@ -5,28 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import av
 from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame, MovieReader
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import MOST_PIXELS, open_regular_file, packet_of
+from readers.ffmpeg import open_regular_file, packet_of, read_part
 from readers.frame_times import UNKNOWN_S, check_frame_period
 from readers.frames import CropRectangle, FrameStatus, MovieInfo
-from readers.isxb.layout import IsxbLayout, read_layout
-from readers.isxb.lost_pictures import cannot_tell, damaged_pictures, find_lost_pictures
-from readers.isxb.metadata import (
+from readers.isxb.layout import (
+    IsxbLayout,
     dropped_frame_indices,
     frame_samples,
+    read_layout,
     read_samples,
     read_session,
 )
-from readers.isxb.pictures import decode_picture, extent_data, looks_damaged, open_pictures
+from readers.isxb.pictures import (
+    LARGEST_PICTURE_BYTES,
+    cannot_tell,
+    damaged_pictures,
+    decode_picture,
+    find_lost_pictures,
+    first_picture_size,
+    looks_damaged,
+    open_pictures,
+)
 from readers.pixels import Converter, GreyConverter
 
 _MOST_COUNTED_BYTES = 2**30
@@ -47,15 +54,15 @@ def inspect_isxb(path: Path) -> MovieInfo:
     with movie_errors(path), open_regular_file(path) as file:
         layout = read_layout(path, file)
         header = layout.header
-        width, height, period_s = _session(path, file, layout)
-        num_samples, first, last = read_samples(path, layout)
+        session = read_session(path, file, layout.session_metadata)
+        found = first_picture_size(path, layout)
+        width, height, period_s = session or (*found, None)
+        if found != (width, height):
+            sizes = f"{width} x {height} pixels, its first picture has {found[0]} x {found[1]}"
+            raise MovieError(path, f"its metadata says {sizes}")
+        num_samples, counters_us, mean_step_s = read_samples(path, layout)
         damage = _damage(path, layout, num_samples, (width, height))
-    counters_us = None
-    if first is not None and last is not None:
-        counters_us = first.hardware_counter_us, last.hardware_counter_us
-        num_steps = last.frame_count - first.frame_count
-        if period_s is None and num_steps:
-            period_s = Fraction(counters_us[1] - counters_us[0], num_steps * 1_000_000)
+    period_s = mean_step_s if period_s is None else period_s
     if period_s is None and layout.is_whole:
         raise MovieError(path, "its metadata tells no frame period")
     period_s = UNKNOWN_S if period_s is None else period_s
@@ -73,38 +80,6 @@ def inspect_isxb(path: Path) -> MovieInfo:
         times_are_known=layout.frame_metadata.is_whole,
         damage=damage,
     )
-
-
-def _session(path: Path, file: IO[bytes], layout: IsxbLayout) -> tuple[int, int, Fraction | None]:
-    """Width and height, and the period where the session metadata tells it.
-
-    Without session metadata the first picture tells the size.
-    """
-    part = layout.session_metadata
-    if not part.is_whole or part.size == 0:
-        return *_first_picture_size(path, layout), None
-    width, height, period_s = read_session(path, file, part)
-    if width * height > MOST_PIXELS or width <= 0 or height <= 0:
-        raise MovieError(
-            path, f"claims pictures of {width} x {height} pixels; at most {MOST_PIXELS} are read"
-        )
-    found = _first_picture_size(path, layout)
-    if found != (width, height):
-        raise MovieError(
-            path,
-            f"its metadata says {width} x {height} pixels, "
-            f"its first picture has {found[0]} x {found[1]}",
-        )
-    return width, height, period_s
-
-
-def _first_picture_size(path: Path, layout: IsxbLayout) -> tuple[int, int]:
-    with open_pictures(path, layout) as (context, packets):
-        pictures = (decode_picture(context, packet) for packet in packets)
-        picture = next((picture for picture in pictures if picture is not None), None)
-    if picture is None:
-        raise MovieError(path, "holds no frame that can be decoded")
-    return picture.width, picture.height
 
 
 def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, int]) -> str | None:
@@ -126,18 +101,13 @@ def _damage(path: Path, layout: IsxbLayout, num_samples: int, size: tuple[int, i
     ):
         if counted != found:
             raise MovieError(path, f"its header counts {counted} {what}, its metadata {found}")
-    if not are_counted(layout):
+    if layout.video.size > _MOST_COUNTED_BYTES:
         return None  # reading will tell
     with open_pictures(path, layout) as (_, packets):
         num_pictures = sum(1 for _ in packets)
     if num_pictures == num_samples:
         return None
     return find_lost_pictures(path, layout, *size).damage
-
-
-def are_counted(layout: IsxbLayout) -> bool:
-    """Tell whether the pictures of a whole file are counted before they are read."""
-    return layout.video.size <= _MOST_COUNTED_BYTES
 
 
 @dataclass
@@ -180,8 +150,7 @@ class IsxbReader(MovieReader):
             layout = read_layout(self.info.path, file)
         dropped = dropped_frame_indices(self.info.path, layout)
         period_s = float(self.info.frame_period_s)
-        next_dropped = next(dropped, None)
-        index = 0
+        index, next_dropped = 0, next(dropped, None)
         while next_dropped == index:  # their times are known only from the first recorded frame
             index += 1
             next_dropped = next(dropped, None)
@@ -200,8 +169,8 @@ class IsxbReader(MovieReader):
     def _recorded_frames(self, layout: IsxbLayout) -> Iterator[DecodedFrame]:
         """Pair every recorded picture with its sample.
 
-        In a whole file that is one row for every sample, also for those whose picture is
-        missing; an error where it cannot be told which is missing.
+        In a whole file each sample is a row, also one whose picture is missing; an error where it
+        cannot be told which is missing.
         """
         path = self.info.path
         samples = self._sampled_frames(layout)
@@ -215,10 +184,8 @@ class IsxbReader(MovieReader):
                 if packet is not None and not self._is_skipping:
                     picture = decode_picture(context, packet)
                 status = FrameStatus.UNDECODABLE if picture is None else FrameStatus.DECODED
-                if sample is None:
-                    yield DecodedFrame(picture, math.nan, status=status)
-                else:
-                    yield replace(sample, picture=picture, status=status)
+                frame = DecodedFrame(None, math.nan) if sample is None else sample
+                yield replace(frame, picture=picture, status=status)
         if layout.is_whole and next(samples, None) is not None:
             raise cannot_tell(path, layout, 1 + sum(1 for _ in samples))
 
@@ -236,25 +203,19 @@ class IsxbReader(MovieReader):
     ) -> Iterator[av.Packet[VideoStream] | None]:
         """Yield a packet for every picture of a whole file; None for one that is missing.
 
-        FFmpeg's parser finds the pictures up to the first that looks damaged.
+        FFmpeg's parser finds the pictures up to `offset`, where the first one looks damaged.
         """
+        path, size = self.info.path, (self.info.width, self.info.height)
         num_found, offset = 0, layout.video.offset
-        all_of_it = not are_counted(layout)
         if self.info.damage is None:
+            were_counted = layout.video.size <= _MOST_COUNTED_BYTES
             for packet in packets:
-                if looks_damaged(packet, all_of_it=all_of_it):
+                if looks_damaged(packet, all_of_it=not were_counted):
                     break
                 yield packet
                 num_found, offset = num_found + 1, offset + packet.size
             else:
                 return
-        yield from self._packets_amid_damage(layout, num_found, offset)
-
-    def _packets_amid_damage(
-        self, layout: IsxbLayout, num_found: int, offset: int
-    ) -> Iterator[av.Packet[VideoStream] | None]:
-        """Go on behind the pictures that were found up to `offset`, without FFmpeg's parser."""
-        path, size = self.info.path, (self.info.width, self.info.height)
         lost = find_lost_pictures(path, layout, *size)
         if lost.count:
             self._damage = lost.damage
@@ -267,4 +228,5 @@ class IsxbReader(MovieReader):
                 if extent is None:
                     yield None
                 else:
-                    yield packet_of(extent_data(file, extent))
+                    num_bytes = min(extent.picture_size, LARGEST_PICTURE_BYTES)
+                    yield packet_of(read_part(file, extent.offset, num_bytes))

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
+from queue import SimpleQueue
+from threading import Event, Lock
 from typing import Self
 
 import numpy as np
@@ -22,12 +22,11 @@ from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
 from readers.frame_times import frame_period_s
 from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
-from readers.growing.feed import ArrivedPacket, Feed
-from readers.growing.growing_file import EndedBy
-from readers.live.live_rows import PacketQueue
+from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 from readers.pixels import orientation_of
 
 _MOST_QUEUED_BYTES = 2**25
+_LOOK_EVERY_S = 0.001
 
 
 class LiveMovie:
@@ -56,15 +55,15 @@ class LiveMovie:
         self._crop = crop
         self._newest_only = newest_only
         self._resources = ExitStack()
-        self._queue = PacketQueue(_MOST_QUEUED_BYTES)
+        self._queue: SimpleQueue[ArrivedPacket | None] = SimpleQueue()
         self._packets: Iterator[ArrivedPacket] = iter(())
         self._ready: deque[DecodedFrame] = deque()
         self._stands_alone = False
         self._next_frame_index = 0
-        self._num_received = 0
-        self._num_received_bytes = 0
+        self._num_received = self._num_received_bytes = 0  # written by the thread that receives
+        self._num_taken = self._num_taken_bytes = 0  # written by the one that reads
         self._receiving = Lock()
-        self._is_cancelled = False
+        self._cancelled = Event()
         self._is_over = False
 
     info: MovieInfo
@@ -73,26 +72,21 @@ class LiveMovie:
     def __enter__(self) -> Self:
         """Wait for the first picture.
 
-        Raises
-        ------
-        MovieError
-            If it never comes, or the source cannot be read as it grows.
-        InputError
-            If the crop rectangle does not lie inside the pictures.
+        Raises `MovieError` if it never comes, or the source cannot be read as it grows;
+        `InputError` if the crop rectangle does not lie inside the pictures.
         """
         with self._resources:  # unless all goes well
             self._resources.callback(self._feed.close)
             self._feed.open()
             self._begin()
+            if self._crop is not None:
+                self._crop.check_inside(self.info)
+            reader = format_named(self.info.format).reader
+            self._converter = reader.converter(self.info, self._crop)
             self._resources = self._resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.cancel()
         with self._receiving:  # FFmpeg's own state must not go while it is at work
             self._resources.close()
@@ -126,7 +120,9 @@ class LiveMovie:
     @property
     def num_arrived(self) -> int:
         """Frames that have arrived, those that are still in the file estimated by their size."""
-        return self._num_received + self._num_in_file()
+        num_received, num_bytes = self._num_received, self._num_received_bytes
+        num_waiting_bytes = self._feed.num_waiting_bytes if num_bytes else 0
+        return num_received + num_waiting_bytes * num_received // max(1, num_bytes)
 
     @property
     def num_waiting(self) -> int:
@@ -138,11 +134,17 @@ class LiveMovie:
         try:
             with self._receiving:
                 for arrived in self._packets:
-                    self._queue.put(arrived, self._feed.watch)
-                    if self._is_cancelled:
+                    while (
+                        self._num_received - self._num_taken > 1  # one that is too large goes alone
+                        and self._num_received_bytes - self._num_taken_bytes > _MOST_QUEUED_BYTES
+                        and not self._cancelled.wait(_LOOK_EVERY_S)
+                    ):
+                        self._feed.watch()
+                    if self._cancelled.is_set():
                         break
+                    self._queue.put(arrived)
         finally:
-            self._queue.end()
+            self._queue.put(None)
 
     def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
         """Wait for a frame, and fill `images` with those that are there.
@@ -181,12 +183,7 @@ class LiveMovie:
     def skip(self, num_frames: int) -> int:
         """Pass over frames that were done before, not decoding them where pictures stand alone.
 
-        Waits for them, as `read` does.
-
-        Returns
-        -------
-        int
-            How many there were: fewer at the end of the movie.
+        Waits for them, as `read` does. Returns how many there were: fewer at the end of the movie.
         """
         count = 0
         while count < num_frames:
@@ -203,9 +200,9 @@ class LiveMovie:
 
     def cancel(self) -> None:
         """Stop, and let `read` give None at once, whatever waits. From any thread."""
-        self._is_cancelled = True
+        self._cancelled.set()
         self._feed.stop()
-        self._queue.cancel()
+        self._queue.put(None)
 
     def _begin(self) -> None:
         """Decode up to the first picture; what comes out is kept to be read."""
@@ -216,11 +213,12 @@ class LiveMovie:
         self._rows = PacketFrames(feed.stream, period_s, tells_times=feed.tells_times)
         self._packets = self._received(self._packets)
         for arrived in self._packets:  # not all are used up here
-            self._ready.extend(self._rows.put(arrived.packet, arrived.arrival_time_s))
+            self._ready += self._rows.put(arrived.packet, arrived.arrival_time_s)
             if any(row.picture is not None for row in self._ready):
                 break
         else:
             self._end()
+        self._num_taken, self._num_taken_bytes = self._num_received, self._num_received_bytes
         picture = next((row.picture for row in self._ready if row.picture is not None), None)
         if picture is None:
             raise MovieError(feed.path, feed.damage or "holds no frame that can be decoded")
@@ -236,9 +234,6 @@ class LiveMovie:
             notes=feed.notes,
             orientation=orientation,
         )
-        if self._crop is not None:
-            self._crop.check_inside(self.info)
-        self._converter = format_named(feed.format).reader.converter(self.info, self._crop)
 
     def _received(self, packets: Iterable[ArrivedPacket]) -> Iterator[ArrivedPacket]:
         for arrived in packets:
@@ -246,51 +241,44 @@ class LiveMovie:
             self._num_received_bytes += arrived.packet.size
             yield arrived
 
-    def _num_in_file(self) -> int:
-        if not self._num_received_bytes:
-            return 0
-        return self._feed.num_waiting_bytes * self._num_received // self._num_received_bytes
-
     def _next_rows(self, most: int, *, look: bool) -> list[DecodedFrame]:
         """Take the rows that are there, at most `most`; wait for the first."""
-        while len(self._ready) < most and not self._is_cancelled:
-            if self._ready and not len(self._queue):
+        while len(self._ready) < most and not (self._cancelled.is_set() or self._is_over):
+            if self._ready and self._num_received == self._num_taken:
                 break
             arrived = self._queue.get()
             if arrived is None:
                 self._end()
                 break
-            is_unwanted = not look or (self._newest_only and self._is_behind())
-            is_skipped = self._stands_alone and is_unwanted
-            self._ready.extend(
-                self._rows.put(arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped)
+            self._num_taken += 1
+            self._num_taken_bytes += arrived.packet.size
+            is_unwanted = not look or (self._newest_only and self._is_behind)
+            is_skipped = is_unwanted and self._stands_alone
+            self._ready += self._rows.put(
+                arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped
             )
-        if self._is_cancelled:
+        if self._cancelled.is_set():
             return []
         if self._newest_only or not look:
-            self._let_go(keep_newest=look and not self._is_behind())
+            keep_newest = look and not self._is_behind
+            for index in reversed(range(len(self._ready))):
+                row = self._ready[index]
+                if row.picture is not None and not keep_newest:
+                    self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
+                keep_newest = keep_newest and row.picture is None
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
+    @property
     def _is_behind(self) -> bool:
-        """Tell whether another frame waits already; bytes may be a part of one only."""
-        return len(self._queue) > 0 or self._num_in_file() > 1
-
-    def _let_go(self, *, keep_newest: bool) -> None:
-        """Skip the pictures that wait, but for the newest where that is kept."""
-        for index in reversed(range(len(self._ready))):
-            row = self._ready[index]
-            if row.picture is not None and not keep_newest:
-                self._ready[index] = replace(row, picture=None, status=FrameStatus.SKIPPED)
-            keep_newest = keep_newest and row.picture is None
+        """Whether another frame waits already; bytes may be a part of one only."""
+        return self._num_received > self._num_taken or self.num_arrived > self._num_received + 1
 
     def _end(self) -> None:
-        """Take what is inside the decoder, once."""
-        if self._is_over:
-            return
+        """Take what is inside the decoder."""
         self._is_over = True
         # A reader of the file will find that its end is missing.
         is_cut_off = not self._feed.is_recorded_here and self.ended_by != "closed"
         if is_cut_off and self.ended_by == "silent" and self.path.exists():
             with movie_errors(self.path):
                 is_cut_off = cut_off(self.path) is not None
-        self._ready.extend(self._rows.rest(is_cut_off=is_cut_off))
+        self._ready += self._rows.rest(is_cut_off=is_cut_off)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine import Job, run
-from engine.bench.inference import NullModel
+from engine.bench.costs import NullModel
 from engine.inference import ModelExport, PoseModel
 
 NUM_FRAMES = 50

@@ -1,4 +1,4 @@
-"""A quick stand-in for `engine.machine.child.Child`, for thousands of trials.
+"""A quick stand-in for `engine.machine.workers.Child`, for thousands of trials.
 
 A process that has imported the runtime, and has run no model, forks one for each trial: that takes
 a hundredth of the time of a start from nothing.
@@ -15,7 +15,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from engine.machine.child import ChildDiedError, ChildHungError
+from engine.machine.workers import ChildDiedError, ChildHungError
 
 
 class ForkedChild:

@@ -19,7 +19,7 @@ from engine.inference import load_model, read_export, trial
 from engine.job.inputs import read_inputs
 from engine.job.job import Job
 from engine.job.overlay_style import find_skeleton
-from engine.machine.memory import OutOfMemoryError
+from engine.machine.system import OutOfMemoryError
 from readers import InputError
 from tests.exports import BUILT_IN_GRAPH, export_folder, names
 from tests.fuzz.forked import ForkedChild

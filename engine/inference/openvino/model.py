@@ -24,7 +24,7 @@ from engine.inference.openvino.network import (
     read_network,
 )
 from engine.inference.score_maps import poses_from_outputs
-from engine.machine.threads import patiently
+from engine.machine.workers import patiently
 
 _ALONE = Loading("openvino")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import PoseBatch
@@ -29,15 +28,13 @@ class History:
 
     def add(self, batch: PoseBatch, time_s: float) -> None:
         """Add the frames of a batch that were looked at, published at a time."""
-        frames = batch.frames
-        is_seen = frames.status != FrameStatus.SKIPPED
+        is_seen = batch.frames.status != FrameStatus.SKIPPED
         if not is_seen.any():
             return
         likelihood = batch.poses[is_seen, :, 2]
-        if frames.arrival_time_s is None:
-            latency_s = np.full(len(likelihood), np.nan)
-        else:
-            latency_s = time_s - frames.arrival_time_s[is_seen]
+        latency_s = np.full(len(likelihood), np.nan)
+        if batch.frames.arrival_time_s is not None:
+            latency_s = time_s - batch.frames.arrival_time_s[is_seen]
         with self._lock:
             place = self._place(column_of(time_s))
             self._num_frames[place] += len(likelihood)
@@ -67,21 +64,21 @@ class History:
             self._place(stop - 1)
             first = min(stop, max(first, self._newest + 1 - _NUM_COLUMNS))
             places = np.arange(first, stop) % _NUM_COLUMNS
-            num_frames, total = self._num_frames[places], self._sum[places]
-            least, most_s = self._min[places], self._max_latency_s[places]
-            backlog = self._backlog[places]
-        with np.errstate(invalid="ignore"):
-            mean = total / num_frames[:, np.newaxis]  # 0 / 0 is NaN: there was no frame
-        return {
-            "num_columns": _NUM_COLUMNS,
-            "column_s": COLUMN_S,
-            "first": first,
-            "likelihood_mean": _rounded(mean[:, :-1].T, 3),
-            "likelihood_min": _rounded(least.T, 3),
-            "latency_mean_ms": _rounded(mean[:, -1] * 1000, 2),
-            "latency_max_ms": _rounded(most_s * 1000, 2),
-            "backlog": _rounded(backlog, 0),
-        }
+            with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: there was no frame
+                mean = self._sum[places] / self._num_frames[places, np.newaxis]
+            columns = {
+                "likelihood_mean": (mean[:, :-1].T, 3),
+                "likelihood_min": (self._min[places].T, 3),
+                "latency_mean_ms": (mean[:, -1] * 1000, 2),
+                "latency_max_ms": (self._max_latency_s[places] * 1000, 2),
+                "backlog": (self._backlog[places], 0),
+            }
+        told: dict[str, object] = {}
+        for name, (values, num_decimals) in columns.items():
+            rounded = np.round(values, num_decimals).astype(object)
+            rounded[~np.isfinite(values)] = None
+            told[name] = rounded.tolist()
+        return {"num_columns": _NUM_COLUMNS, "column_s": COLUMN_S, "first": first, **told}
 
     def _place(self, column: int) -> int:
         """Give the place of a column, emptied if an earlier one had it.
@@ -102,9 +99,3 @@ class History:
 def column_of(time_s: float) -> int:
     """Tell the number of the column that a time belongs to."""
     return int(time_s // COLUMN_S)
-
-
-def _rounded(values: NDArray[np.float64], num_decimals: int) -> object:
-    rounded = np.round(values, num_decimals).astype(object)
-    rounded[~np.isfinite(values)] = None
-    return rounded.tolist()

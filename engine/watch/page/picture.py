@@ -25,30 +25,18 @@ _UNASKED_INTERVAL_S = 1.0
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame's picture and poses.
+    """A frame's picture and poses; `width` and `height` are the frame's, in pixels."""
 
-    Attributes
-    ----------
-    number
-        Counts the pictures, from 1.
-    frame_index
-        Of the frame within its movie.
-    width, height
-        Of the frame, in pixels.
-    image
-        uint8, shape (rows, width, 3), RGB. Of a picture more than twice as wide as is sent, only
-        every second row, or every third, and so on.
-    poses
-        float64, shape (frames, body parts, 3): those of the frame come last, before them those
-        of its trail. In pixels of the frame.
-    """
-
-    number: int
+    number: int  # counts the pictures, from 1
     frame_index: int
     width: int
     height: int
     image: NDArray[np.uint8]
+    """Shape (rows, width, 3), RGB. Of a picture more than twice as wide as is sent, only every
+    second row, or every third, and so on."""
     poses: NDArray[np.float64]
+    """Shape (frames, body parts, 3), in pixels of the frame: its own come last, before them those
+    of its trail."""
 
 
 class LatestPicture:
@@ -116,15 +104,14 @@ class LatestPicture:
 
     def wait_for_newer(self, number: int, timeout_s: float) -> bool:
         """Ask for a picture, and wait until there is one after `number`; tell whether there is."""
+
+        def is_newer() -> bool:
+            return self._picture is not None and self._picture.number > number
+
         with self._news:
             self._is_wanted = True
-            self._news.wait_for(
-                lambda: self._is_closed or self._newest_number() > number, timeout_s
-            )
-            return self._newest_number() > number
-
-    def _newest_number(self) -> int:
-        return self._picture.number if self._picture else 0
+            self._news.wait_for(lambda: self._is_closed or is_newer(), timeout_s)
+            return is_newer()
 
     def take(self) -> Picture | None:
         """Give a copy of the picture that may be drawn on; None before the first."""
@@ -147,27 +134,20 @@ def labelled_jpeg(picture: Picture, body_parts: Sequence[str], style: OverlaySty
     meanwhile.
     """
     scale = min(1.0, _WIDEST_PX / picture.width)
-    image = picture.image
+    image, poses = picture.image, picture.poses.copy()
     if scale < 1:
         size = (_WIDEST_PX, max(1, round(picture.height * scale)))
         scaled = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
         image = np.array(scaled)
+        poses[..., :2] = (poses[..., :2] + 0.5) * scale - 0.5  # a pixel's place is its middle
         dot_size_px = max(style.dot_size_px * scale, min(style.dot_size_px, _SMALLEST_DOT_PX))
         style = replace(style, dot_size_px=dot_size_px)
     if style.keypoints_only:
         image[:] = 0
     overlay = Overlay(body_parts, style)
-    *past, poses = _scaled(picture.poses, scale)
-    for earlier in past:
+    for earlier in poses[:-1]:
         overlay.add_to_trail(earlier)
-    overlay.draw(image, poses)
+    overlay.draw(image, poses[-1])
     file = BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return file.getvalue()
-
-
-def _scaled(poses: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Scale coordinates about the corner of the frame: pixels have their place at the middle."""
-    scaled = poses.copy()
-    scaled[..., :2] = (poses[..., :2] + 0.5) * scale - 0.5 if scale < 1 else poses[..., :2]
-    return scaled

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.resources import files
 from threading import Event, Lock
 
-from engine.watch.page.address import parse_address
 from engine.watch.page.history import COLUMN_S, History, column_of
 from engine.watch.page.picture import LatestPicture, labelled_jpeg
-from engine.watch.page.server import Response, serving
+from engine.watch.page.server import Response, parse_address, serving
 from engine.watch.status import Status
 from readers.live import now_s
 from sinks import OverlayStyle, PoseBatch, ResourceHolder
@@ -38,25 +37,9 @@ class PreviewPage(ResourceHolder):
     Both wait for news: a picture of a number above the query's ``after``, for at most a second
     (then 204, no content), or such a column, for at most a quarter of one.
 
-    Parameters
-    ----------
-    address, token
-        See `parse_address`.
-    body_parts
-        All body parts of the model, in its order.
-    style
-        The style in which poses are drawn.
-    status
-        The run's status. End it before the page closes, and browsers hear of it.
-    clock
-        Tells the time in seconds since 1970-01-01 UTC.
-
-    Raises
-    ------
-    ValueError
-        If the address cannot be used: see `parse_address`.
-    InputError
-        At opening, if another program has the port.
+    `address` and `token` are those of `parse_address`, also for errors; an `InputError` at opening
+    says that another program has the port. All body parts of the model are given, in its order.
+    Where `status` ends before the page closes, browsers hear of it.
     """
 
     def __init__(
@@ -67,19 +50,26 @@ class PreviewPage(ResourceHolder):
         status: Status,
         *,
         token: str | None = None,
-        clock: Callable[[], float] = now_s,
     ) -> None:
         self._address = parse_address(address, token)
         self._body_parts = tuple(body_parts)
         self._style = style
         self._status = status
-        self._clock = clock
         self._history = History(len(self._body_parts))
-        self._picture = LatestPicture(max(0, style.trail_points - 1), clock)
+        self._picture = LatestPicture(max(0, style.trail_points - 1), now_s)
         self._jpeg = 0, b""  # the picture's number, and its file
         self._encoding = Lock()
         self._is_closing = Event()
-        self._parts = self._describe_parts()
+        displayed = style.displayed_body_parts
+        colors = body_part_colors(style.color_map, len(self._body_parts))
+        self._parts = [
+            {
+                "name": name,
+                "color": f"#{bytes(color).hex()}",
+                "is_displayed": displayed is None or name in displayed,
+            }
+            for name, color in zip(self._body_parts, colors, strict=True)
+        ]
 
     def open(self, resources: ExitStack) -> None:
         """Listen."""
@@ -88,7 +78,9 @@ class PreviewPage(ResourceHolder):
             "/state.json": self._answer_state,
             "/frame.jpg": self._answer_frame,
         }
-        self._port = resources.enter_context(serving(self._address, responders, self._let_go))
+        self._port = resources.enter_context(serving(self._address, responders))
+        resources.callback(self._picture.close)  # before the server's end: let go those who wait
+        resources.callback(self._is_closing.set)
 
     @property
     def url(self) -> str:
@@ -101,15 +93,11 @@ class PreviewPage(ResourceHolder):
 
     def write(self, batch: PoseBatch) -> None:
         """Take poses that have just been published."""
-        time_s = self._clock()
+        time_s = now_s()
         if not self._history.has_backlog(time_s):
             self._history.add_backlog(self._status.backlog(), time_s)
         self._history.add(batch, time_s)
         self._picture.offer(batch)
-
-    def _let_go(self) -> None:
-        self._is_closing.set()
-        self._picture.close()
 
     def _answer_page(self, _query: Mapping[str, str]) -> Response:
         page = files("engine.watch.page").joinpath("page.html").read_bytes()
@@ -130,34 +118,21 @@ class PreviewPage(ResourceHolder):
         return Response(jpeg, "image/jpeg", headers=headers)
 
     def _answer_state(self, query: Mapping[str, str]) -> Response:
-        after = _number(query, "after", -1)
-        if after + 1 >= self._next_column():
-            self._is_closing.wait(COLUMN_S - self._clock() % COLUMN_S)
+        def next_column() -> int:  # after those that are whole; at closing, all are
+            return column_of(now_s()) + self._is_closing.is_set()
+
+        first = _number(query, "after", -1) + 1
+        if first >= next_column():
+            self._is_closing.wait(COLUMN_S - now_s() % COLUMN_S)
         snapshot = self._status.snapshot()
-        self._history.add_backlog(snapshot.backlog, self._clock())
+        self._history.add_backlog(snapshot.backlog, now_s())
         state = {
             "status": snapshot.as_json(),
             "parts": self._parts,
             "p_cutoff": self._style.p_cutoff,
-            "history": self._history.as_json(after + 1, self._next_column()),
+            "history": self._history.as_json(first, next_column()),
         }
         return Response(json.dumps(state, allow_nan=False).encode(), "application/json")
-
-    def _next_column(self) -> int:
-        """Tell the number of the column after those that are whole; at closing, all are."""
-        return column_of(self._clock()) + self._is_closing.is_set()
-
-    def _describe_parts(self) -> list[dict[str, object]]:
-        displayed = self._style.displayed_body_parts
-        colors = body_part_colors(self._style.color_map, len(self._body_parts))
-        return [
-            {
-                "name": name,
-                "color": f"#{bytes(color).hex()}",
-                "is_displayed": displayed is None or name in displayed,
-            }
-            for name, color in zip(self._body_parts, colors, strict=True)
-        ]
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

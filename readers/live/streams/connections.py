@@ -1,16 +1,20 @@
-"""The ways to a stream: bytes of pipes, sockets and HTTP, and what FFmpeg receives by itself."""
+"""The addresses of streams, and the way to each: a pipe, a socket, HTTP, or FFmpeg's own."""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
-from abc import ABC, abstractmethod
+import sys
 from base64 import b64encode
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
 from typing import IO, cast
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -18,6 +22,7 @@ import av
 import av.error
 from av.container import InputContainer
 
+from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import MOST_PIXELS, MOVIE_FORMATS
 from readers.growing.growing_file import now_s
 
@@ -33,18 +38,20 @@ _WISHED_BUFFER_BYTES = 2**22
 """For what comes while nothing is received; the system may give less."""
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTIONS = 5
+_STANDARD_INPUT = "-"
+_DEVICE_PREFIX = "v4l2:"
+_DEVICE = re.compile(r"/dev/video\d+")
 
 
-class Connection(ABC):
-    """A stream that FFmpeg takes apart; one thread opens, reads and closes it.
+class Connection:
+    """A stream that FFmpeg receives and takes apart; one thread opens, reads and closes it.
 
-    Parameters
-    ----------
-    end_after_s
-        Silence that is taken for the end.
+    `open_container` opens it, given the silence that is taken for the end.
 
     Attributes
     ----------
+    end_after_s
+        That silence.
     is_received_here
         Whether FFmpeg reads it through this object. It can then be called off, and FFmpeg still
         gives the pictures that it has.
@@ -58,85 +65,49 @@ class Connection(ABC):
     is_over = False
     error: OSError | None = None
 
-    def __init__(self, end_after_s: float) -> None:
-        self._end_after_s = end_after_s
-
-    @abstractmethod
-    def open(self) -> InputContainer:
-        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
-
-    @abstractmethod
-    def is_silent(self) -> bool:
-        """Tell whether nothing has come for too long; to be asked again and again."""
-
-    def note_packet(self) -> None:  # noqa: B027 (most need nothing)
-        """Note that a packet has come."""
-
-    def stop(self) -> None:  # noqa: B027
-        """Let no more come. From any thread."""
-
-    def close(self) -> None:  # noqa: B027
-        """Let go of everything; more than once, and also where `open` has failed."""
-
-
-class FFmpegStream(Connection):
-    """A stream that FFmpeg receives itself, and that cannot be called off.
-
-    Parameters
-    ----------
-    open_container
-        Opens it, given the silence that is taken for the end.
-    end_after_s
-        See `Connection`.
-    """
-
     def __init__(
         self, open_container: Callable[[float], InputContainer], end_after_s: float
     ) -> None:
-        super().__init__(end_after_s)
         self._open_container = open_container
+        self.end_after_s = end_after_s
         self._silence_s = 0.0
         self._last_look_s = now_s()
 
     def open(self) -> InputContainer:
-        """Wait until FFmpeg knows what comes."""
-        return self._open_container(self._end_after_s)
+        """Wait until FFmpeg knows the stream; raise its errors, or `OSError`."""
+        return self._open_container(self.end_after_s)
 
     def note_packet(self) -> None:
-        """End the silence."""
+        """Note that a packet has come."""
         self._silence_s = 0.0
 
     def is_silent(self) -> bool:
-        """Tell whether no packet has come for too long."""
+        """Tell whether nothing has come for too long; to be asked again and again."""
         look_s = now_s()
         self._silence_s += min(look_s - self._last_look_s, _LONGEST_LOOK_S)
         self._last_look_s = look_s
-        return self._silence_s >= self._end_after_s
+        return self._silence_s >= self.end_after_s
+
+    def stop(self) -> None:
+        """Let no more come, where that can be. From any thread."""
+
+    def close(self) -> None:
+        """Let go of everything; more than once, and also where `open` has failed."""
 
 
 class ByteStream(Connection):
     """A stream of bytes: for FFmpeg a file that cannot be moved about in."""
 
     is_received_here = True
-    size = 0
 
-    def __init__(self, end_after_s: float) -> None:
-        super().__init__(end_after_s)
+    def __init__(self, source: Polled | Http, end_after_s: float) -> None:
+        super().__init__(self._open_file, end_after_s)
+        self._source = source
         self._is_silent = False
         self._rest = b""
-        self._position = 0
 
-    @abstractmethod
-    def _connect(self) -> None:
-        """Begin; raise `OSError` where nothing is there."""
-
-    @abstractmethod
-    def _next(self) -> bytes:
-        """Wait for bytes; none at the end. `TimeoutError` if none come for too long."""
-
-    def open(self) -> InputContainer:
-        """Begin to receive, and wait until FFmpeg knows what comes."""
-        self._connect()
+    def _open_file(self, end_after_s: float) -> InputContainer:
+        self._source.connect(end_after_s)
         return av.open(
             cast(IO[bytes], self),  # PyAV needs no more of it
             "r",
@@ -148,20 +119,12 @@ class ByteStream(Connection):
         """Tell whether no bytes have come for too long."""
         return self._is_silent
 
-    def seekable(self) -> bool:
-        """Tell FFmpeg that it cannot move about."""
-        return False
-
-    def tell(self) -> int:
-        """Position in bytes from the start."""
-        return self._position
-
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes, waiting for the first of them; none at the end."""
         if not self._rest and not self.is_over:
             data, error, is_silent = b"", None, False
             try:
-                data = self._next()
+                data = self._source.receive(self.end_after_s)
             except TimeoutError:
                 is_silent = True
             except (OSError, HTTPException) as problem:
@@ -170,92 +133,77 @@ class ByteStream(Connection):
                 self._rest, self.error, self._is_silent = data, error, is_silent
                 self.is_over = not data
         piece, self._rest = self._rest[:size], self._rest[size:]
-        self._position += len(piece)
         return piece
-
-
-class PolledStream(ByteStream):
-    """Bytes from a pipe or a socket; `stop` ends the waiting for them at once.
-
-    Parameters
-    ----------
-    connect
-        Gives the number of the pipe or socket, given the longest time that it may take.
-    end_after_s
-        See `Connection`.
-    is_datagrams
-        Whether an empty piece says nothing, rather than that the stream has ended.
-    """
-
-    def __init__(
-        self, connect: Callable[[float], int], end_after_s: float, *, is_datagrams: bool = False
-    ) -> None:
-        super().__init__(end_after_s)
-        self._open, self._is_datagrams = connect, is_datagrams
-        self._source: int | None = None
-        self._listener, self._caller = socket.socketpair()
-        self._poll = select.poll()
-        self._poll.register(self._listener, select.POLLIN)
-
-    def _connect(self) -> None:
-        self._source = self._open(self._end_after_s)
-        self._poll.register(self._source, select.POLLIN)
-
-    def _next(self) -> bytes:
-        while self._source is not None:
-            if not self._poll.poll(1000 * self._end_after_s):
-                raise TimeoutError
-            if self.is_over:
-                break
-            with suppress(BlockingIOError):
-                data = os.read(self._source, _PIECE_BYTES)
-                if data or not self._is_datagrams:
-                    return data
-        return b""
 
     def stop(self) -> None:
         """Let no more bytes come, and end the waiting for them. From any thread."""
         self.is_over = True
         with suppress(OSError):  # closed already
-            self._caller.send(b"\x00")
+            self._source.stop()
 
     def close(self) -> None:
-        """Close the pipe or socket, and both ends of the wire that `stop` uses."""
-        source, self._source = self._source, None
-        if source is not None:
-            os.close(source)
-        self._listener.close()
-        self._caller.close()
+        """Let go of the source."""
+        self._source.resources.close()
 
 
-class HttpStream(ByteStream):
-    """A server's answer to one HTTP request, for as long as it lasts.
+class Polled:
+    """The bytes of a pipe or a socket.
 
-    Parameters
-    ----------
-    url
-        ``http://`` or ``https://``; a name and password in it are sent (basic authentication).
-    end_after_s
-        Silence that is taken for the end.
+    `open_source` gives its number, given the longest time that it may take. An empty piece says
+    that it has ended, but nothing where it `is_datagrams`.
     """
 
-    def __init__(self, url: SplitResult, end_after_s: float) -> None:
-        super().__init__(end_after_s)
-        self._url = url
-        self._connection: HTTPConnection | None = None
-        self._socket: socket.socket | None = None
-        self._response: HTTPResponse | None = None
+    def __init__(self, open_source: Callable[[float], int], *, is_datagrams: bool = False) -> None:
+        self._open_source, self._is_datagrams = open_source, is_datagrams
+        self.resources = ExitStack()
+        listener, self._caller = map(self.resources.enter_context, socket.socketpair())
+        self._listener_number = listener.fileno()
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
 
-    def _connect(self) -> None:
+    def connect(self, timeout_s: float) -> None:
+        """Begin; raise `OSError` where nothing is there."""
+        self._source = self._open_source(timeout_s)
+        self.resources.callback(os.close, self._source)
+        self._poll.register(self._source, select.POLLIN)
+
+    def receive(self, timeout_s: float) -> bytes:
+        """Wait for bytes; none at the end. `TimeoutError` if none come for too long."""
+        while ready := self._poll.poll(1000 * timeout_s):
+            if self._listener_number in dict(ready):
+                return b""
+            with suppress(BlockingIOError):
+                data = os.read(self._source, _PIECE_BYTES)
+                if data or not self._is_datagrams:
+                    return data
+        raise TimeoutError
+
+    def stop(self) -> None:
+        """End the waiting for bytes, for good."""
+        self._caller.send(b"\x00")
+
+
+class Http:
+    """A server's answer to one HTTP request; see `Polled`.
+
+    A name and password in the URL are sent (basic authentication).
+    """
+
+    def __init__(self, url: SplitResult) -> None:
+        self._url = url
+        self.resources = ExitStack()
+        self._socket: socket.socket | None = None
+
+    def connect(self, timeout_s: float) -> None:
         """Ask the server; raise `OSError` unless it sends a movie."""
         try:
             url = self._url
             for _ in range(_MOST_REDIRECTIONS):
-                response = self._response = self._ask(url)
+                response = self._response = self._ask(url, timeout_s)
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTIONS or not location:
                     break
-                self.close()
+                self.resources.close()
                 url = urlsplit(urljoin(url.geturl(), location))  # without the first one's password
                 if url.scheme not in ("http", "https"):
                     kind = f"another kind of address ({url.scheme})"
@@ -265,10 +213,10 @@ class HttpStream(ByteStream):
         except HTTPException as error:
             raise OSError(f"the server does not speak HTTP ({error!r})") from error
 
-    def _ask(self, url: SplitResult) -> HTTPResponse:
+    def _ask(self, url: SplitResult, timeout_s: float) -> HTTPResponse:
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-        connection = kind(url.hostname or "", url.port, timeout=self._end_after_s)
-        self._connection = connection
+        connection = kind(url.hostname or "", url.port, timeout=timeout_s)
+        self.resources.callback(connection.close)
         connection.connect()
         self._socket = connection.sock
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -277,24 +225,16 @@ class HttpStream(ByteStream):
             pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
             headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
         connection.request("GET", target, headers=headers)
-        return connection.getresponse()
+        return self.resources.enter_context(connection.getresponse())
 
-    def _next(self) -> bytes:
-        return b"" if self._response is None else self._response.read1(_PIECE_BYTES)
+    def receive(self, _: float) -> bytes:
+        """Wait for bytes, as long as `connect` was told."""
+        return self._response.read1(_PIECE_BYTES)
 
     def stop(self) -> None:
-        """Let no more bytes come, and end the waiting for them. From any thread."""
-        self.is_over = True
+        """End the waiting for bytes, for good."""
         if self._socket is not None:
-            with suppress(OSError):  # closed already
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._response is not None:
-            self._response.close()
-        if self._connection is not None:
-            self._connection.close()
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _options(protocols: str) -> dict[str, str]:
@@ -318,14 +258,6 @@ def open_url(url: str, protocols: str, end_after_s: float) -> InputContainer:
         metadata_errors="replace",
         timeout=(longest_wait_s, longest_wait_s),
     )
-
-
-def open_device(path: str, _: float) -> InputContainer:
-    """Let FFmpeg open a capture device: for JPEGs if it has any, else for what it has."""
-    try:
-        return av.open(path, "r", format="v4l2", options={"input_format": "mjpeg"})
-    except av.error.FFmpegError:
-        return av.open(path, "r", format="v4l2")
 
 
 def tcp_client(url: SplitResult, timeout_s: float) -> int:
@@ -354,3 +286,109 @@ def udp_receiver(url: SplitResult, _: float) -> int:
         receiver.bind(address)
         receiver.setblocking(False)
         return receiver.detach()
+
+
+_RECEIVED_HERE: dict[str, Callable[[SplitResult], Polled | Http]] = {
+    "udp": lambda url: Polled(partial(udp_receiver, url), is_datagrams=True),
+    "tcp": lambda url: Polled(partial(tcp_client, url)),
+    "http": Http,
+    "https": Http,
+}
+_RECEIVED_BY_FFMPEG = {
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsp,rtp,udp,tcp,tls",
+    "rtp": "rtp,udp",
+}
+"""Schemes of URLs, and the protocols that each needs."""
+_WITHOUT_PORT = ("http", "https", "rtsp", "rtsps")
+"""Schemes that have a port of their own."""
+
+
+@dataclass(frozen=True)
+class StreamAddress:
+    """A stream that may be connected to; its name in messages, without a password.
+
+    `connection` makes the way to it, given the silence in seconds that is taken for the end.
+    `check` raises `InputError` where there is nothing to connect to, as far as is known before.
+    """
+
+    name: str
+    connection: Callable[[float], Connection]
+    check: Callable[[], None] = lambda: None
+
+
+def stream_address(source: str) -> StreamAddress | None:
+    """Tell what stream a source is, None where it is a file or a folder; see `open_live`.
+
+    Raises `InputError` for an address that cannot be.
+    """
+    if "://" in source:
+        return _url(source)
+    path = Path(source.removeprefix(_DEVICE_PREFIX))
+    if source.startswith(_DEVICE_PREFIX) or _DEVICE.fullmatch(source):
+        return _device(path)
+    is_pipe = source == _STANDARD_INPUT
+    with suppress(OSError):
+        is_pipe = is_pipe or path.is_fifo()
+    return _pipe(source) if is_pipe else None
+
+
+def _pipe(source: str) -> StreamAddress:
+    is_standard_input = source == _STANDARD_INPUT
+    name = "standard input" if is_standard_input else source
+
+    def open_pipe(_: float) -> int:
+        if is_standard_input:
+            return os.dup(sys.stdin.fileno())
+        return os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def check() -> None:
+        if is_standard_input and (sys.stdin is None or sys.stdin.isatty()):
+            what = "is closed" if sys.stdin is None else "is a terminal"
+            raise InputError(f"standard input: {what}; a movie has to be written to it")
+
+    return StreamAddress(name, lambda end_s: ByteStream(Polled(open_pipe), end_s), check)
+
+
+def _device(path: Path) -> StreamAddress:
+    def check() -> None:
+        with movie_errors(path):
+            if not path.exists():
+                raise MovieError(path, "there is no such device")
+            if not path.is_char_device():
+                raise MovieError(path, "is no capture device")
+
+    def open_device(_: float) -> InputContainer:
+        try:
+            return av.open(str(path), "r", format="v4l2", options={"input_format": "mjpeg"})
+        except av.error.FFmpegError:  # it has no JPEGs
+            return av.open(str(path), "r", format="v4l2")
+
+    return StreamAddress(str(path), partial(Connection, open_device), check)
+
+
+def _url(source: str) -> StreamAddress:
+    name = re.sub(r"//[^/]*@(?=[^/])", "//", source)  # without a password
+    if not source.isprintable():
+        raise MovieError(name, "an address has only characters that can be printed")
+    try:
+        url = urlsplit(source)
+    except ValueError as error:
+        raise MovieError(name, "is no address; write SCHEME://HOST:PORT") from error
+
+    schemes = (*_RECEIVED_HERE, *_RECEIVED_BY_FFMPEG)
+    if url.scheme not in schemes:
+        raise MovieError(name, f"unknown kind of address; allowed are {', '.join(schemes)}")
+    try:
+        port = url.port
+    except ValueError as error:
+        raise MovieError(name, "its port must be a number from 1 to 65535") from error
+    if url.scheme not in _WITHOUT_PORT and not port:
+        raise MovieError(name, f"tells no port; write {url.scheme}://HOST:PORT")
+    if url.scheme != "udp" and not url.hostname:
+        raise MovieError(name, f"tells no host; write {url.scheme}://HOST:PORT")
+    if url.scheme in _RECEIVED_HERE:
+        make_source = _RECEIVED_HERE[url.scheme]
+        return StreamAddress(name, lambda end_s: ByteStream(make_source(url), end_s))
+    open_container = partial(open_url, source, _RECEIVED_BY_FFMPEG[url.scheme])
+    return StreamAddress(name, partial(Connection, open_container))

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import struct
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,10 @@ import av.error
 from av.video.stream import VideoStream
 
 from readers.container import ebml
+from readers.container.packet_decoder import PacketDecoder, Row
 from readers.errors import MovieError
+from readers.ffmpeg import packet_of
+from readers.growing.growing_file import ArrivedPacket
 
 _INFO, _TRACKS, _TRACK = b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\xae"
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7", b"\xa3"
@@ -29,6 +33,8 @@ _START_CODE = b"\x00\x00\x01"
 _NAME = b"posestream"
 _MARGIN_MS = 1000
 """Room for pictures that are shown before the first one that comes."""
+_MOST_WAITING = 32
+"""Packets of an .avi; one whose picture has not come by then never will."""
 
 
 class Recording:
@@ -38,26 +44,8 @@ class Recording:
     can be read. Nothing is transcoded; H.264 and HEVC change from the form that is broadcast to
     the one that is stored.
 
-    Parameters
-    ----------
-    path
-        The file; it must not exist yet.
-    stream
-        What the packets are.
-    rate
-        Frames per second, nominal.
-
-    Attributes
-    ----------
-    size
-        Bytes in the file, whole pictures only.
-
-    Raises
-    ------
-    FileExistsError
-        If it exists.
-    MovieError
-        If a Matroska file cannot hold such pictures.
+    Its `size` is that of whole pictures, in bytes; the rate is in frames per second, nominal.
+    Raises `FileExistsError` if the file exists, `MovieError` if Matroska cannot hold such pictures.
     """
 
     def __init__(self, path: Path, stream: VideoStream, rate: Fraction) -> None:
@@ -92,14 +80,13 @@ class Recording:
     def add(self, packet: av.Packet[VideoStream], time_ms: int) -> None:
         """Write a picture that is shown at that time.
 
-        Raises
-        ------
-        OSError
-            If there is no room for it. Nothing of it is then in the file.
+        Raises `OSError` if there is no room for it; nothing of it is then in the file.
         """
         content = bytes(packet)
-        if self._is_broadcast:
-            content = _length_prefixed(content)
+        if self._is_broadcast:  # lengths of four bytes take the place of start codes
+            # A zero before a start code belongs to it; units end with a bit that is set.
+            units = [unit.rstrip(b"\x00") for unit in content.split(_START_CODE)[1:]]
+            content = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units if unit)
         flags = bytes([_KEY_FRAME if packet.is_keyframe else 0])
         cluster = ebml.element(
             _CLUSTER,
@@ -131,12 +118,8 @@ class Recording:
 class RecordingClock:
     """The time of a stream's pictures, in milliseconds since its recording began.
 
-    Packets without any time, and those of a stream that has none, are shown when they arrive.
-
-    Parameters
-    ----------
-    has_times
-        Whether the stream's times are its own, rather than made up by FFmpeg.
+    Packets without any time, and those of a stream that has none of its own, but those that FFmpeg
+    makes up, are shown when they arrive.
     """
 
     def __init__(self, *, has_times: bool) -> None:
@@ -147,8 +130,13 @@ class RecordingClock:
 
     def shown_ms(self, packet: av.Packet[VideoStream], arrival_time_s: float) -> int:
         """Tell when a packet is shown; packets come in the order of decoding."""
-        shown, decoded = (packet.pts, packet.dts) if self._has_times else (None, None)
-        shown, decoded = _in_ms(shown, packet.time_base), _in_ms(decoded, packet.time_base)
+        time_base = packet.time_base if self._has_times else None
+        shown, decoded = (
+            math.floor(1000 * time * time_base + Fraction(1, 2))
+            if time is not None and time_base
+            else None
+            for time in (packet.pts, packet.dts)
+        )
         reference = shown if decoded is None else decoded
         self._origin_s = self._origin_s or arrival_time_s
         if reference is None:
@@ -170,10 +158,40 @@ class RecordingClock:
         return max(self._last_ms + 1, round(1000 * (arrival_time_s - self._origin_s)))
 
 
-def _in_ms(time: int | None, time_base: Fraction | None) -> int | None:
-    if time is None or not time_base:
-        return None
-    return math.floor(1000 * time * time_base + Fraction(1, 2))
+def with_shown_times(
+    packets: Iterator[ArrivedPacket], stream: VideoStream, frame_period: int
+) -> Iterator[ArrivedPacket]:
+    """Give each packet of an .avi the time at which its picture is shown, which it does not tell.
+
+    Packets stay in the order of decoding. Each waits until a decoder, which is of no other use,
+    has given its picture; one without a picture keeps its own time.
+    """
+    decoder = PacketDecoder(stream, frame_period)
+    waiting: deque[ArrivedPacket] = deque()
+    shown: dict[int, int | None] = {}
+    first, latest = 1, 0
+
+    def known(rows: Iterator[Row], most_waiting: int) -> Iterator[ArrivedPacket]:
+        nonlocal first, latest
+        shown.update((picture.pts or 0, time) for picture, time in rows if picture is not None)
+        while waiting and (first in shown or len(waiting) > most_waiting):
+            arrived = waiting.popleft()
+            packet = arrived.packet
+            packet.pts = shown.pop(first, packet.pts)
+            # FFmpeg takes one of MPEG-4 that is not coded for a key picture.
+            packet.is_keyframe = packet.is_keyframe and (packet.pts or 0) >= latest
+            latest = max(latest, packet.pts or 0)
+            first += 1
+            yield arrived
+
+    for arrived in packets:
+        packet = arrived.packet
+        packet.pts, packet.dts = packet.dts, None
+        waiting.append(arrived)
+        copy = packet_of(bytes(packet), packet.pts)
+        copy.is_keyframe = packet.is_keyframe
+        yield from known(decoder.put(copy), _MOST_WAITING)
+    yield from known(decoder.rest(), 0)
 
 
 def _tracks(path: Path, stream: VideoStream, rate: Fraction) -> bytes:
@@ -211,11 +229,3 @@ def _elements(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, place = ebml.read_size(data, place + len(identifier)) or (0, len(data))
         yield identifier, data[place : place + (size or 0)]
         place += size or 0
-
-
-def _length_prefixed(data: bytes) -> bytes:
-    """Put the length of each unit before it, in four bytes, instead of a start code."""
-    units = data.split(_START_CODE)[1:]
-    # A zero before the next start code belongs to that one; units end with a bit that is set.
-    stripped = (unit.rstrip(b"\x00") for unit in units)
-    return b"".join(len(unit).to_bytes(4, "big") + unit for unit in stripped if unit)

@@ -5,11 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from engine.bench.inference import InferenceCost
+from engine.bench.costs import InferenceCost, StageCosts, WholeJob
 from engine.bench.report import Report
-from engine.bench.stages import StageCosts
-from engine.bench.whole_job import WholeJob
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from readers import MovieInfo
 
 MOVIE = MovieInfo(Path("/data/mouse.mp4"), "mp4", 640, 480, Fraction(1, 20), 5000)

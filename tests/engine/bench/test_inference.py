@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.bench import inference
-from engine.bench.inference import InferenceCost, measure_inference
+from engine.bench import costs as inference
+from engine.bench.costs import InferenceCost, measure_inference
 from engine.builtin import MODEL_DIR
 from engine.inference import ModelExport
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 
 SHAPE = (64, 64, 3)
 

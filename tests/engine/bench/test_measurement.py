@@ -8,7 +8,7 @@ import pytest
 
 from engine import CropRectangle, Job
 from engine.bench import measurement
-from engine.bench.inference import BATCH_SIZES
+from engine.bench.costs import BATCH_SIZES
 from engine.bench.measurement import measure
 from engine.builtin import MODEL_DIR
 from tests.engine.bench.recorder import Recorder

@@ -10,10 +10,10 @@ import pytest
 
 from engine import CropRectangle, InputError, Job, RunError
 from engine.bench import measurement
-from engine.bench.inference import BATCH_SIZES, InferenceCost
+from engine.bench.costs import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
-from engine.machine.child import ChildDiedError, run_in_child
-from engine.machine.cost import Cost
+from engine.machine.workers import ChildDiedError, run_in_child
+from engine.pipeline.batch_size import Cost
 from engine.watch.progress import Progress
 from tests.engine.bench.recorder import Recorder
 from tests.engine.bench.reports import STAGES

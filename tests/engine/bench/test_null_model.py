@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.bench.inference import NullModel, load_null_model
+from engine.bench.costs import NullModel, load_null_model
 from engine.builtin import MODEL_DIR
 from engine.inference import read_export
 

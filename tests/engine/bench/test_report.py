@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.bench.inference import InferenceCost
-from engine.machine.cost import Cost
+from engine.bench.costs import InferenceCost
+from engine.pipeline.batch_size import Cost
 from tests.engine.bench.reports import (
     CHOSEN,
     STAGES,

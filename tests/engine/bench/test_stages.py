@@ -10,10 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from engine import CropRectangle, Job, run
-from engine.bench import stages
-from engine.bench.inference import load_null_model
-from engine.bench.stages import StageCosts, batch_size, measure_stages
-from engine.machine.cost import Cost
+from engine.bench import costs as stages
+from engine.bench.costs import StageCosts, batch_size, load_null_model, measure_stages
+from engine.pipeline.batch_size import Cost
 from readers import inspect_movie
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import HEIGHT, WIDTH, small_movie
@@ -136,7 +135,7 @@ def test_a_wide_window_needs_memory_only_for_the_frames_that_are_there(
         shapes.append(shape)
         return np.empty(shape, kind)
 
-    monkeypatch.setattr(stages, "np", SimpleNamespace(empty=empty, uint8=np.uint8))
+    monkeypatch.setattr(stages, "np", SimpleNamespace(**{**vars(np), "empty": empty}))
     measured(Job([movies / "movie.avi"], tmp_path / "out", window_length=9_999, batch_size=8))
 
     assert shapes == [(8, HEIGHT, WIDTH, 3)] * 4  # three are filled, the last finds the end

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from engine.bench.report import as_text
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from tests.engine.bench.reports import INFERENCE, MOVIE, WHOLE_JOB, report, report_of_null_model
 
 WHOLE = """\

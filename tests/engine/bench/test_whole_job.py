@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from engine import Job, RunError
-from engine.bench import whole_job
-from engine.bench.inference import load_null_model
-from engine.bench.whole_job import WholeJob, measure_whole_job
-from engine.machine.cost import Cost
+from engine.bench import costs as whole_job
+from engine.bench.costs import WholeJob, load_null_model, measure_whole_job
+from engine.pipeline.batch_size import Cost
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE
 from tests.small_movies import small_movie
 

@@ -19,7 +19,7 @@ from engine import run
 from engine.bench import measurement
 from engine.builtin import MODEL_DIR
 from engine.cli import main
-from engine.machine.description import describe_machine
+from engine.machine.system import describe_machine
 from engine.run_folder.journal import read_journal
 from tests.engine.stopping import Loader
 from tests.outputs import OUTPUTS_OF_ONE_MOVIE

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.follow.animal import Animal
-from engine.pipeline.views import Look
+from engine.pipeline.prediction import Look
 
 Points = list[tuple[float, float]]
 

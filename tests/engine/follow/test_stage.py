@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from engine.follow.settings import FollowSettings
 from engine.follow.stage import FollowingPrediction
 from engine.inference import CutSides, PendingPoses
-from engine.pipeline.prediction import KnownFrames
-from engine.pipeline.views import FollowedBatch, Look, Looks
+from engine.pipeline.prediction import FollowedBatch, KnownFrames, Look, Looks
 from readers import FrameBatch, FrameStatus
 from sinks import PoseBatch
 from tests.engine.follow.markers import HEIGHT, STRIDE_PX, WIDTH, MarkerModel, frames

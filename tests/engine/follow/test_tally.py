@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.follow.calibration import Calibration
 from engine.follow.settings import FollowSettings
 from engine.follow.tally import FollowTally
-from engine.pipeline.views import FollowedBatch, Look, new_looks
+from engine.pipeline.prediction import FollowedBatch, Look, new_looks
 from tests.batches import frame_batch
 
 SETTINGS = FollowSettings(16, 112, uses_tracker=True, is_calibrated=True, is_heavy=False)

@@ -16,7 +16,7 @@ from engine.cli.inspection import inspect
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.inference.load import FORMATS, ModelFormat
 from engine.inference.model import Loading
-from engine.machine.child import Child
+from engine.machine.workers import Child
 from tests.engine.inference.trials import Steady
 from tests.small_movies import small_movie
 

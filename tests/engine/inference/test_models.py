@@ -21,7 +21,7 @@ from engine.inference.deeplabcut import read
 from engine.inference.load import FORMATS
 from engine.inference.openvino.model import OpenVinoModel
 from engine.inference.tensorflow.model import TensorFlowModel
-from engine.machine.memory import OutOfMemoryError
+from engine.machine.system import OutOfMemoryError
 from tests.engine.inference.test_score_maps import poses_one_by_one
 from tests.exports import export_folder, graph_of, names, pose_graph, score_map_graph
 

@@ -14,7 +14,7 @@ from engine.builtin import MODEL_DIR
 from engine.inference import ModelError, load_model, read_export
 from engine.inference import trial as trials_module
 from engine.inference.trial import Trial
-from engine.machine.memory import OutOfMemoryError
+from engine.machine.system import OutOfMemoryError
 from tests.engine.inference.trials import (
     SHAPE,
     Aborts,

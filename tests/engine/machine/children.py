@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import Job
-from engine.bench.inference import BATCH_SIZES, InferenceCost
+from engine.bench.costs import BATCH_SIZES, InferenceCost
 from engine.bench.measurement import measure
 from engine.bench.report import Report
-from engine.machine.cost import Cost
+from engine.pipeline.batch_size import Cost
 from engine.watch.progress import Progress
 from tests.engine.bench.reports import STAGES, WHOLE_JOB
 

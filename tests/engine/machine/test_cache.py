@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.machine import cache as module
-from engine.machine.cache import Cache, user_cache_folder
+from engine.machine import system as module
+from engine.machine.system import Cache, user_cache_folder
 
 
 @pytest.fixture(autouse=True)

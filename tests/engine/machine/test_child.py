@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
-from engine.machine.child import ChildDiedError, run_in_child
+from engine.machine.workers import ChildDiedError, run_in_child
 
 Tell = Callable[[object], None]
 

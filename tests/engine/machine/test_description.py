@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.machine import description as machine
-from engine.machine.description import describe_machine, num_cores
+from engine.machine import system as machine
+from engine.machine.system import describe_machine, num_cores
 
 
 def run_python(code: str) -> str:
@@ -80,7 +80,7 @@ def test_cores_that_this_process_may_not_use_do_not_count() -> None:
 
     bound = run_python(
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from engine.machine.description import num_cores; print(num_cores())"
+        "from engine.machine.system import num_cores; print(num_cores())"
     )
 
     assert bound == "1"
@@ -101,7 +101,7 @@ def test_the_processor_has_a_name() -> None:
 
 def test_runtimes_are_not_imported() -> None:
     code = (
-        "import sys; from engine.machine.description import describe_machine; describe_machine()\n"
+        "import sys; from engine.machine.system import describe_machine; describe_machine()\n"
         "print(sorted({'tensorflow', 'openvino'} & sys.modules.keys()))"
     )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RunError
-from engine.machine import memory
-from engine.machine.memory import (
+from engine.machine import system as memory
+from engine.machine.system import (
     OutOfMemoryError,
     available_mib,
     naming_lack_of_memory,
@@ -31,7 +31,7 @@ def field_in_kib(path: Path, name: str) -> int:
 
 def numbers_of(code: str) -> list[float]:
     """Run Python code in a process of its own; return the numbers that it prints."""
-    code = f"import os, subprocess, sys\nfrom engine.machine.memory import peak_mib\n{code}"
+    code = f"import os, subprocess, sys\nfrom engine.machine.system import peak_mib\n{code}"
     done = subprocess.run(  # noqa: S603 -- our own interpreter
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
@@ -41,7 +41,7 @@ def numbers_of(code: str) -> list[float]:
 @needs_linux
 def test_what_is_resident_grows_and_shrinks_with_what_is_allocated() -> None:
     before, held, freed = numbers_of(
-        "from engine.machine.memory import resident_mib\n"
+        "from engine.machine.system import resident_mib\n"
         "print(resident_mib())\n"
         "block = b'x' * (64 << 20)\n"
         "print(resident_mib())\n"
@@ -79,7 +79,7 @@ def test_the_memory_of_the_program_that_started_this_one_does_not_count() -> Non
     parent, child = numbers_of(
         "block = b'x' * (256 << 20)\n"
         "print(peak_mib(), flush=True)\n"
-        "code = 'from engine.machine.memory import peak_mib; print(peak_mib())'\n"
+        "code = 'from engine.machine.system import peak_mib; print(peak_mib())'\n"
         "subprocess.run([sys.executable, '-c', code], check=True)"
     )
 

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine import Job, run
-from engine.bench.inference import NullModel
+from engine.bench.costs import NullModel
 from engine.builtin import MODEL_DIR
 from engine.inference import CutSides, PendingPoses, PoseModel, read_export
-from engine.machine import cost
-from engine.machine.cost import Cost
 from engine.pipeline import batch_size as probe
 from engine.pipeline.batch_size import (
+    Cost,
     best_batch_size,
     costs_by_batch_size,
     inference_cost,
@@ -43,7 +42,6 @@ class Clock:
             monotonic=lambda: self.now_s,
             process_time=lambda: 2 * self.now_s,
         )
-        monkeypatch.setattr(cost, "time", time)
         monkeypatch.setattr(probe, "time", time)
 
 

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import RunError
-from engine.pipeline.prediction import KnownFrames
-from engine.pipeline.views import FollowedBatch, Look, Looks, new_looks
+from engine.pipeline.prediction import FollowedBatch, KnownFrames, Look, Looks, new_looks
 from engine.run_folder.journal import Journal, JournalContent, JournalCursor, read_journal
 from readers import FrameBatch, FrameStatus
 from sinks import OutputError, PoseBatch

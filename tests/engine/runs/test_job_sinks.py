@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import CropRectangle, InputError, Job, run
-from engine.bench.inference import load_null_model
-from engine.bench.stages import measure_stages
+from engine.bench.costs import load_null_model, measure_stages
 from engine.run_folder.replay import MovieSource
 from engine.runs import job_sinks
 from engine.runs.job_sinks import OUTPUTS, JobSinks, Output

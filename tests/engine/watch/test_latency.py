@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.watch.latency import Latency
+from engine.watch.status import Latency
 
 CAPACITY = 16
 

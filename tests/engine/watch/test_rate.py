@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.watch.latency import Rate
+from engine.watch.status import Rate
 
 
 def noted(*totals: tuple[float, int]) -> Rate:

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.watch.latency import LatencyPercentiles
 from engine.watch.progress import BarProgress, PlainProgress, status_text
-from engine.watch.status import Status, StatusSnapshot
+from engine.watch.status import LatencyPercentiles, Status, StatusSnapshot
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
     snapshot: StatusSnapshot,
 ) -> None:
     stream = io.StringIO()
-    line = BarProgress(stream, columns=lambda: 70)
+    line = BarProgress(stream)
     line.show(snapshot)
     line.note("preview: http://127.0.0.1:8080/")
     line.warn("the disk is nearly full")
@@ -82,7 +81,7 @@ def test_on_a_terminal_the_line_is_written_over_and_warnings_stand_above(
 
 def test_the_line_leaves_the_terminal_to_a_bar(snapshot: StatusSnapshot) -> None:
     stream = io.StringIO()
-    line = BarProgress(stream, columns=lambda: 70)
+    line = BarProgress(stream)
     line.show(snapshot)
     line.begin("rec.isxb", 100)
     line.show(replace(snapshot, time_s=1001.0, num_arrived=1264))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import cast
 
 import av
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from readers import inspect_movie, open_movie
 from readers.formats import open_feed
 from readers.frames import FrameBatch, FrameStatus
-from readers.growing.feed import Feed
+from readers.growing.growing_file import ArrivedPacket, Feed
 from readers.live.movie import LiveMovie
 from tests.small_movies import small_movie
 
@@ -186,6 +188,27 @@ class Recorder:
 
     def movie(self, *, newest_only: bool = False, end_after_s: float = 0.5) -> LiveMovie:
         return LiveMovie(self.feed(end_after_s), None, newest_only=newest_only)
+
+
+class WeighedQueue(SimpleQueue[ArrivedPacket | None]):
+    """A queue of a live movie's packets that notes how many bytes were in it at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        self._num_bytes = self.most_bytes = 0
+
+    def put(self, arrived: ArrivedPacket | None, *_: object) -> None:
+        with self._lock:
+            self._num_bytes += 0 if arrived is None else arrived.packet.size
+            self.most_bytes = max(self.most_bytes, self._num_bytes)
+            super().put(arrived)
+
+    def get(self, *_: object) -> ArrivedPacket | None:
+        arrived = super().get()
+        with self._lock:
+            self._num_bytes -= 0 if arrived is None else arrived.packet.size
+        return arrived
 
 
 def batches_of(movie: LiveMovie, capacity: int = 4) -> list[FrameBatch]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.synthetic import write_isxb
 from readers import inspect_movies
 from readers.formats import suffixes as suffixes_of_movies
-from readers.live.folder import Folder, natural_order
+from readers.live.sources import Folder, natural_order
 from tests.small_movies import pictures
 
 SUFFIXES = (".isxb", ".avi", ".mkv")

@@ -6,9 +6,11 @@ import dataclasses
 import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
 
@@ -18,12 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readers import CropRectangle, FrameBatch, FrameStatus, InputError, MovieError
+from readers.growing.growing_file import ArrivedPacket
 from readers.live.movie import LiveMovie
 from tests.readers.live.recordings import (
     HEADER_BYTES,
     HEIGHT,
     WIDTH,
     Recorder,
+    WeighedQueue,
     Write,
     batches_of,
     chopped,
@@ -341,13 +345,12 @@ def test_newest_only_looks_at_every_frame_when_up_to_date(tmp_path: Path) -> Non
 
 def one_by_one(movie: LiveMovie) -> None:
     """Let `read` itself take the next packet in, when there is none."""
-    get = movie._queue.get
 
-    def receive_and_get() -> object:
-        movie._queue.put(next(movie._received(movie._packets)))
-        return get()
+    class Received(SimpleQueue[ArrivedPacket | None]):
+        def get(self, *_: object) -> ArrivedPacket | None:
+            return next(movie._packets)
 
-    movie._queue.get = receive_and_get  # type: ignore[method-assign, assignment]
+    movie._queue = Received()
 
 
 def test_pictures_of_another_size_are_undecodable_and_told(tmp_path: Path) -> None:
@@ -429,6 +432,32 @@ def test_leaving_ends_a_thread_that_still_receives(tmp_path: Path) -> None:
 
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+def test_leaving_ends_a_thread_that_waits_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readers.live.movie._MOST_QUEUED_BYTES", 1)
+    recorder = Recorder(tmp_path / "movie.isxb", iter(by_picture(isxb_recording(tmp_path))))
+    with recorder.movie(end_after_s=1e9) as movie:
+        thread = Thread(target=movie.receive)
+        thread.start()
+        give_up_s = time.monotonic() + 30
+        while movie._num_received < 3 and time.monotonic() < give_up_s:
+            time.sleep(0.001)
+        assert movie._queue.qsize() == 1  # the first was decoded, the third waits
+
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_a_packet_larger_than_all_room_goes_through_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readers.live.movie._MOST_QUEUED_BYTES", 1)
+    recorder = Recorder(tmp_path / "movie.isxb", iter(isxb_recording(tmp_path)))
+
+    assert_same_rows(follow(recorder.movie()), finished(recorder.path))
 
 
 def remove(path: Path) -> None:
@@ -565,6 +594,23 @@ def test_frames_that_an_avi_dropped_leave_no_row(tmp_path: Path) -> None:
     np.testing.assert_allclose(batch.time_s[:5] * 30, [0, 1, 4, 5, 6])
 
 
+@pytest.mark.parametrize("num_skipped", [10, 30, 45])
+def test_frames_are_passed_over_across_joined_recordings(tmp_path: Path, num_skipped: int) -> None:
+    data = 2 * written(writes_of("mkv", "mjpeg"))
+    recorder = Recorder(tmp_path / "movie.mkv", iter([Write(0, data)]))
+
+    with recorder.movie() as movie:
+        movie.receive()
+        assert movie.skip(num_skipped) == num_skipped
+        batch = together(batches_of(movie))
+        assert "times step back at frame 30" in str(movie.damage)
+
+    expected = finished(recorder.path)
+    assert len(expected) == 60
+    np.testing.assert_array_equal(batch.images, expected.images[num_skipped:])
+    np.testing.assert_array_equal(batch.time_s, expected.time_s[num_skipped:])
+
+
 def test_an_avi_of_several_riff_chunks_is_followed_to_its_end(tmp_path: Path) -> None:
     """Recorders begin another one behind each GiB (OpenDML)."""
     data = written(writes_of("avi", "mjpeg"))
@@ -595,17 +641,17 @@ def test_memory_is_bounded_while_nobody_reads(
     feed = recorder.feed()
 
     with LiveMovie(feed, None, newest_only=False) as movie:
+        queue = movie._queue = WeighedQueue()
         thread = Thread(target=movie.receive)
         thread.start()
-        in_memory, batches = [], []
+        batches = []
         images = np.empty((1, *movie.image_shape), np.uint8)
         while (batch := movie.read(images)) is not None:
-            in_memory.append(movie._queue._num_bytes)
             batches.append(copied(batch))
         thread.join()
 
     batch = together(batches)
-    assert max(in_memory) <= most_bytes
+    assert 0 < queue.most_bytes <= most_bytes
     assert sum(map(len, (write.data for write in isxb_recording(tmp_path, 40)))) > 5 * most_bytes
     assert_same_rows(batch, finished(recorder.path))
     assert batch.arrival_time_s is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.watch.page.address import TOKEN_VARIABLE, find_token, parse_address
+from engine.watch.page.server import TOKEN_VARIABLE, find_token, parse_address
 
 TOKEN = "0123456789 abcdef"  # noqa: S105 -- of no page at all
 

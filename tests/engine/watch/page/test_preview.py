@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.synthetic import BODY_PARTS, MouseMovie
-from engine.watch.page import PreviewPage
+from engine.watch.page.preview import PreviewPage
 from engine.watch.status import Status
 from readers import FrameStatus, InputError
 from readers.live import now_s

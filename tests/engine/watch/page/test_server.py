@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from engine.watch.page import server
-from engine.watch.page.address import parse_address
-from engine.watch.page.server import Response
+from engine.watch.page.server import Response, parse_address
 
 TOKEN = "a-token-of-sixteen"  # noqa: S105 -- of a page on loopback
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -36,7 +35,7 @@ def serving(
         raise KeyError("a line\nbreak")
 
     responders = {"/": answer, "/fails": fail}
-    with server.serving(parse_address("127.0.0.1:0", token), responders, lambda: None) as port:
+    with server.serving(parse_address("127.0.0.1:0", token), responders) as port:
         yield "127.0.0.1", port
 
 

@@ -17,11 +17,11 @@ import pytest
 
 from readers import FrameStatus, InputError, MovieError, inspect_movie
 from readers.container.parts import is_closed
-from readers.live.streams.connections import FFmpegStream
+from readers.live.streams.connections import Connection
 from tests.cases import CASES
 from tests.readers.cameras import ORIENTATIONS, display_matrix, pictures, write
 from tests.readers.damaged import FRAME_RATE, NUM_FRAMES, encode, read_all
-from tests.readers.live.recordings import finished, recording, written
+from tests.readers.live.recordings import WeighedQueue, finished, recording, written
 from tests.readers.live.sending import (
     GUARD_S,
     assert_same_frames,
@@ -631,14 +631,15 @@ def test_what_is_not_read_waits_in_the_recording(
     sender = write_all(pipe, path.read_bytes())
 
     with stream_of("-", tmp_path / "r.mkv") as movie:
+        queue = movie._queue = WeighedQueue()
         receiver = threading.Thread(target=movie.receive)
         receiver.start()
         sender.join(GUARD_S)
         assert not sender.is_alive()  # a stream never waits to be read
-        assert movie._queue._num_bytes <= most_bytes
         seen = follow_on(movie)
         receiver.join(GUARD_S)
 
+    assert 0 < queue.most_bytes <= most_bytes
     assert_same_frames(seen, finished(tmp_path / "r.mkv"))
     np.testing.assert_array_equal(seen.images, read_all(path).images)
     assert seen.arrival_time_s is not None
@@ -650,7 +651,7 @@ def test_time_in_which_the_process_was_stopped_is_no_silence(
 ) -> None:
     times_s = iter([0.0, 0.5, 60.0, 60.5, 69.5])
     monkeypatch.setattr("readers.live.streams.connections.now_s", lambda: next(times_s))
-    stream = FFmpegStream(lambda _: pytest.fail("opened"), end_after_s=2.5)
+    stream = Connection(lambda _: pytest.fail("opened"), end_after_s=2.5)
 
     assert [stream.is_silent() for _ in range(4)] == [False, False, False, True]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.machine import cost
-from engine.machine.cost import Cost, Stopwatch
+from engine.pipeline import batch_size as cost
+from engine.pipeline.batch_size import Cost, Stopwatch
 
 costs = st.builds(
     Cost,

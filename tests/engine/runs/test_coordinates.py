@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import pytest
 
-from engine.pipeline.coordinates import InMovieCoordinates
+from engine.runs.job_sinks import InMovieCoordinates
 from readers import CropRectangle
 from sinks import PoseBatch
 from tests.batches import pose_batches
