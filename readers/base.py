@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from types import TracebackType
 from typing import Self
 
 import av
@@ -91,12 +90,7 @@ class MovieReader(ABC):
         self._damage = None
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._frames.close()
 
     def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
@@ -114,34 +108,28 @@ class MovieReader(ABC):
             As many frames as there are, up to the capacity; its images are a view of `images`.
             None at the end of the movie.
         """
-        capacity = self._at_most(len(images))
-        time_s = np.empty(capacity)
-        hardware_counter_us = np.empty(capacity)
-        status = np.empty(capacity, np.uint8)
-        tracker_boxes = None
-        corner = (0, 0, 0, 0) if self.crop is None else 2 * (self.crop.left, self.crop.top)
-        count = 0
+        rows: list[DecodedFrame] = []
         with movie_errors(self.info.path):
-            while count < capacity and (frame := next(self._frames, None)) is not None:
-                time_s[count] = frame.time_s
-                hardware_counter_us[count] = frame.hardware_counter_us
-                status[count] = fill_image(images[count], frame, self._converter, self.info)
-                if frame.tracker_box is not None:
-                    if tracker_boxes is None:
-                        tracker_boxes = np.full((capacity, 4), np.nan)
-                    tracker_boxes[count] = np.subtract(frame.tracker_box, corner)
-                count += 1
-        if count == 0:
+            room = images[: self._at_most(len(images))]
+            for image, frame in zip(room, self._frames, strict=False):
+                status = fill_image(image, frame, self._converter, self.info)
+                rows.append(replace(frame, picture=None, status=status))
+        if not rows:
             return None
+        tracker_boxes = None
+        if any(row.tracker_box is not None for row in rows):
+            corner = (0, 0) if self.crop is None else (self.crop.left, self.crop.top)
+            boxes = [row.tracker_box or (math.nan,) * 4 for row in rows]
+            tracker_boxes = np.array(boxes, np.float64) - (*corner, *corner)
         first_frame_index = self._next_frame_index
-        self._next_frame_index += count
+        self._next_frame_index += len(rows)
         return FrameBatch(
             first_frame_index,
-            images[:count],
-            time_s[:count],
-            hardware_counter_us[:count],
-            status[:count],
-            tracker_boxes=None if tracker_boxes is None else tracker_boxes[:count],
+            images[: len(rows)],
+            np.array([row.time_s for row in rows]),
+            np.array([row.hardware_counter_us for row in rows]),
+            np.array([row.status for row in rows], np.uint8),
+            tracker_boxes=tracker_boxes,
         )
 
     def skip(self, num_frames: int) -> int:
@@ -195,30 +183,3 @@ def fill_image(
             return frame.status
     image[...] = 0
     return frame.status if picture is None else FrameStatus.UNDECODABLE
-
-
-class PictureSizes:
-    """The size of a movie's pictures, as far as they were looked at in order.
-
-    Attributes
-    ----------
-    change
-        Both sizes, and the first frame of another one, in one line; None where there is none.
-    """
-
-    def __init__(self) -> None:
-        self._first: tuple[int, int] | None = None
-        self._num_frames = 0
-        self.change: str | None = None
-
-    def look(self, picture: av.VideoFrame | None) -> None:
-        """Look at the next frame."""
-        if picture is not None and self.change is None:
-            width, height = self._first = self._first or (picture.width, picture.height)
-            if (picture.width, picture.height) != self._first:
-                self.change = (
-                    f"changes its size at frame {self._num_frames}, from {width} x {height} to "
-                    f"{picture.width} x {picture.height} pixels; frames that are not of the first "
-                    "size are not looked at, and their poses are NaN"
-                )
-        self._num_frames += 1

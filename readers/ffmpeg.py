@@ -7,8 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -18,18 +17,11 @@ from av.container import Container, InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from readers.container import ebml
-from readers.container.boxes import boxes, reader_of
 from readers.errors import MovieError
 
 _BECAME_SHORTER = "it has become shorter while it was read"
-_MOST_READ = 2
-"""Recordings that FFmpeg reads of one Matroska file."""
-_MOST_JOINED = 10_000
 MOST_PIXELS = 2**25
 """Of a picture: 8K UHD has as many. A file that claims more is a mistake or a trap."""
-
-
 MOVIE_FORMATS = (
     "asf,av1,avi,cavsvideo,dhav,dirac,dv,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,lmlm4,m4v,"
     "matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,pva,rm,ser,smjpeg,swf,ty,"
@@ -42,6 +34,7 @@ class SourceFile(Protocol):
     """The file that FFmpeg reads a movie from; it takes an error for the end."""
 
     error: OSError | None
+    """What went wrong while it was read; None where nothing did."""
 
     @property
     def size(self) -> int:
@@ -58,26 +51,18 @@ class SourceFile(Protocol):
 
 
 class WatchedFile:
-    """Bytes of a file from `offset` to `end`, for FFmpeg, which takes an error for the end.
-
-    Attributes
-    ----------
-    size
-        Number of bytes.
-    error
-        What went wrong while the file was read; None where nothing did.
-    """
+    """Bytes of a file from `offset` to `end`; a `SourceFile`, and what else FFmpeg asks of one."""
 
     def __init__(self, file: IO[bytes], offset: int, end: int) -> None:
         self._file_number = file.fileno()
-        self._offset, self._end = offset, end
+        self._offset = offset
+        self._position = 0
         self.size = end - offset
-        self._position = offset
         self.error: OSError | None = None
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes; none at the end and after an error."""
-        data = self.peek(self.tell(), size)
+        data = self.peek(self._position, size)
         self._position += len(data)
         return data
 
@@ -97,29 +82,24 @@ class WatchedFile:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to `offset` bytes from the start, the position or the end."""
-        origins = {os.SEEK_SET: self._offset, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
-        self._position = max(self._offset, origins[whence] + offset)
-        return self.tell()
+        origins = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}
+        self._position = max(0, origins[whence] + offset)
+        return self._position
 
     def tell(self) -> int:
         """Position in bytes from the start."""
-        return self._position - self._offset
+        return self._position
 
 
 @dataclass(frozen=True)
 class Demuxer:
-    """A file that FFmpeg has opened, and its one video stream.
-
-    Attributes
-    ----------
-    behind
-        What is read when the file has ended: recordings that were joined to it.
-    """
+    """A file that FFmpeg has opened, its one video stream, and what is read when it has ended."""
 
     file: SourceFile
     container: InputContainer
     stream: VideoStream
     behind: tuple[SourceFile, ...] = ()
+    """Recordings that were joined to it."""
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """Yield the stream's packets; one may be empty, which no decoder must see.
@@ -177,60 +157,18 @@ def read_part(file: IO[bytes], offset: int, size: int) -> bytes:
 @contextmanager
 def demuxer(
     path: Path,
-    container_format: str | None,
-    offset: int = 0,
-    size: int | None = None,
-    *,
-    most_pixels: int = MOST_PIXELS,
-    read_ahead_bytes: int = 2**16,
-) -> Iterator[Demuxer]:
-    """Open a movie, or the part of `size` bytes from `offset` on, as `container_format`.
-
-    Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
-    video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
-    `most_pixels` cannot be decoded. Raises `MovieError` if there is no video in it.
-    """
-    with open_regular_file(path) as file:
-        end = os.fstat(file.fileno()).st_size if size is None else offset + size
-        starts = _unreached(file, container_format, end) if size is None else []
-        behind = tuple(WatchedFile(file, start, stop) for start, stop in pairwise([*starts, end]))
-        end = starts[0] if starts else end
-        watched = WatchedFile(file, offset, end)
-        with demuxer_of(
-            path,
-            watched,
-            container_format,
-            most_pixels=most_pixels,
-            read_ahead_bytes=read_ahead_bytes,
-        ) as source:
-            yield replace(source, behind=behind)
-
-
-def _unreached(file: IO[bytes], container_format: str | None, end: int) -> list[int]:
-    """Tell where recordings begin that FFmpeg would not find, or misread, behind the first.
-
-    Of a Matroska file it reads two. In a joined .mp4 it takes the places of all pictures for those
-    in the first file.
-    """
-    if container_format == "matroska":
-        starts = (box.start for box in ebml.recordings(reader_of(file), end))
-        return list(islice(starts, _MOST_READ, None))
-    if container_format == "mov":
-        heads = (box.start for box in boxes(reader_of(file), 0, end) if box.name == b"ftyp")
-        return list(islice(heads, 1, _MOST_JOINED))
-    return []
-
-
-@contextmanager
-def demuxer_of(
-    path: Path,
     file: SourceFile,
     container_format: str | None,
     *,
     most_pixels: int = MOST_PIXELS,
     read_ahead_bytes: int = 2**16,
 ) -> Iterator[Demuxer]:
-    """Open a movie that is read through `file`; otherwise as `demuxer`."""
+    """Open a movie that is read through `file`, as `container_format`.
+
+    Where that is None FFmpeg finds it out, among `MOVIE_FORMATS`. The stream is the first one of
+    video that is no cover picture; FFmpeg gives no packets of the others. Larger pictures than
+    `most_pixels` cannot be decoded. Raises `MovieError`, with the path, if there is no video in it.
+    """
     with _opened(file, container_format, read_ahead_bytes) as container:
         stream = first_video(container)
         if stream is None:
@@ -272,9 +210,18 @@ def _opened(
         yield container
 
 
+def videos(container: Container) -> list[VideoStream]:
+    """List the video streams that are no cover pictures."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+
+
 def first_video(container: InputContainer) -> VideoStream | None:
     """Give the first video stream that is no cover picture, as OpenCV does; None without one."""
-    return next(iter(_videos(container)), None)
+    return next(iter(videos(container)), None)
 
 
 def no_video(container: InputContainer) -> str:
@@ -286,25 +233,15 @@ def no_video(container: InputContainer) -> str:
 
 def other_videos(stream: VideoStream) -> str | None:
     """Say which video streams of its container are not read; None where it is the only one."""
-    others = [other for other in _videos(stream.container) if other is not stream]
-    if not others:
+    found = videos(stream.container)
+    if len(found) < 2:
         return None
-    return (
-        f"holds {1 + len(others)} video streams: {_in_words(stream)} is read, "
-        f"{', '.join(map(_in_words, others))} not"
-    )
-
-
-def _videos(container: Container) -> list[VideoStream]:
-    return [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-
-
-def _in_words(stream: VideoStream) -> str:
-    context = getattr(stream, "codec_context", None)  # none where it cannot be decoded
-    if context is None:
-        return f"stream {stream.index} (of an unknown kind)"
-    return f"stream {stream.index} ({context.width} x {context.height} pixels, {context.name})"
+    words = {}
+    for each in found:
+        context = getattr(each, "codec_context", None)  # none where it cannot be decoded
+        kind = "of an unknown kind"
+        if context is not None:
+            kind = f"{context.width} x {context.height} pixels, {context.name}"
+        words[each.index] = f"stream {each.index} ({kind})"
+    read = words.pop(stream.index)
+    return f"holds {len(found)} video streams: {read} is read, {', '.join(words.values())} not"

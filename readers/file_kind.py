@@ -22,63 +22,45 @@ _PACKETS = ((188, 0), (192, 4), (204, 0))
 _NUM_SYNCS = 4
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot")
 
-_SOUND, _TIFF, _PLAYLIST = "a sound file", "a TIFF picture", "a playlist, which names other files"
+_SOUND, _PLAYLIST = "a sound file", "a playlist, which names other files"
 _STARTS = {
-    b"\x89PNG\r\n\x1a\n": "a PNG picture",
-    b"II*\x00": _TIFF,
-    b"MM\x00*": _TIFF,
-    b"II+\x00": _TIFF,
-    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
-    b"8BPS": "a Photoshop picture",
-    b"ID3": _SOUND,
-    b"fLaC": _SOUND,
-    b"\xff\xfb": _SOUND,
-    b"\xff\xf3": _SOUND,
-    b"\xff\xf1": _SOUND,
-    b"PK\x03\x04": "a zip archive, or a document that is stored as one",
-    b"PK\x05\x06": "a zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ\x00": "an xz archive",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!\x1a\x07": "a rar archive",
-    b"%PDF-": "a PDF document",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office document",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy array",
-    b"MATLAB 5.0 MAT-file": "a MATLAB file",
-    b"PAR1": "a Parquet table",
-    b"SQLite format 3\x00": "an SQLite database",
-    b"\x7fELF": "a program",
-    b"MZ": "a program",
-    b"\x00\x05\x16\x07": "what macOS keeps beside another file (._), and none of that file",
-    b"\xff\xfe": "a text",
-    b"\xfe\xff": "a text",
+    "a PNG picture": (b"\x89PNG\r\n\x1a\n",),
+    "a TIFF picture": (b"II*\x00", b"MM\x00*", b"II+\x00"),
+    "a JPEG 2000 picture": (b"\x00\x00\x00\x0cjP  ",),
+    "a Photoshop picture": (b"8BPS",),
+    _SOUND: (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1"),
+    "a zip archive, or a document that is stored as one": (b"PK\x03\x04",),
+    "a zip archive": (b"PK\x05\x06",),
+    "a gzip archive": (b"\x1f\x8b",),
+    "a bzip2 archive": (b"BZh",),
+    "an xz archive": (b"\xfd7zXZ\x00",),
+    "a zstd archive": (b"\x28\xb5\x2f\xfd",),
+    "a 7z archive": (b"7z\xbc\xaf\x27\x1c",),
+    "a rar archive": (b"Rar!\x1a\x07",),
+    "a PDF document": (b"%PDF-",),
+    "an old Office document": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
+    "an HDF5 file": (b"\x89HDF\r\n\x1a\n",),
+    "a NumPy array": (b"\x93NUMPY",),
+    "a MATLAB file": (b"MATLAB 5.0 MAT-file",),
+    "a Parquet table": (b"PAR1",),
+    "an SQLite database": (b"SQLite format 3\x00",),
+    "a program": (b"\x7fELF", b"MZ"),
+    "what macOS keeps beside another file (._), and none of that file": (b"\x00\x05\x16\x07",),
+    "a text": (b"\xff\xfe", b"\xfe\xff"),
 }
 _RIFF_KINDS = {b"WAVE": _SOUND, b"WEBP": "a WebP picture"}
 _PICTURE_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 _SOUND_BRANDS = (b"M4A ", b"M4B ")
 _TEXT_STARTS = {
-    b"#extm3u": _PLAYLIST,
-    b"ffconcat": _PLAYLIST,
-    b"[playlist]": _PLAYLIST,
-    b"<asx": _PLAYLIST,
-    b"v=0": "the description of a stream (SDP)",
-    b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself",
-    b"<!doctype html": "a web page",
-    b"<html": "a web page",
+    _PLAYLIST: (b"#extm3u", b"ffconcat", b"[playlist]", b"<asx"),
+    "the description of a stream (SDP)": (b"v=0",),
+    "a pointer of Git LFS; fetch the file itself": (b"version https://git-lfs",),
+    "a web page": (b"<!doctype html", b"<html"),
 }
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NEXT_PICTURE = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff")
 _QUICKTIME = b"qt  "
-_NAMES = {
-    "mpegts": "ts",
-    "asf": "wmv",
-    "mpeg": "mpg",
-    "mpegvideo": "mpg",
-    "yuv4mpegpipe": "y4m",
-}
+_NAMES = {"mpegts": "ts", "asf": "wmv", "mpeg": "mpg", "mpegvideo": "mpg", "yuv4mpegpipe": "y4m"}
 
 
 def read_head(file: IO[bytes]) -> bytes:
@@ -122,8 +104,8 @@ def transport_packets(head: bytes) -> tuple[int, int] | None:
 
 def what_is_no_movie(head: bytes) -> str | None:
     """Name what a file is that is certainly no movie; None for one that may be."""
-    for start, kind in _STARTS.items():
-        if head.startswith(start):
+    for kind, starts in _STARTS.items():
+        if head.startswith(starts):
             return kind
     if head[:4] == b"RIFF":
         return _RIFF_KINDS.get(head[8:12])
@@ -140,7 +122,7 @@ def what_is_no_movie(head: bytes) -> str | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<mpd" in text:
         return _PLAYLIST
-    kinds = (kind for start, kind in _TEXT_STARTS.items() if text.startswith(start))
+    kinds = (kind for kind, starts in _TEXT_STARTS.items() if text.startswith(starts))
     return next(kinds, "a text")
 
 

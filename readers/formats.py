@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from readers.base import MovieReader
-from readers.container.feed import ContainerFeed
 from readers.container.parts import is_closed
-from readers.container.reader import ContainerReader, inspect_container
+from readers.container.reader import ContainerFeed, ContainerReader, inspect_container
 from readers.errors import InputError, MovieError, movie_errors
 from readers.ffmpeg import open_regular_file
-from readers.file_kind import (
-    TELLING_BYTES,
-    check_is_movie,
-    is_avi,
-    is_container,
-    read_head,
-)
+from readers.file_kind import TELLING_BYTES, check_is_movie, is_avi, is_container, read_head
 from readers.frames import CropRectangle, MovieInfo
 from readers.growing.growing_file import Feed, GrowingFile, now_s
 from readers.isxb.feed import IsxbFeed

@@ -1,14 +1,17 @@
-"""The times of a movie's frames, also where recordings were joined, and the time between two."""
+"""The times of a movie's frames, also where recordings were joined, and the time between two.
+
+An .avi numbers its frames instead: its index tells the number of each.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 from av.video.stream import VideoStream
 
-from readers.container.avi_index import chunks_per_frame
 from readers.errors import MovieError
 from readers.ffmpeg import packet_of
 
@@ -22,6 +25,11 @@ _HIGHEST_RATE = 1000
 """A higher rate, without a number of frames, is the unit of the movie's times."""
 _LARGEST_REORDERING = 17
 """Frames by which a picture may be shown before one that is decoded before it."""
+_BYTES_BEFORE_DATA = 8
+_FEWEST_DISTANCES = 8
+"""Of pictures in an index, from which a rule can be seen."""
+_SAME_RATE = 0.001
+"""Relative difference between rates that are the same, such as 30 and 30000/1001."""
 
 
 def check_frame_period(path: Path, period_s: Fraction) -> None:
@@ -66,6 +74,121 @@ def period_in_stream(stream: VideoStream, period_s: Fraction) -> int:
     return max(1, round(period_s / (stream.time_base or period_s)))
 
 
+def chunks_per_frame(stream: VideoStream) -> tuple[int, bool]:
+    """Tell how many chunks an .avi counts from one frame to the next, and whether it says so.
+
+    Other movies count frames.
+
+    More than one where the file counts faster than frames come: its empty chunks then only keep
+    time. A file says so if its pictures tell a rate of which its own is a multiple. Otherwise it
+    is taken to be so if nowhere in the index two pictures stand next to each other.
+    """
+    if stream.container.format.name != "avi":
+        return 1, True
+    least, count = 0, 0
+    places = (entry.timestamp for entry in stream.index_entries if entry.size)
+    for place, later in pairwise(places):
+        count += 1
+        least = min(later - place, least or later - place)
+        if least <= 1:
+            least, count = 1, _FEWEST_DISTANCES
+            break
+    distance = least if count >= _FEWEST_DISTANCES else None
+    rate, own_rate = stream.average_rate, stream.codec_context.framerate
+    if rate and own_rate:
+        multiple = max(1, round(rate / own_rate))
+        if abs(rate / own_rate / multiple - 1) < _SAME_RATE and (distance or multiple) >= multiple:
+            return multiple, True
+    return distance or 1, False
+
+
+def time_keeping(stream: VideoStream) -> str | None:
+    """Tell of empty chunks that are taken to keep time though the .avi does not say so."""
+    num_chunks, is_told = chunks_per_frame(stream)
+    if is_told or num_chunks == 1:
+        return None
+    num_empty = max(0, stream.frames - len(stream.index_entries))
+    return (
+        f"no two of its pictures are neighbours, but {num_chunks} chunks or more apart: its "
+        f"{num_empty} empty chunks are taken to keep time rather than for dropped frames"
+    )
+
+
+def num_claimed(stream: VideoStream) -> int | None:
+    """Tell how many frames a file claims; an edit list of a .mp4 may leave out some of them."""
+    if stream.frames > 0 and stream.container.format.name.startswith("mov"):
+        return sum(not entry.is_discard for entry in stream.index_entries)
+    return max(0, stream.frames // chunks_per_frame(stream)[0]) or None
+
+
+def num_dropped(stream: VideoStream) -> int | None:
+    """Tell how many frames the index of an .avi counts without having a picture of them."""
+    claimed, num_indexed = num_claimed(stream), len(stream.index_entries)
+    is_avi = stream.container.format.name == "avi"
+    if not is_avi or claimed is None or num_indexed < min(claimed, 2):
+        return None
+    return max(0, claimed - num_indexed)
+
+
+class AviIndex:
+    """The place of each frame of an .avi.
+
+    FFmpeg counts the chunks that it comes across, and so miscounts behind a damaged one. Where a
+    packet lies tells its number beyond doubt.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._entries = stream.index_entries
+        self._next = 0
+        self._lost: set[int] = set()
+        self._shift = 0
+        self._end = 0
+        self.next_number = 0
+        """Of the frame behind the last one that was numbered."""
+
+    def number(self, packet: av.Packet[VideoStream]) -> None:
+        """Set both times of a packet to its number, the frames that were dropped counted too.
+
+        Of the two that FFmpeg gives, only that of decoding is a number of chunks. Numbers rise;
+        one that leaves out more frames than there are bytes for is not believed.
+        """
+        if packet.dts is None:
+            packet.pts = None
+            return
+        number = packet.dts + self._shift
+        while packet.pos is not None and self._next < len(self._entries):
+            entry = self._entries[self._next]
+            if entry.pos + _BYTES_BEFORE_DATA > packet.pos:
+                break
+            self._next += 1
+            if entry.pos + _BYTES_BEFORE_DATA == packet.pos:
+                number = entry.timestamp
+                break
+            self._lost.add(entry.timestamp)
+        position = packet.pos or 0
+        if not 0 <= number - self.next_number <= (position - self._end) // _BYTES_BEFORE_DATA:
+            number = self.next_number
+        self._shift = number - packet.dts
+        self.next_number, self._end = number + 1, position + packet.size
+        packet.pts = packet.dts = number
+
+    def take_lost(self, number: int) -> bool:
+        """Tell, once, whether the file holds a frame of that number that was passed over."""
+        is_lost = number in self._lost
+        self._lost.discard(number)
+        return is_lost
+
+    def num_behind(self, file_size: int) -> int:
+        """Count the frames that the file holds behind the last packet; they then are lost."""
+        count = 0
+        for entry in self._entries[self._next :]:
+            if entry.pos >= file_size:
+                break
+            count += 1
+            self._lost.add(entry.timestamp)
+        return count
+
+
 class FrameClock:
     """Seconds since the first frame, from the presentation times of a stream."""
 
@@ -100,15 +223,7 @@ class Stretches:
     recording can begin, steps of up to 17 periods do not count either, since pictures are not
     decoded in the order in which they are shown; nor does any step while decoding times rise.
 
-    Parameters
-    ----------
-    frame_period
-        Nominal time from one frame to the next in units of the packets' times.
-
-    Attributes
-    ----------
-    begins
-        Whether the packet that was placed last is the first one of another recording.
+    `frame_period` is the nominal time from one frame to the next, in units of the packets' times.
     """
 
     def __init__(self, frame_period: float) -> None:
@@ -117,8 +232,9 @@ class Stretches:
         self._latest: int | None = None
         self._last_decoding_time: int | None = None
         self._is_discard_wrong = False
-        self.begins = False
         self._num_begun, self._first_begun = 0, 0
+        self.begins = False
+        """Whether the packet that was placed last is the first one of another recording."""
 
     def note(self, frame_index: int) -> None:
         """Note which frame is the first one of the recording that has begun."""

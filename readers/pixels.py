@@ -17,7 +17,8 @@ from readers.frames import AS_STORED, CropRectangle, MovieInfo, Orientation
 
 _Filter = tuple[str, str]
 _IN_BLOCKS = frozenset({"yuv420p", "yuvj420p", "yuva420p", "yuv422p", "yuvj422p"})
-"""Of these, FFmpeg converts each block of 2 × 2 pixels by itself, if their height is even."""
+"""Of these, FFmpeg converts each block of 2 × 2 pixels by itself, if their height is even. So it
+does with formats whose colours have the size of the picture."""
 _AS_OPENCV: list[_Filter] = [
     # What the movie says of its pictures is passed over. FFmpeg takes a pixel format of full
     # range for that nevertheless, and refuses transfer functions and primaries that are reserved.
@@ -62,28 +63,48 @@ class RgbConverter:
 
     def convert(self, picture: av.VideoFrame, into: NDArray[np.uint8]) -> None:
         """Write the cropped picture to `into`, uint8 (height, width, 3), RGB."""
-        if picture.format.name != self._pixel_format:
-            self._graph = _graph(picture, self._filters(picture))
+        is_new = picture.format.name != self._pixel_format
         self._pixel_format = None  # until all went well
+        if is_new:
+            graph = self._graph = Graph()
+            graph.threads = 1  # as the results need that are equal to OpenCV's
+            source = graph.add_buffer(
+                width=picture.width,
+                height=picture.height,
+                format=picture.format,
+                time_base=Fraction(1, 1000),
+            )
+            chain = [graph.add(name, arguments) for name, arguments in self._filters(picture)]
+            graph.link_nodes(source, *chain, graph.add("buffersink"))
+            graph.configure()
         self._graph.push(picture)
         rgb = cast(av.VideoFrame, self._graph.pull())
         self._pixel_format = picture.format.name
         into[...] = _rows(rgb)[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3)
 
     def _filters(self, picture: av.VideoFrame) -> list[_Filter]:
-        crop, orientation = self._crop, self._orientation.filters
-        if _are_converted_in_blocks(picture):
-            convert = [*_AS_OPENCV, ("format", "rgb24")]
-            if crop is None:
-                return convert + orientation
-            wide = _with_whole_blocks(crop, picture)
-            rest = CropRectangle(
-                crop.left - wide.left, crop.top - wide.top, crop.width, crop.height
-            )
-            return [_cut(wide), *convert, _cut(rest), *orientation]
-        # To blue, green, red, as OpenCV: FFmpeg rounds otherwise on the way to red, green, blue.
-        convert = [*_AS_OPENCV, ("format", "bgr24"), ("scale", ""), ("format", "rgb24")]
-        return convert + ([] if crop is None else [_cut(crop)]) + orientation
+        """List the filters for pictures of this kind."""
+        crop, orientation, pixels = self._crop, self._orientation.filters, picture.format
+        if pixels.name in _IN_BLOCKS:
+            is_in_blocks = picture.height % 2 == 0
+        else:
+            chroma_size = pixels.chroma_width(4), pixels.chroma_height(4)
+            is_in_blocks = chroma_size == (4, 4) and not pixels.is_bayer
+        if not is_in_blocks:
+            # By way of blue, green, red, as OpenCV: FFmpeg rounds otherwise without it.
+            convert = [*_AS_OPENCV, ("format", "bgr24"), ("scale", ""), ("format", "rgb24")]
+            return convert + ([] if crop is None else [_cut(crop)]) + orientation
+        convert = [*_AS_OPENCV, ("format", "rgb24")]
+        if crop is None:
+            return convert + orientation
+        # Whole blocks are converted, and then what is too much of them cut off.
+        left, top = crop.left - crop.left % 2, crop.top - crop.top % 2
+        right, bottom = crop.left + crop.width, crop.top + crop.height
+        right = min(right + right % 2, picture.width)
+        bottom = min(bottom + bottom % 2, picture.height)
+        blocks = CropRectangle(left, top, right - left, bottom - top)
+        rest = CropRectangle(crop.left - left, crop.top - top, crop.width, crop.height)
+        return [_cut(blocks), *convert, _cut(rest), *orientation]
 
 
 class GreyConverter:
@@ -105,60 +126,27 @@ def _cut(crop: CropRectangle) -> _Filter:
     return "crop", f"{crop.width}:{crop.height}:{crop.left}:{crop.top}:exact=1"
 
 
-def _graph(picture: av.VideoFrame, filters: list[_Filter]) -> Graph:
-    """Make a chain of filters for pictures of this kind, in one thread, as their result needs."""
-    graph = Graph()
-    graph.threads = 1
-    source = graph.add_buffer(
-        width=picture.width,
-        height=picture.height,
-        format=picture.format,
-        time_base=Fraction(1, 1000),
-    )
-    chain = [graph.add(name, arguments) for name, arguments in filters]
-    graph.link_nodes(source, *chain, graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
 def _rows(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """View the first plane: uint8, shape (height, bytes per line), padding at the lines' ends."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
 
 
-def _are_converted_in_blocks(picture: av.VideoFrame) -> bool:
-    """Tell whether colours do not depend on what lies outside a block of 2 × 2 pixels."""
-    pixels = picture.format
-    if pixels.name in _IN_BLOCKS:
-        return picture.height % 2 == 0
-    is_subsampled = (pixels.chroma_width(4), pixels.chroma_height(4)) != (4, 4)
-    return not is_subsampled and not pixels.is_bayer
-
-
-def _with_whole_blocks(crop: CropRectangle, picture: av.VideoFrame) -> CropRectangle:
-    """Move a rectangle's edges outwards, so that it holds whole blocks of 2 × 2 pixels."""
-    left, top = crop.left - crop.left % 2, crop.top - crop.top % 2
-    right, bottom = crop.left + crop.width, crop.top + crop.height
-    width = min(right + right % 2, picture.width) - left
-    return CropRectangle(left, top, width, min(bottom + bottom % 2, picture.height) - top)
-
-
 def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """Tell how a picture is to be turned by the container, or by what the camera wrote into it."""
+    """Tell how a picture is to be turned by the container, or by what the camera wrote into it.
+
+    A matrix tells, with which the position (x, y) of a stored pixel is multiplied, as a row.
+    """
     try:
-        matrix = picture.side_data.get("DISPLAYMATRIX")
+        display_matrix = picture.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18.1 does not know all that FFmpeg knows, such as a JPEG's EXIF data
         cos, sin = (f(math.radians(picture.rotation)) for f in (math.cos, math.sin))
-        return _orientation(np.array([[cos, -sin], [sin, cos]]))
-    if matrix is None:
-        return AS_STORED
-    numbers = np.frombuffer(memoryview(cast(SideData, matrix)), np.int32)
-    return _orientation(numbers.reshape(3, 3)[:2, :2].astype(np.float64))
-
-
-def _orientation(matrix: NDArray[np.float64]) -> Orientation:
-    """Read a matrix that the position (x, y) of a stored pixel is multiplied with, as a row."""
+        matrix = np.array([[cos, -sin], [sin, cos]])
+    else:
+        if display_matrix is None:
+            return AS_STORED
+        numbers = np.frombuffer(memoryview(cast(SideData, display_matrix)), np.int32)
+        matrix = numbers.reshape(3, 3)[:2, :2].astype(np.float64)
     scale = np.hypot(*matrix)
     if not scale.all():
         return AS_STORED

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from readers.base import DecodedFrame, MovieReader
 from readers.errors import MovieError, movie_errors
-from readers.ffmpeg import demuxer, open_regular_file, read_part
+from readers.ffmpeg import WatchedFile, demuxer, open_regular_file, read_part
 from readers.formats import Format
 from readers.frames import MovieInfo
 from readers.growing.growing_file import ArrivedPacket, Feed
@@ -49,7 +49,7 @@ def inspect(path: Path) -> MovieInfo:
         place, size, _ = next(pages(file), (0, 0, 0))
         if not size:
             raise MovieError(path, "has no pictures")
-        with demuxer(path, "mjpeg", place, size) as source:
+        with demuxer(path, WatchedFile(file, place, place + size), "mjpeg") as source:
             stream = source.stream
             return MovieInfo(path, "flipbook", stream.width, stream.height, Fraction(1, 25))
 
@@ -74,8 +74,9 @@ class FlipbookFeed(Feed):
 
     def _open_stream(self) -> VideoStream:
         size, _ = self._next_page()
-        part = demuxer(self.path, "mjpeg", self._place + PAGE.size, size)
-        return self._resources.enter_context(part).stream
+        place = self._place + PAGE.size
+        part = WatchedFile(self._file.file, place, place + size)
+        return self._resources.enter_context(demuxer(self.path, part, "mjpeg")).stream
 
     def packets(self) -> Iterator[ArrivedPacket]:
         while (page := self._next_page())[0]:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from readers.container.boxes import Box, ReadAt
-
-_HEAD_BYTES = 4096
-_MOST_RECORDINGS = 10_000
-
 EBML_HEADER = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
 UNKNOWN_SIZE = b"\x01" + 7 * b"\xff"
@@ -53,26 +46,3 @@ def segment_place(head: bytes) -> int | None:
         return None
     start = header[0] + header[1]
     return start + len(SEGMENT) if head.startswith(SEGMENT, start) else None
-
-
-def recordings(read_at: ReadAt, file_size: int) -> Iterator[Box]:
-    """Yield the recordings of a Matroska file, from its header to the end of its segment.
-
-    There is more than one where files were joined, at most 10,000 are found. The end is 0 where it
-    is not told; what follows such a one is not found.
-    """
-    start = 0
-    for _ in range(_MOST_RECORDINGS):
-        if start >= file_size:
-            return
-        head = read_at(start, _HEAD_BYTES)
-        place = segment_place(head)
-        field = None if place is None else read_size(head, place)
-        if field is None:
-            return
-        size, content = field
-        end = 0 if size is None else start + content + size
-        yield Box(SEGMENT, start, start + content, end)
-        if not end:
-            return
-        start = end

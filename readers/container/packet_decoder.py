@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
-from enum import Enum, auto
+from contextlib import suppress
 
 import av
 import av.error
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from readers.container.second_fields import SecondFields
@@ -28,6 +29,8 @@ _WITH_HIDDEN_PICTURES = ("vp8", "vp9")
 """Codecs that have packets of pictures which others are made from, and which are not shown."""
 _LARGEST_NOT_CODED_BYTES = 19
 """Of a packet of MPEG-4 that says that nothing has changed."""
+_NUM_TRIED_PACKETS = 8
+_STRICT = {"err_detect": "explode"}
 _MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 
 
@@ -38,69 +41,80 @@ class PacketDecoder:
     picture of VP8 and VP9, and, at the beginning of a stretch, a picture that comes behind the
     first key picture, is shown before it and is made from others that are not there.
 
-    Parameters
-    ----------
-    stream
-        The stream of the packets.
-    frame_period
-        Nominal time from one frame to the next in units of the stream's time base.
-    is_avi
-        Whether the packets' times are their numbers in an .avi.
+    JPEGs are decoded strictly: FFmpeg otherwise passes damaged pictures with a part of them wrong.
+    There may be cameras with whose every picture it then finds fault. Where it does with the first
+    eight, they are decoded as they are; up to eight packets wait until this is known.
 
-    Attributes
-    ----------
-    has_second_fields
-        Whether there was one so far: the movie has fewer pictures than packets.
-    rowless_times
-        Of an .avi: numbers of packets that have no row. The caller removes those it has seen.
+    `frame_period` is the nominal time from one frame to the next, in units of the stream's time
+    base. Of an .avi, the packets' times are their numbers.
     """
 
-    def __init__(self, stream: VideoStream, frame_period: int, *, is_avi: bool) -> None:
+    def __init__(self, stream: VideoStream, frame_period: int) -> None:
         self._stream = stream
         self._context = stream.codec_context
         self._frame_period = frame_period
-        self._is_avi = is_avi
         self._second_fields = SecondFields(self._context.name, self._context.extradata)
+        self._is_avi = stream.container.format.name == "avi"
         # Of a transport stream, FFmpeg marks the packet before the one that has lost a part.
         self._marks_too_early = stream.container.format.name == "mpegts"
         self._is_marked = False
         self._suspect: av.Packet[VideoStream] | None = None
-        self._rows: _Rows | None = None
+        self._rows: _Rows = _RowsByTime()
+        self._tried: list[av.Packet[VideoStream]] = []
+        self._strict: VideoCodecContext | None = None
+        if self._context.name == "mjpeg" and "err_detect" not in self._context.options:
+            self._strict = VideoCodecContext.create("mjpeg", "r")
+            if self._context.extradata:
+                self._strict.extradata = self._context.extradata
+            self._strict.codec_tag = self._context.codec_tag
+            self._strict.options = {**self._context.options, **_STRICT}
         self._number = 0
         self._num_rows = 0
         self._key_time: int | None = None
         self._last_time = 0
         self.has_second_fields = False
+        """Whether there was one so far: the movie has fewer pictures than packets."""
         self.rowless_times: set[int] = set()
+        """Of an .avi: numbers of packets without a row. The caller removes those it has seen."""
 
     def put(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Decode a packet, whose time is changed; yield the rows known now. Take all of them."""
+        if self._strict is not None:
+            self._tried.append(packet)
+            is_flawless = False
+            with suppress(av.error.FFmpegError):
+                is_flawless = bool(packet.size and self._strict.decode(packet))
+            if is_flawless:
+                self._context.options = {**self._context.options, **_STRICT}
+            if is_flawless or len(self._tried) == _NUM_TRIED_PACKETS:
+                yield from self.put_tried()
+            return
         # Where recordings were joined, nothing is missing before the key picture of the next one.
         yield from self._put_suspect(is_damaged=not packet.is_keyframe)
         is_behind_marked, self._is_marked = self._is_marked, packet.is_corrupt
-        if not self._marks_too_early:
-            yield from self._put(packet, is_damaged=packet.is_corrupt)
-        elif is_behind_marked:
+        if is_behind_marked and self._marks_too_early:
             self._suspect = packet
         else:
-            yield from self._put(packet, is_damaged=False)
+            is_damaged = packet.is_corrupt and not self._marks_too_early
+            yield from self._put(packet, is_damaged=is_damaged)
 
     def pass_over(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Do as `put` without decoding, where pictures stand alone: the row has no picture."""
-        rows = self._rows_from(packet)
-        yield from self._expect(rows, packet)
-        yield from rows.rest()  # nothing is inside the decoder
+        yield from self.put_tried()
+        yield from self._expect(packet)
+        yield from self._rows.rest()  # nothing is inside the decoder
 
     @property
     def lag(self) -> int:
         """How much later than its row a packet of an .avi stands, in units of time."""
-        return self._rows.lag * self._frame_period if isinstance(self._rows, _RowsInOrder) else 0
+        return self._rows.lag * self._frame_period
 
     def begin_anew(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Yield the rows that are left before a packet with which another recording begins.
 
         Nothing is let go of unless the packet is one that a decoder can begin with.
         """
+        yield from self.put_tried()
         yield from self._put_suspect(is_damaged=False)
         if packet.is_keyframe:
             yield from self.rest()
@@ -109,11 +123,20 @@ class PacketDecoder:
 
     def rest(self) -> Iterator[Row]:
         """Empty the decoder at the end of the movie; yield the rows that are left."""
+        yield from self.put_tried()
         yield from self._put_suspect(is_damaged=True)
-        if self._rows is not None:
-            for picture in self._decoded(None) or []:
-                yield from self._rows.take(picture)
-            yield from self._rows.rest()
+        pictures: list[av.VideoFrame] = []
+        with suppress(av.error.FFmpegError):
+            pictures = self._context.decode(None) if self._number else []
+        for picture in pictures:
+            yield from self._rows.take(picture)
+        yield from self._rows.rest()
+
+    def put_tried(self) -> Iterator[Row]:
+        """Decode the packets that wait until it is known how; yield the rows known now."""
+        tried, self._tried, self._strict = self._tried, [], None
+        for packet in tried:
+            yield from self.put(packet)
 
     def _put_suspect(self, *, is_damaged: bool) -> Iterator[Row]:
         suspect, self._suspect = self._suspect, None
@@ -121,24 +144,37 @@ class PacketDecoder:
             yield from self._put(suspect, is_damaged=is_damaged)
 
     def _put(self, packet: av.Packet[VideoStream], *, is_damaged: bool) -> Iterator[Row]:
-        rows = self._rows_from(packet)
-        yield from self._expect(rows, packet)
+        yield from self._expect(packet)
         number = packet.pts = self._number  # the decoder hands it on with the picture
-        pictures = None if is_damaged else self._decoded(packet)
+        pictures = None
+        # The decoder would take an empty packet for the end, and pair a field with the next one.
+        if packet.size and not is_damaged and not self._second_fields.lacks_first:
+            # Of any kind: a size that is nonsense is told as lack of memory.
+            with suppress(av.error.FFmpegError):
+                pictures = self._context.decode(packet)
         if pictures is None:
-            rows.fail(number)
+            self._rows.fail(number)
             return
-        if not pictures and self._context.name in _WITH_HIDDEN_PICTURES:
-            rows.say(number, _Silence.BY_DESIGN)
-        elif not pictures and self._is_not_coded(packet):
-            rows.say(number, _Silence.REPEATED)
+        codec = self._context.name
+        if not pictures and codec in _WITH_HIDDEN_PICTURES:
+            self._rows.say(number, repeats=False)
+        elif not pictures and codec == "mpeg4":
+            is_short = packet.size <= _LARGEST_NOT_CODED_BYTES
+            if packet.size == 1 or (is_short and bytes(packet).startswith(_MPEG4_PICTURE)):
+                self._rows.say(number, repeats=True)
         for picture in pictures:
-            yield from rows.take(picture)
+            yield from self._rows.take(picture)
 
-    def _expect(self, rows: _Rows, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+    def _expect(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Give a packet its number, and add it to the rows if it is to have one."""
         self._number += 1
         time = packet.pts
+        # An .avi counts packets in the order of decoding; a .mp4 without composition offsets says
+        # of each picture that it is shown when it is decoded.
+        is_in_order = time is None or (self._stream.has_b_frames and time == packet.dts)
+        if self._number == 1 and is_in_order:
+            lag = self._context.reorder_depth if self._is_avi else 0
+            self._rows = _RowsInOrder(lag, self._frame_period)
         if packet.is_discard:
             return
         if self._second_fields.is_one(packet):
@@ -146,28 +182,23 @@ class PacketDecoder:
             if self._is_avi and time is not None:
                 self.rowless_times.add(time)
             return
-        if self._is_avi and isinstance(rows, _RowsInOrder) and self._is_placeholder(rows, packet):
+        if self._is_avi and self._context.name == "mpeg4" and self._is_placeholder(packet):
             return
         self._num_rows += 1
-        yield from rows.put(self._number, time, packet.dts)
+        yield from self._rows.put(self._number, packet)
         if self._key_time is None and packet.is_keyframe:
             self._key_time = time
         elif time is not None and self._key_time is not None and time < self._key_time:
-            rows.say(self._number, _Silence.BY_DESIGN)
+            self._rows.say(self._number, repeats=False)
 
-    def _is_not_coded(self, packet: av.Packet[VideoStream]) -> bool:
-        """Tell whether a packet of which no picture comes says that nothing has changed."""
-        if self._context.name != "mpeg4" or packet.size > _LARGEST_NOT_CODED_BYTES:
-            return False
-        return packet.size == 1 or bytes(packet).startswith(_MPEG4_PICTURE)
-
-    def _is_placeholder(self, rows: _RowsInOrder, packet: av.Packet[VideoStream]) -> bool:
+    def _is_placeholder(self, packet: av.Packet[VideoStream]) -> bool:
         """Tell whether an encoder of MPEG-4 had nothing to give yet when it gave this packet.
 
         One that looks ahead puts packets of one byte, or empty ones, behind the first picture, and
         later packs two pictures into one packet. The first rows have the times of the placeholders.
         """
-        if self._context.name != "mpeg4" or packet.pts is None:
+        rows, time = self._rows, packet.pts
+        if time is None or not isinstance(rows, _RowsInOrder):
             return False
         is_second = self._num_rows == 1
         is_placeholder = is_second and packet.size == 1
@@ -175,73 +206,27 @@ class PacketDecoder:
             rows.lag = 0
             if is_second:
                 first = self._last_time + self._frame_period
-                for time in range(first, packet.pts + is_placeholder, self._frame_period):
-                    rows.put_time(time)
-        self._last_time = packet.pts
+                rows.times.extend(range(first, time + is_placeholder, self._frame_period))
+        self._last_time = time
         return is_placeholder
-
-    def _rows_from(self, first: av.Packet[VideoStream]) -> _Rows:
-        """Tell whether packets have the times of their own pictures.
-
-        An .avi counts packets in the order of decoding; a .mp4 without composition offsets says
-        of each picture that it is shown when it is decoded.
-        """
-        if self._rows is None:
-            if first.pts is None or (self._stream.has_b_frames and first.pts == first.dts):
-                lag = self._context.reorder_depth if self._is_avi else 0
-                self._rows = _RowsInOrder(lag, self._frame_period)
-            else:
-                self._rows = _RowsByTime()
-        return self._rows
-
-    def _decoded(self, packet: av.Packet[VideoStream] | None) -> list[av.VideoFrame] | None:
-        """Decode a packet, or empty the decoder; None where that fails."""
-        if packet is not None and not packet.size:
-            return None  # which the decoder would take for the end
-        if packet is not None and self._second_fields.lacks_first:
-            return None
-        try:
-            return self._context.decode(packet)
-        except av.error.FFmpegError:  # any: a size that is nonsense is told as lack of memory
-            return None
-
-
-def contiguous(rows: Iterator[Row], last_time: int | None, frame_period: int) -> Iterator[Row]:
-    """Yield rows up to the first gap of more than one and a half frame periods."""
-    for row in rows:
-        time = row[1]
-        if time is not None and last_time is not None and time - last_time > 1.5 * frame_period:
-            return
-        last_time = time
-        yield row
-
-
-class _Silence(Enum):
-    """The meaning of a packet of which no picture comes."""
-
-    LOST = auto()
-    """The picture is lost: its row has none."""
-    BY_DESIGN = auto()
-    """The packet shows none: there is no row."""
-    REPEATED = auto()
-    """The packet says that nothing has changed: its row has the picture before."""
 
 
 class _Rows(ABC):
     """One row for each packet that shows a picture, in the order of presentation.
 
-    Packets have numbers in the order of decoding, which the decoder hands on with the pictures.
-    A packet of which no picture comes is a row without one, whether the decoder reports an error,
-    drops the packet silently, or finds nothing to begin with after a damaged key frame. `say` tells
-    the exceptions.
+    Packets have numbers in the order of decoding. One of which no picture comes is a row without a
+    picture, whether the decoder reports an error, drops the packet silently, or finds nothing to
+    begin with after a damaged key frame. `say` tells the exceptions.
     """
 
+    lag = 0
+
     def __init__(self) -> None:
-        self._silences: dict[int, _Silence] = {}
+        self._silent: dict[int, bool] = {}
         self._last_picture: av.VideoFrame | None = None
 
     @abstractmethod
-    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Add a packet before it is decoded; yield rows for which it is too late."""
 
     @abstractmethod
@@ -256,19 +241,22 @@ class _Rows(ABC):
     def rest(self) -> Iterator[Row]:
         """Yield the rows of what never came out."""
 
-    def say(self, number: int, silence: _Silence) -> None:
-        """Say what it means if no picture comes of a packet that can be decoded."""
-        self._silences[number] = silence
+    def say(self, number: int, *, repeats: bool) -> None:
+        """Say that no picture comes of a packet by its nature: it repeats the one before, or none.
+
+        In the latter case there is no row. The picture of any other packet is lost.
+        """
+        self._silent[number] = repeats
 
     def _row(self, number: int, picture: av.VideoFrame | None, time: int | None) -> list[Row]:
         """Give the row of a packet, if it has one."""
-        silence = self._silences.pop(number, _Silence.LOST)
+        repeats = self._silent.pop(number, None)
         if picture is not None:
             self._last_picture = picture
             return [(picture, time)]
-        if silence is _Silence.BY_DESIGN:
-            return []
-        return [(self._last_picture if silence is _Silence.REPEATED else None, time)]
+        if repeats is None:
+            return [(None, time)]
+        return [(self._last_picture, time)] if repeats else []
 
 
 class _RowsByTime(_Rows):
@@ -282,7 +270,8 @@ class _RowsByTime(_Rows):
         self._latest = 0
         self._all_put_before = 0
 
-    def put(self, number: int, time: int | None, decoding_time: int | None) -> Iterator[Row]:
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+        time, decoding_time = packet.pts, packet.dts
         place = self._latest if time is None else time  # behind all that came before
         self._latest = max(self._latest, place)
         self._times[number] = time
@@ -293,7 +282,7 @@ class _RowsByTime(_Rows):
             yield from self._give(self._due[0])
 
     def fail(self, number: int) -> None:
-        self._silences.pop(number, None)
+        self._silent.pop(number, None)
 
     def take(self, picture: av.VideoFrame) -> Iterator[Row]:
         number = picture.pts or 0
@@ -333,40 +322,26 @@ class _RowsInOrder(_Rows):
     in another order than they are shown in. A packet that gave an error stands where the error
     came, and one that was lost silently at most 17 rows later than it should.
 
-    Parameters
-    ----------
-    lag
-        Packets by which the encoder looked ahead: a row has the time of the packet as far behind,
-        counted so that the first row has the time of the first packet. The last rows, for which
-        there is no such packet, follow each other by one period.
-    period
-        Time from one frame to the next.
+    Where the encoder looked ahead by `lag` packets, a row has the time of the packet as far behind,
+    counted so that the first row has the time of the first packet. The last rows, for which there
+    is no such packet, follow each other by one period.
     """
 
-    def __init__(self, lag: int = 0, period: int = 1) -> None:
+    def __init__(self, lag: int, period: int) -> None:
         super().__init__()
         self.lag = lag
         self._period = period
-        self._times: deque[int | None] = deque()  # in the order of rows, those to come
+        self.times: deque[int | None] = deque()  # in the order of rows, those to come
         self._inside: list[int] = []  # numbers of packets without a row
         self._num_errors = 0
         self._advance: int | None = None
         self._last: int | None = None
 
-    def put(
-        self,
-        number: int,
-        time: int | None,
-        decoding_time: int | None,  # noqa: ARG002 - tells nothing here
-    ) -> Iterator[Row]:
-        self.put_time(time)
+    def put(self, number: int, packet: av.Packet[VideoStream]) -> Iterator[Row]:
+        self.times.append(packet.pts)
         self._inside.append(number)
         if len(self._inside) > _MOST_INSIDE:
             yield from self._row(self._inside.pop(0), None, self._next_time())
-
-    def put_time(self, time: int | None) -> None:
-        """Add a time for a row, without a packet."""
-        self._times.append(time)
 
     def fail(self, number: int) -> None:
         if number in self._inside:
@@ -382,7 +357,7 @@ class _RowsInOrder(_Rows):
             yield from self._row(self._inside.pop(0), None, self._next_time())
         self._inside.remove(number)
         yield from self._row(number, picture, self._next_time())
-        while self._inside and self._inside[0] in self._silences:  # all before it has come
+        while self._inside and self._inside[0] in self._silent:  # all before it has come
             yield from self._row(self._inside.pop(0), None, self._next_time())
 
     def rest(self) -> Iterator[Row]:
@@ -392,19 +367,19 @@ class _RowsInOrder(_Rows):
         self._inside.clear()
 
     def _errors(self) -> Iterator[Row]:
-        while self._num_errors:
-            self._num_errors -= 1
+        for _ in range(self._num_errors):
             yield None, self._next_time()
+        self._num_errors = 0
 
     def _next_time(self) -> int | None:
-        time = self._times.popleft() if self._times else None
+        time = self.times.popleft() if self.times else None
         if not self.lag or time is None:
             return time
         if self._advance is None:  # the first picture has the first time
-            later = self._times[self.lag - 1] if len(self._times) >= self.lag else None
+            later = self.times[self.lag - 1] if len(self.times) >= self.lag else None
             self._advance = 0 if later is None else later - time
-        if len(self._times) >= self.lag:
-            later = self._times[self.lag - 1]
+        if len(self.times) >= self.lag:
+            later = self.times[self.lag - 1]
             self._last = None if later is None else later - self._advance
         elif self._last is not None:  # nothing tells the last ones
             self._last += self._period

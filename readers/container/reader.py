@@ -1,39 +1,68 @@
-"""The description and the reader of movies of any camera: all that FFmpeg reads."""
+"""The description, the reader and the feed of movies of any camera: all that FFmpeg reads."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import os
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import IO
 
 import av
 import av.error
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from readers.base import DecodedFrame, MovieReader, PictureSizes
-from readers.container.avi_index import AviIndex, chunks_per_frame, time_keeping
-from readers.container.mp4_tables import check_tables
-from readers.container.packet_decoder import PacketDecoder, Row, contiguous
-from readers.container.parts import cut_off, empty_chunks_behind, lacks_index
-from readers.errors import MovieError, joined, movie_errors
+from readers.base import DecodedFrame, MovieReader
+from readers.container.frames import ContainerFrames
+from readers.container.parts import (
+    boxes,
+    check_tables,
+    cut_off,
+    is_closed,
+    lacks_index,
+    mp4_kind,
+    reader_of,
+    recordings,
+)
+from readers.errors import MovieError, movie_errors
 from readers.ffmpeg import (
     MOST_PIXELS,
     Demuxer,
+    WatchedFile,
     demuxer,
     open_regular_file,
     other_videos,
+    packet_of,
 )
-from readers.file_kind import NO_MOVIE, container_format, format_name, is_one_jpeg, read_head
-from readers.frame_times import FrameClock, Stretches, frame_period_s, period_in_stream
-from readers.frames import FrameStatus, MovieInfo
+from readers.file_kind import (
+    NO_MOVIE,
+    TELLING_BYTES,
+    check_is_movie,
+    container_format,
+    format_name,
+    is_one_jpeg,
+    read_head,
+)
+from readers.frame_times import (
+    AviIndex,
+    frame_period_s,
+    num_claimed,
+    num_dropped,
+    time_keeping,
+)
+from readers.frames import MovieInfo
+from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 from readers.pixels import orientation_of
 
 _NUM_TRIED_PACKETS = 8
-_Frame = tuple[av.VideoFrame | None, int | None, FrameStatus]
-"""A row with its status."""
+_MOST_JOINED = 10_000
+_NOT_WHILE_IT_GROWS = (
+    "is a plain .{}, which cannot be read before its end, when the recorder writes its index; "
+    "record a fragmented .mp4 or an .mkv, or run on it afterwards"
+)
 
 
 def inspect_container(path: Path) -> MovieInfo:
@@ -57,7 +86,7 @@ def inspect_container(path: Path) -> MovieInfo:
                 raise MovieError(path, "holds no frame that can be decoded")
             orientation = orientation_of(picture)
             width, height = orientation.size(picture.width, picture.height)
-            num_claimed = None if frames.has_second_fields else _num_claimed(source)
+            are_counted = not frames.has_second_fields
             damage = cut_off(path)
             return MovieInfo(
                 path=path,
@@ -65,8 +94,8 @@ def inspect_container(path: Path) -> MovieInfo:
                 width=width,
                 height=height,
                 frame_period_s=period_s,
-                num_frames_from_header=num_claimed,
-                num_dropped_from_header=None if damage else _num_dropped(stream, num_claimed),
+                num_frames_from_header=num_claimed(stream) if are_counted else None,
+                num_dropped_from_header=num_dropped(stream) if are_counted and not damage else None,
                 duration_s=Fraction(container.duration or 0, av.time_base) or None,
                 damage=damage,
                 notes=tuple(filter(None, (other_videos(stream), time_keeping(stream)))),
@@ -81,132 +110,15 @@ class ContainerReader(MovieReader):
     """
 
     def _decode(self) -> Generator[DecodedFrame, None, None]:
-        sizes = PictureSizes()
         # A picture of another size does not belong to the movie: make no room for a huge one.
         most_pixels = 4 * self.info.width * self.info.height + 2**20
         is_cut_off = self.info.damage is not None
         with _opened(self.info.path, most_pixels) as source:
             frames = ContainerFrames(source, self.info.frame_period_s, is_cut_off=is_cut_off)
             for frame in frames:
-                sizes.look(frame.picture)
-                self._damage = joined(frames.damage, sizes.change)
+                self._damage = frames.damage
                 yield frame
-            self._damage = joined(frames.damage, sizes.change)
-
-
-class ContainerFrames:
-    """A movie's frames, decoded from the first to the last.
-
-    A frame is undecodable where no picture came of its packet, or where the decoder itself flags
-    the picture as damaged: it fills what it cannot read with what was there before.
-
-    Parameters
-    ----------
-    source
-        The opened movie.
-    frame_period_s
-        Nominal time from one frame to the next.
-    is_cut_off
-        Whether the file ends before it should. Pictures may then be missing between the last
-        ones, since they are stored in another order than they are shown in; frames behind such a
-        gap are left out, because their number is unknown.
-    """
-
-    def __init__(
-        self, source: Demuxer, frame_period_s: Fraction, *, is_cut_off: bool = False
-    ) -> None:
-        self._source = source
-        self._clock = FrameClock(frame_period_s, source.stream.time_base)
-        self._frame_period = period_in_stream(source.stream, frame_period_s)
-        self._is_cut_off = is_cut_off
-        is_avi = source.container.format.name == "avi"
-        self._avi_index = AviIndex(source.stream) if is_avi else None
-        self._decoder = PacketDecoder(source.stream, self._frame_period, is_avi=is_avi)
-        self._last_packet: av.Packet[VideoStream] | None = None
-        self._num_frames = 0
-        self._stretches = Stretches(self._frame_period)
-        self._end: str | None = None
-
-    @property
-    def damage(self) -> str | None:
-        """Why nothing can be read from some frame on, or that times step back; None for neither."""
-        return joined(self._stretches.damage, self._end)
-
-    @property
-    def has_second_fields(self) -> bool:
-        """Whether pictures came in two packets so far."""
-        return self._decoder.has_second_fields
-
-    def __iter__(self) -> Iterator[DecodedFrame]:
-        """Yield every frame, in the order of presentation."""
-        index = self._avi_index
-        frames = map(frame_of, self._rows()) if index is None else self._with_dropped(index)
-        for picture, time, status in frames:
-            self._num_frames += 1
-            yield DecodedFrame(picture, self._clock.time_s(time), status=status)
-
-    def _rows(self) -> Iterator[Row]:
-        decoder = self._decoder
-        stretches = self._stretches
-        last_time: int | None = None
-        for packet in self._packets():
-            placed = stretches.place(packet)
-            if stretches.begins:
-                yield from decoder.begin_anew(placed)
-                stretches.note(self._num_frames)
-            for row in decoder.put(placed):
-                last_time = row[1]
-                yield row
-        rest = decoder.rest()
-        yield from contiguous(rest, last_time, self._frame_period) if self._is_cut_off else rest
-
-    def _packets(self) -> Iterator[av.Packet[VideoStream]]:
-        try:
-            for packet in self._source.packets():
-                if self._avi_index is not None:
-                    self._avi_index.number(packet)
-                self._last_packet = packet
-                yield packet
-        except av.error.FFmpegError as error:
-            self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
-
-    def _with_dropped(self, index: AviIndex) -> Iterator[_Frame]:
-        """Add the frames that an .avi counts without giving a packet.
-
-        Most are chunks of no bytes: frames that the recorder dropped.
-        """
-        expected = 0
-        for picture, time in self._rows():
-            if time is not None:
-                rowless = self._decoder.rowless_times
-                num_rowless = sum(expected <= each < time for each in rowless)
-                rowless.difference_update([each for each in rowless if each < time])
-                num_missing = round((time - expected) / self._frame_period) - num_rowless
-                yield from self._without_packet(index, expected, num_missing)
-                expected = time
-            expected += self._frame_period
-            yield frame_of((picture, time))
-        num_missing = index.num_behind(self._source.file.size)
-        packet = self._last_packet
-        if packet is not None and packet.pos is not None:
-            end = packet.pos + packet.size + packet.size % 2
-            num_empty = empty_chunks_behind(self._source.file.peek, end, self._source.stream.index)
-            num_missing += num_empty // self._frame_period
-        yield from self._without_packet(index, expected, num_missing)
-
-    def _without_packet(self, index: AviIndex, first_time: int, count: int) -> Iterator[_Frame]:
-        for number in range(count):
-            time = first_time + number * self._frame_period
-            is_lost = index.take_lost(time + self._decoder.lag)
-            yield None, time, FrameStatus.UNDECODABLE if is_lost else FrameStatus.DROPPED
-
-
-def frame_of(row: Row) -> _Frame:
-    """Tell the status of a row; a picture that the decoder flags as damaged is left out."""
-    picture, time = row
-    if picture is None or picture.is_corrupt:
-        return None, time, FrameStatus.UNDECODABLE
-    return picture, time, FrameStatus.DECODED
+            self._damage = frames.damage
 
 
 def _first_step_s(path: Path) -> Fraction | None:
@@ -220,21 +132,30 @@ def _first_step_s(path: Path) -> Fraction | None:
     return min(steps) * time_base if steps else None
 
 
-def _num_claimed(source: Demuxer) -> int | None:
-    """Tell how many frames the file claims; an edit list of a .mp4 may leave out some of them."""
-    stream = source.stream
-    if stream.frames > 0 and source.container.format.name.startswith("mov"):
-        return sum(not entry.is_discard for entry in stream.index_entries)
-    return max(0, stream.frames // chunks_per_frame(stream)[0]) or None
+@contextmanager
+def open_container(
+    path: Path, container_format: str | None, most_pixels: int = MOST_PIXELS
+) -> Iterator[Demuxer]:
+    """Open a whole file for FFmpeg; see `demuxer`.
 
-
-def _num_dropped(stream: VideoStream, num_claimed: int | None) -> int | None:
-    """Tell how many frames the index of an .avi counts without having a picture of them."""
-    num_indexed = len(stream.index_entries)
-    is_avi = stream.container.format.name == "avi"
-    if not is_avi or num_claimed is None or num_indexed < min(num_claimed, 2):
-        return None
-    return max(0, num_claimed - num_indexed)
+    Recordings that FFmpeg would not find, or misread, behind the first are read one by one: of a
+    Matroska file it reads two; in a joined .mp4 it takes the places of all pictures for those in
+    the first file.
+    """
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        starts: list[int] = []
+        if container_format == "matroska":
+            found = recordings(reader_of(file), size)
+            starts = [part.start for part in islice(found, 2, None)]
+        elif container_format == "mov":
+            heads = (box.start for box in boxes(reader_of(file), 0, size) if box.name == b"ftyp")
+            starts = list(islice(heads, 1, _MOST_JOINED))
+        first, *behind = (
+            WatchedFile(file, start, end) for start, end in pairwise([0, *starts, size])
+        )
+        with demuxer(path, first, container_format, most_pixels=most_pixels) as source:
+            yield replace(source, behind=tuple(behind))
 
 
 @contextmanager
@@ -244,13 +165,7 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
         if name == "mjpeg" and is_one_jpeg(file):
             raise MovieError(path, NO_MOVIE.format("a JPEG picture"))
     try:
-        with demuxer(path, name, most_pixels=most_pixels) as source:
-            context = source.stream.codec_context
-            if context.name == "mjpeg":
-                with demuxer(path, name) as tried:
-                    is_strict = stands_strict_decoding(tried.stream.codec_context, tried.packets())
-                if is_strict:
-                    context.options = {**context.options, "err_detect": "explode"}
+        with open_container(path, name, most_pixels) as source:
             yield source
     except (av.error.FFmpegError, MovieError) as error:
         if lacks_index(path):
@@ -260,20 +175,121 @@ def _opened(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Demuxer]:
         raise
 
 
-def stands_strict_decoding(
-    context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]]
-) -> bool:
-    """Tell whether a decoder that is made strict, not used before, finds no fault with a packet.
+class ContainerFeed(Feed):
+    """Packets of an .avi, a fragmented .mp4, an .mkv, a .ts, or what else FFmpeg streams.
 
-    One of the first eight is enough. A strict decoder finds damaged pictures which FFmpeg would
-    pass with a part of them wrong. There may be cameras whose every picture it finds fault with:
-    theirs are decoded as they are. The decoder is not to be used for anything else.
+    FFmpeg gives a frame of an .avi (MJPEG), .mp4 and .mkv as soon as its last byte is there. A
+    frame of a .ts comes two frames later: FFmpeg's demuxer and its parser each see the end of a
+    frame only when the next one begins. A frame of H.264 in an .avi comes one frame later. Before
+    the first frame FFmpeg waits until it knows the frame rate: 20 frames of a .mp4 or a .ts, which
+    do not tell it, and 40 of H.264 in an .avi.
     """
-    context.options = {**context.options, "err_detect": "explode"}
-    for packet in islice(packets, _NUM_TRIED_PACKETS):
+
+    _source: Demuxer
+    _avi_index: AviIndex | None = None
+    _given_to = 0
+    _num_given = 0
+    _is_over = False
+    _damage: str | None = None
+
+    @classmethod
+    def not_live_because(cls, file: IO[bytes], head: bytes) -> str | None:
+        """Say so of a plain .mp4 or .mov that is not finished."""
+        if container_format(head) == "mov" and mp4_kind(file, file.seek(0, 2)) == "plain":
+            return _NOT_WHILE_IT_GROWS.format(format_name("mov", head))
+        return None
+
+    def _open_stream(self) -> VideoStream:
+        head = self._wait_for_head()
+        name = container_format(head)
+        if name == "mov":
+            self._wait_for_index()
+            check_tables(self.path)
+        file = self._file
         try:
-            if packet.size and context.decode(packet):
-                return True
+            if is_closed(file.file, file.size):
+                self._source = self._resources.enter_context(open_container(self.path, name))
+            else:
+                self._source = self._resources.enter_context(demuxer(self.path, file, name))
         except av.error.FFmpegError:
-            continue
-    return False
+            file.raise_interrupt()
+            if self.ended_by is None:
+                raise
+            raise file.nothing_came() from None
+        file.raise_interrupt()
+        stream = self._source.stream
+        self.format = format_name(self._source.container.format.name, head)
+        self.notes = tuple(filter(None, [other_videos(stream)]))
+        if self.format == "avi":
+            self._avi_index = AviIndex(stream)
+        return stream
+
+    def packets(self) -> Iterator[ArrivedPacket]:
+        """Yield the file's packets; one that was cut off by the end of all is the last."""
+        try:
+            for packet in self._source.packets():
+                if packet.is_corrupt and self.ended_by in ("stopped", "damaged"):
+                    continue  # cut off by us, or by damage to the file: the movie has no such frame
+                if self._avi_index is not None:
+                    self._avi_index.number(packet)
+                end = self._source.file.tell()
+                if packet.pos is not None:
+                    end = min(end, packet.pos + packet.size)
+                self._given_to = max(self._given_to, end)
+                self._num_given += 1
+                yield ArrivedPacket(packet, self._file.arrival_time_s(end))
+                self._file.watch()
+        except (av.error.FFmpegError, OSError) as error:
+            # At the end of all, it is only a part of a frame that FFmpeg complains of.
+            if self.ended_by is None or self._source.file.tell() < self._source.file.size:
+                reason = error.strerror or type(error).__name__
+                self._damage = f"cannot be read beyond frame {self._num_given} ({reason})"
+        finally:
+            self._is_over = True
+        self._file.raise_interrupt()
+        if self._damage is None:
+            self._file.wait_for_end()  # an index may be written behind the last frame
+        if self._avi_index is not None and self.ended_by in ("closed", "silent"):
+            yield from self._lost_behind(self._avi_index)
+
+    def _lost_behind(self, index: AviIndex) -> Iterator[ArrivedPacket]:
+        """Yield an empty packet for each frame of an .avi of which only the beginning is there."""
+        first = index.next_number
+        for number in range(first, first + index.num_behind(self._file.size)):
+            yield ArrivedPacket(packet_of(b"", number), self._file.arrival_time_s(self._file.size))
+
+    @property
+    def num_waiting_bytes(self) -> int:
+        """Bytes behind the packet that was given last; 0 when there are no more."""
+        return 0 if self._is_over else max(0, self._file.size - self._given_to)
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why nothing more comes; None while it may."""
+        return "damaged" if self._damage is not None else self._file.ended_by
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the file or its data, in one line; None for nothing."""
+        return self._damage or self._file.damage
+
+    def _wait_for_head(self) -> bytes:
+        """Wait until a file's beginning tells what it is, or that FFmpeg has to find it out."""
+        head = read_head(self._file.file)
+        while container_format(head) is None and len(head) < TELLING_BYTES:
+            if not self._file.wait_for(self._file.size + 1):
+                break
+            head = read_head(self._file.file)
+        if not head:
+            raise self._file.nothing_came()
+        check_is_movie(self.path, head)
+        return head
+
+    def _wait_for_index(self) -> None:
+        """Wait for the index of a .mp4: FFmpeg misreads one that it gets piece by piece."""
+        while (kind := mp4_kind(self._file.file, self._file.size)) is None:
+            if not self._file.wait_for(self._file.size + 1):
+                raise self._file.nothing_came()
+        if kind == "plain":
+            name = format_name("mov", read_head(self._file.file))
+            raise MovieError(self.path, _NOT_WHILE_IT_GROWS.format(name))

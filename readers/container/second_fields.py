@@ -7,13 +7,14 @@ itself. Some containers then have two packets a picture (ISO/IEC 14496-10, 7.3.2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
 import av
 from av.video.stream import VideoStream
 
-_START_CODE = b"\x00\x00\x01"
+_START_CODE = re.compile(b"\x00\x00\x01")
 _HEAD_BYTES = 256
 """Of a unit: more than what is looked at of it."""
 _BOTH_FIELDS = 3
@@ -29,18 +30,8 @@ Coded = tuple[int, int]
 class SecondFields:
     """A search for second fields among the packets of a stream, in the order of decoding.
 
-    Parameters
-    ----------
-    codec
-        FFmpeg's name of it. Only ``h264`` and ``mpeg2video`` come in fields.
-    extradata
-        What the container tells the decoder.
-
-    Attributes
-    ----------
-    lacks_first
-        Whether the packet that was looked at last is a field whose first one was lost, or could
-        not be read. A decoder would pair it with the next one.
+    `codec` is FFmpeg's name of it: only ``h264`` and ``mpeg2video`` come in fields. `extradata` is
+    what the container tells the decoder.
     """
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
@@ -49,6 +40,8 @@ class SecondFields:
         self._usual_second: int | None = None
         self._was_readable = True
         self.lacks_first = False
+        """Whether the packet that was looked at last is a field whose first one was lost, or could
+        not be read. A decoder would pair it with the next one."""
 
     def is_one(self, packet: bytes | av.Packet[VideoStream]) -> bool:
         """Tell whether a packet holds the second field of a picture, and no other picture."""
@@ -78,23 +71,29 @@ class _H264:
         self._sequences: dict[int, tuple[bool, bool, int]] = {}
         """Whether pictures come in fields, planes are apart, and how many bits number a picture."""
         self._sequence_of: dict[int, int] = {}
-        if extradata.startswith(b"\x01") and len(extradata) > 6:
-            self._num_length_bytes = 1 + (extradata[4] & 3)
-            for unit in _stored_parameters(extradata):
-                self._note(unit)
-        else:
+        if not extradata.startswith(b"\x01") or len(extradata) <= 6:
             for unit in _units(extradata, 0):
-                self._note(unit)
+                self.note(unit)
+            return
+        # As a container stores sequences, and then picture parameters (ISO/IEC 14496-15, 5.3.3.1).
+        self._num_length_bytes = 1 + (extradata[4] & 3)
+        place = 5
+        for mask in (31, 255):
+            count = int.from_bytes(extradata[place : place + 1]) & mask
+            place += 1
+            for _ in range(count):
+                size = int.from_bytes(extradata[place : place + 2], "big")
+                self.note(extradata[place + 2 : place + 2 + size])
+                place += 2 + size
 
     def coded(self, packet: bytes) -> Iterator[Coded]:
         """Yield what each slice holds; of a progressive sequence only the first one."""
         for unit in _units(packet, self._num_length_bytes):
             if unit[0] & 31 not in _SLICES:
-                self._note(unit)
+                self.note(unit)
                 continue
             bits = _Bits(unit[1:])
-            bits.golomb()  # first macroblock
-            bits.golomb()  # type
+            bits.golomb(2)  # first macroblock, type
             sequence = self._sequences.get(self._sequence_of.get(bits.golomb(), -1))
             if sequence is None:
                 return
@@ -105,96 +104,56 @@ class _H264:
                 return
             yield 1 + bits.take(1) if bits.take(1) else _BOTH_FIELDS, number
 
-    def _note(self, unit: bytes) -> None:
-        bits = _Bits(unit[1:])
-        if unit[0] & 31 == _PICTURES:
+    def note(self, unit: bytes) -> None:
+        """Note what a unit tells of sequences and pictures, if it does."""
+        kind, bits = int.from_bytes(unit[:1]) & 31, _Bits(unit[1:])
+        if kind == _PICTURES:
             number = bits.golomb()
             self._sequence_of[number] = bits.golomb()
-        elif unit[0] & 31 == _SEQUENCE:
+        elif kind == _SEQUENCE:
             profile = bits.take(8)
             bits.take(16)
             number = bits.golomb()
-            has_planes = profile in _WITH_CHROMA and _skip_chroma(bits)
+            has_planes = profile in _WITH_CHROMA and bits.skip_chroma()
             num_bits = 4 + bits.golomb()
             order = bits.golomb()
             if order == 0:
                 bits.golomb()
             elif order == 1:
                 bits.take(1)
-                for _ in range(2):
-                    bits.golomb()
-                for _ in range(min(255, bits.golomb())):
-                    bits.golomb()
+                bits.golomb(2)
+                bits.golomb(min(255, bits.golomb()))
             bits.golomb()  # reference frames
             bits.take(1)
-            for _ in range(2):
-                bits.golomb()  # size
+            bits.golomb(2)  # size
             self._sequences[number] = not bits.take(1), has_planes, num_bits
-
-
-def _skip_chroma(bits: _Bits) -> bool:
-    """Pass over how colours are stored; tell whether each plane is coded by itself."""
-    chroma = bits.golomb()
-    has_planes = chroma == 3 and bool(bits.take(1))
-    bits.golomb()
-    bits.golomb()
-    bits.take(1)
-    if bits.take(1):  # scaling lists
-        for index in range(12 if chroma == 3 else 8):
-            if not bits.take(1):
-                continue
-            last = scale = 8
-            for _ in range(16 if index < 6 else 64):
-                if scale:
-                    code = bits.golomb()
-                    scale = (last + (code + 1) // 2 * (1 if code % 2 else -1)) % 256
-                last = scale or last
-    return has_planes
 
 
 def _mpeg2(packet: bytes) -> Iterator[Coded]:
     """Yield what each picture of a packet holds, numbered by its temporal reference."""
     number = 0
-    place = packet.find(_START_CODE)
-    while 0 <= place < len(packet) - 6:
-        head = packet[place + 3 : place + 7]
-        if head[0] == _PICTURE:
-            number = head[1] << 2 | head[2] >> 6
-        elif head[0] == _EXTENSION and head[1] >> 4 == _PICTURE_CODING:
-            yield head[3] & 3, number
-        place = packet.find(_START_CODE, place + 3)
+    for unit in _units(packet, 0):
+        if len(unit) < 4:
+            return
+        if unit[0] == _PICTURE:
+            number = unit[1] << 2 | unit[2] >> 6
+        elif unit[0] == _EXTENSION and unit[1] >> 4 == _PICTURE_CODING:
+            yield unit[3] & 3, number
 
 
 def _units(packet: bytes, num_length_bytes: int) -> Iterator[bytes]:
     """Yield the beginning of each unit, behind start codes or, where told, behind its length."""
-    place = 0
-    if num_length_bytes:
-        while place + num_length_bytes < len(packet):
-            start = place + num_length_bytes
-            size = int.from_bytes(packet[place:start], "big")
-            if size:
-                yield packet[start : start + min(size, _HEAD_BYTES)]
-            place = start + size
+    if not num_length_bytes:
+        for code in _START_CODE.finditer(packet, 0, max(0, len(packet) - 1)):
+            yield packet[code.end() : code.end() + _HEAD_BYTES]
         return
-    place = packet.find(_START_CODE)
-    while 0 <= place < len(packet) - 3:
-        yield packet[place + 3 : place + 3 + _HEAD_BYTES]
-        place = packet.find(_START_CODE, place + 3)
-
-
-def _stored_parameters(extradata: bytes) -> Iterator[bytes]:
-    """Yield the sequences and picture parameters of a container (ISO/IEC 14496-15, 5.3.3.1)."""
-    place = 5
-    for mask in (31, 255):
-        if place >= len(extradata):
-            return
-        count, place = extradata[place] & mask, place + 1
-        for _ in range(count):
-            size = int.from_bytes(extradata[place : place + 2], "big")
-            unit = extradata[place + 2 : place + 2 + size]
-            if unit:
-                yield unit
-            place += 2 + size
+    place = 0
+    while place + num_length_bytes < len(packet):
+        start = place + num_length_bytes
+        size = int.from_bytes(packet[place:start], "big")
+        if size:
+            yield packet[start : start + min(size, _HEAD_BYTES)]
+        place = start + size
 
 
 class _Bits:
@@ -213,9 +172,28 @@ class _Bits:
         self._num_left -= count
         return self._value >> self._num_left & (1 << count) - 1
 
-    def golomb(self) -> int:
-        """Read a number without a sign, by the code of exponential Golomb (9.1)."""
-        num_zeros = 0
-        while self._num_left and num_zeros < 32 and not self.take(1):
-            num_zeros += 1
-        return (1 << num_zeros) - 1 + self.take(num_zeros)
+    def golomb(self, count: int = 1) -> int:
+        """Read numbers without a sign, by the code of exponential Golomb (9.1); give the last."""
+        number = 0
+        for _ in range(count):
+            num_zeros = 0
+            while self._num_left and num_zeros < 32 and not self.take(1):
+                num_zeros += 1
+            number = (1 << num_zeros) - 1 + self.take(num_zeros)
+        return number
+
+    def skip_chroma(self) -> bool:
+        """Pass over how colours are stored; tell whether each plane is coded by itself."""
+        chroma = self.golomb()
+        has_planes = chroma == 3 and bool(self.take(1))
+        self.golomb(2)
+        self.take(1)
+        num_lists = 12 if chroma == 3 else 8
+        for index in range(num_lists if self.take(1) else 0):  # of scaling
+            last = scale = 8
+            for _ in range((16 if index < 6 else 64) if self.take(1) else 0):
+                if scale:
+                    code = self.golomb()
+                    scale = (last + (code + 1) // 2 * (1 if code % 2 else -1)) % 256
+                last = scale or last
+        return has_planes

@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from readers.errors import MovieError
-from readers.ffmpeg import Demuxer, demuxer, open_regular_file, read_part
+from readers.ffmpeg import Demuxer, WatchedFile, demuxer, open_regular_file, read_part
 from readers.isxb.layout import START_OF_PICTURE, IsxbLayout, Part
 
 _NO_PICTURE = "holds no frame that can be decoded"
@@ -67,9 +67,15 @@ def open_pictures(
 @contextmanager
 def open_picture_stream(path: Path, pictures: Part) -> Iterator[Demuxer]:
     """Open a part of a file, nothing but pictures, for FFmpeg to take apart and decode."""
-    with demuxer(
-        path, "mjpeg", pictures.offset, pictures.size, read_ahead_bytes=_READ_AHEAD_BYTES
-    ) as source:
+    with (
+        open_regular_file(path) as file,
+        demuxer(
+            path,
+            WatchedFile(file, pictures.offset, pictures.end),
+            "mjpeg",
+            read_ahead_bytes=_READ_AHEAD_BYTES,
+        ) as source,
+    ):
         context = source.stream.codec_context
         # Strict: otherwise FFmpeg passes damaged pictures with a part of them wrong.
         context.options = {**context.options, "err_detect": "explode"}

@@ -7,24 +7,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from fractions import Fraction
-from itertools import tee
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from readers.base import DecodedFrame, PictureSizes, fill_image
-from readers.container.packet_decoder import PacketDecoder, Row, contiguous
+from readers.base import DecodedFrame, fill_image
+from readers.container.frames import PacketFrames
 from readers.container.parts import cut_off
-from readers.container.reader import frame_of, stands_strict_decoding
 from readers.errors import MovieError, joined, movie_errors
 from readers.formats import format_named
-from readers.frame_times import FrameClock, Stretches, frame_period_s, period_in_stream
+from readers.frame_times import frame_period_s
 from readers.frames import CropRectangle, FrameBatch, FrameStatus, MovieInfo
 from readers.growing.growing_file import ArrivedPacket, EndedBy, Feed
 from readers.pixels import orientation_of
@@ -214,11 +210,10 @@ class LiveMovie:
         self._packets = feed.packets()
         self._stands_alone = feed.stream.codec_context.codec.intra_only
         period_s = frame_period_s(feed.path, feed.stream)
-        self._rows = LiveRows(feed, period_s)
-        self._make_strict()
+        self._rows = PacketFrames(feed.stream, period_s, tells_times=feed.tells_times)
         self._packets = self._received(self._packets)
         for arrived in self._packets:  # not all are used up here
-            self._ready += self._rows.put(arrived)
+            self._ready += self._rows.put(arrived.packet, arrived.arrival_time_s)
             if any(row.picture is not None for row in self._ready):
                 break
         else:
@@ -240,20 +235,6 @@ class LiveMovie:
             orientation=orientation,
         )
 
-    def _make_strict(self) -> None:
-        """Make a decoder of JPEGs strict, unless it would find fault with all of the first."""
-        context = self._feed.stream.codec_context
-        if context.name != "mjpeg" or "err_detect" in context.options:
-            return
-        decoder = cast(VideoCodecContext, VideoCodecContext.create(context.name, "r"))
-        if context.extradata:
-            decoder.extradata = context.extradata
-        decoder.codec_tag = context.codec_tag
-        decoder.options = dict(context.options)
-        tried, self._packets = tee(self._packets)
-        if stands_strict_decoding(decoder, (arrived.packet for arrived in tried)):
-            context.options = {**context.options, "err_detect": "explode"}
-
     def _received(self, packets: Iterable[ArrivedPacket]) -> Iterator[ArrivedPacket]:
         for arrived in packets:
             self._num_received += 1
@@ -271,8 +252,11 @@ class LiveMovie:
                 break
             self._num_taken += 1
             self._num_taken_bytes += arrived.packet.size
-            is_skipped = not look or (self._newest_only and self._is_behind)
-            self._ready += self._rows.put(arrived, is_skipped=is_skipped and self._stands_alone)
+            is_unwanted = not look or (self._newest_only and self._is_behind)
+            is_skipped = is_unwanted and self._stands_alone
+            self._ready += self._rows.put(
+                arrived.packet, arrived.arrival_time_s, is_skipped=is_skipped
+            )
         if self._cancelled.is_set():
             return []
         if self._newest_only or not look:
@@ -298,65 +282,3 @@ class LiveMovie:
             with movie_errors(self.path):
                 is_cut_off = cut_off(self.path) is not None
         self._ready += self._rows.rest(is_cut_off=is_cut_off)
-
-
-class LiveRows:
-    """Decodes the packets of a feed that was opened; notes steps of their times, and their sizes.
-
-    A frame's time is the container's, from the first frame on; where that tells none (.isxb), it
-    is that of its arrival, from the arrival of the first frame on. A frame has arrived when its
-    packet has: pictures that it refers to came before.
-    """
-
-    def __init__(self, feed: Feed, frame_period_s: Fraction) -> None:
-        self.sizes = PictureSizes()
-        self._frame_period = period_in_stream(feed.stream, frame_period_s)
-        self._decoder = PacketDecoder(feed.stream, self._frame_period, is_avi=feed.format == "avi")
-        self.stretches = Stretches(self._frame_period)
-        clock = FrameClock(frame_period_s, feed.stream.time_base)
-        self._clock = clock if feed.tells_times else None
-        self._arrivals_s: dict[int, float] = {}
-        self._first_arrival_s: float | None = None
-        self._last_arrival_s = 0.0
-        self._last_time: int | None = None
-        self._num_rows = 0
-
-    def put(self, arrived: ArrivedPacket, *, is_skipped: bool = False) -> Iterator[DecodedFrame]:
-        """Decode a packet, unless it is skipped; yield the rows that are known now. Take all.
-
-        Only one whose picture stands alone can be skipped.
-        """
-        packet = self.stretches.place(arrived.packet)
-        if self.stretches.begins:
-            yield from map(self._live, self._decoder.begin_anew(packet))
-            self.stretches.note(self._num_rows)
-        self._last_arrival_s = arrived.arrival_time_s
-        if packet.pts is not None and not packet.is_discard:
-            self._arrivals_s[packet.pts] = arrived.arrival_time_s
-        if not is_skipped:
-            yield from map(self._live, self._decoder.put(packet))
-            return
-        for row in map(self._live, self._decoder.pass_over(packet)):
-            yield replace(row, status=FrameStatus.SKIPPED)
-
-    def rest(self, *, is_cut_off: bool) -> Iterator[DecodedFrame]:
-        """Yield what is still inside the decoder, as a reader of the finished file does."""
-        rest: Iterable[Row] = self._decoder.rest()
-        if is_cut_off:
-            rest = contiguous(iter(rest), self._last_time, self._frame_period)
-        return map(self._live, rest)
-
-    def _live(self, row: Row) -> DecodedFrame:
-        picture, time, status = frame_of(row)
-        self.sizes.look(picture)
-        self._num_rows += 1
-        self._last_time = time
-        arrival_s = self._last_arrival_s
-        if time is not None:
-            arrival_s = self._arrivals_s.pop(time, arrival_s)
-        if self._first_arrival_s is None:
-            self._first_arrival_s = arrival_s
-        time_s = arrival_s - self._first_arrival_s
-        if self._clock is not None:
-            time_s = self._clock.time_s(time)
-        return DecodedFrame(picture, time_s, status=status, arrival_time_s=arrival_s)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from readers.container.feed import ContainerFeed
+from readers.container.reader import ContainerFeed
 from readers.errors import MovieError, movie_errors
 from readers.formats import FORMATS, check_live, inspect_movie, open_feed, suffixes
 from readers.frames import CropRectangle

@@ -166,7 +166,7 @@ def with_shown_times(
     Packets stay in the order of decoding. Each waits until a decoder, which is of no other use,
     has given its picture; one without a picture keeps its own time.
     """
-    decoder = PacketDecoder(stream, frame_period, is_avi=True)
+    decoder = PacketDecoder(stream, frame_period)
     waiting: deque[ArrivedPacket] = deque()
     shown: dict[int, int | None] = {}
     first, latest = 1, 0

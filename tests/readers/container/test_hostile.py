@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from readers import MovieError, inspect_movie
-from readers.ffmpeg import WatchedFile, demuxer
+from readers.container.reader import open_container
+from readers.ffmpeg import WatchedFile
 from readers.isxb.layout import HEADER
 from tests.readers.damaged import encode, isxb_header, record
 
@@ -219,7 +220,7 @@ def test_a_pipe_that_takes_the_place_of_a_movie_is_not_waited_for(tmp_path: Path
 
     with (
         pytest.raises(MovieError, match="is no file"),
-        demuxer(tmp_path / "a.avi", "avi"),
+        open_container(tmp_path / "a.avi", "avi"),
     ):
         pass
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from readers import MovieError, inspect_movie
-from readers.container.mp4_tables import check_tables
+from readers.container.parts import check_tables
 from tests.readers.damaged import encode
 
 CLAIMED = 20_000_000
