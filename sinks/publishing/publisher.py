@@ -22,7 +22,6 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _STATUS_NAMES = {int(status): status.name.lower() for status in FrameStatus}
 _LONGEST_QUEUE = 64
 """Two seconds at 30 frames/s. A subscriber that is further behind is better off with newer ones."""
-_STANDARD_OUTPUT = 1
 _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
 """A pipe that is said to be writable takes this many bytes at once, nowhere fewer than 512."""
 
@@ -63,18 +62,15 @@ class Publisher(ResourceHolder):
 
     @abstractmethod
     def write(self, batch: PoseBatch) -> None:
-        """Publish the next batch of the movie, of which the times of arrival must be known.
+        """Publish the next batch of the movie.
 
-        Raises
-        ------
-        ValueError
-            If they are not, or the batch has another number of body parts.
+        `ValueError` if its times of arrival are not known, or it has another number of body parts.
         """
 
     @property
-    @abstractmethod
     def num_unsent(self) -> int | None:
         """Messages that slow or gone subscribers did not get, summed; None where it is unknown."""
+        return None
 
 
 class MessagePublisher(Publisher):
@@ -93,13 +89,7 @@ class MessagePublisher(Publisher):
 
 
 def arrival_times_s(batch: PoseBatch) -> NDArray[np.float64]:
-    """Tell when the frames of a batch arrived, float64, shape (frames,).
-
-    Raises
-    ------
-    ValueError
-        If the batch is of a movie that is not being recorded.
-    """
+    """Tell when the frames of a batch arrived; `ValueError` if its movie is not being recorded."""
     if batch.frames.arrival_time_s is None:
         raise ValueError("only frames of a movie that is being recorded can be published")
     return batch.frames.arrival_time_s
@@ -126,11 +116,6 @@ def json_messages(
 
     Numbers have the shortest digits that read back as the same float64, so that they can be
     compared with what is in the files; those that are not finite are null. All is ASCII.
-
-    Raises
-    ------
-    ValueError
-        If the batch has no arrival times, or another number of body parts.
     """
     frames = batch.frames
     poses = _numbers_or_none(batch.poses)
@@ -151,21 +136,15 @@ def json_messages(
 
 def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
     """Make nested lists of an array, with None for what is not finite."""
-    finite = np.isfinite(values)
-    numbers = values
-    if not finite.all():
-        numbers = values.astype(object)
-        numbers[~finite] = None
-    lists: list[Any] = numbers.tolist()
-    return lists
+    numbers: list[Any] = np.where(np.isfinite(values), values.astype(object), None).tolist()
+    return numbers
 
 
 class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
     What cannot be sent at once is kept for the next time. When 64 messages wait, a new one replaces
-    the oldest that has not been sent in part. Once sending has failed, the subscriber is gone, and
-    everything is unsent.
+    the oldest that has not been sent in part. Once the subscriber is gone, everything is unsent.
 
     Parameters
     ----------
@@ -189,13 +168,8 @@ class Outbox:
         self.is_gone = False
 
     @property
-    def num_waiting(self) -> int:
-        """Messages that have not been sent yet, or only in part."""
-        return len(self._waiting)
-
-    @property
-    def is_full(self) -> bool:
-        """True where a message would be lost for the next one."""
+    def is_dispensable(self) -> bool:
+        """True where the subscriber is so far behind that messages are lost."""
         return len(self._waiting) == _LONGEST_QUEUE
 
     def put(self, message: bytes) -> None:
@@ -242,7 +216,7 @@ class StandardOutputPublisher(MessagePublisher):
 
     address = "stdout"
 
-    def __init__(self, body_parts: Sequence[str], *, descriptor: int = _STANDARD_OUTPUT) -> None:
+    def __init__(self, body_parts: Sequence[str], *, descriptor: int = 1) -> None:
         super().__init__(body_parts)
         self._descriptor = descriptor
         self._outbox = Outbox(self._send)
@@ -251,14 +225,13 @@ class StandardOutputPublisher(MessagePublisher):
         """Check that it can be written to."""
         try:
             select.select([], [self._descriptor], [], 0)  # fails where it is closed
-            self._own_descriptor = self._descriptor
             if os.isatty(self._descriptor):
                 # `select` tells of pipes, sockets and files whether a piece can be written without
                 # waiting, but not of terminals. They are opened a second time: others that share
                 # the standard output would not expect that it is made non-blocking.
                 flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
-                self._own_descriptor = os.open(os.ttyname(self._descriptor), flags)
-                resources.callback(os.close, self._own_descriptor)
+                self._descriptor = os.open(os.ttyname(self._descriptor), flags)
+                resources.callback(os.close, self._descriptor)
         except OSError as error:
             raise InputError(f"stdout: cannot be written to ({error.strerror})") from error
         resources.callback(self._outbox.close)
@@ -273,7 +246,7 @@ class StandardOutputPublisher(MessagePublisher):
         self._outbox.put(message)
 
     def _send(self, data: memoryview) -> int:
-        _, writable, _ = select.select([], [self._own_descriptor], [], 0)
+        _, writable, _ = select.select([], [self._descriptor], [], 0)
         if not writable:
             raise BlockingIOError
-        return os.write(self._own_descriptor, data[:_PIECE_LENGTH])
+        return os.write(self._descriptor, data[:_PIECE_LENGTH])

@@ -1,11 +1,11 @@
-"""The publishers on TCP and unix sockets."""
+"""The publisher on TCP and unix sockets."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,37 +23,23 @@ _RECEIVE_BUFFER_LENGTH = 4096
 """Bytes that the system keeps of what a subscriber sends: next to nothing is of interest."""
 
 
-class Subscriber:
+class Subscriber(Outbox):
     """The connection of one subscriber."""
 
     def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection.send)
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_LENGTH)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
-        self.outbox = Outbox(connection.send)
-
-    @property
-    def is_gone(self) -> bool:
-        """True where it cannot be sent anything any more."""
-        return self.outbox.is_gone
-
-    @property
-    def is_dispensable(self) -> bool:
-        """True where it is so far behind that messages are lost."""
-        return self.outbox.is_full
-
-    def put(self, message: bytes) -> None:
-        """Send a message, without waiting."""
-        self.outbox.put(message)
 
     def receive(self) -> None:
         """Take what it says; a plain socket ignores it."""
 
     def close(self) -> None:
         """Send what can be sent now, and hang up."""
-        self.outbox.close()
+        super().close()
         with suppress(OSError):
             # Where something is left unread, the other side would be refused our last messages.
             self._connection.recv(_SEND_BUFFER_LENGTH)
@@ -65,23 +51,47 @@ class SocketPublisher(MessagePublisher):
 
     It has 64 subscribers at most. When one more comes, the oldest that is dispensable gives way,
     such as one that does not read; where there is none, others wait until one has gone.
+
+    Parameters
+    ----------
+    body_parts
+        Names in the order of the poses.
+    address
+        As in the specification.
+    place
+        Host, a name or a number, v4 or v6, and port, of which 0 is one that the system chooses; or
+        the path of a unix socket, which is removed at the end. One that a killed run has left there
+        is replaced.
+
+    Raises
+    ------
+    InputError
+        If this system, or its Python, has no unix sockets and the place is one.
     """
 
     make_subscriber: type[Subscriber] = Subscriber
 
-    def __init__(self, body_parts: Sequence[str]) -> None:
+    def __init__(
+        self, body_parts: Sequence[str], *, address: str, place: tuple[str, int] | Path
+    ) -> None:
         super().__init__(body_parts)
+        self.address, self._place = address, place
+        if isinstance(place, Path) and not hasattr(socket, "AF_UNIX"):
+            raise InputError(f"{address}: this system has no unix sockets; use tcp:PORT")
         self._subscribers: list[Subscriber] = []
         self._num_unsent_to_gone = 0
-
-    @abstractmethod
-    def listen(self, resources: ExitStack) -> socket.socket:
-        """Make the socket that subscribers connect to, and set the address."""
 
     def open(self, resources: ExitStack) -> None:
         """Listen from now on."""
         try:
-            self._listener = self.listen(resources)
+            if isinstance(self._place, Path):
+                self._listener = resources.enter_context(unix_listener(self._place))
+            else:  # on the first address that the host's name stands for
+                found = socket.getaddrinfo(*self._place, type=socket.SOCK_STREAM)
+                family, _, _, _, address = found[0]
+                listener = socket.create_server(address, family=family)
+                self._listener = resources.enter_context(listener)
+                self.address = f"{self.address.rpartition(':')[0]}:{listener.getsockname()[1]}"
         except OSError as error:
             reason: object = error.strerror or error  # names not found, and long paths
             if error.errno is not None and error.errno > 0:
@@ -94,11 +104,11 @@ class SocketPublisher(MessagePublisher):
     @property
     def num_unsent(self) -> int:
         """Messages that were not read in time, or not by one who went away."""
-        unsent = sum(subscriber.outbox.num_unsent for subscriber in list(self._subscribers))
+        unsent = sum(subscriber.num_unsent for subscriber in list(self._subscribers))
         return self._num_unsent_to_gone + unsent
 
     def publish(self, message: bytes) -> None:
-        """Send a line to all who have connected by now."""
+        """Send a message to all who have connected by now."""
         self.accept()
         self.send(message)
 
@@ -128,61 +138,13 @@ class SocketPublisher(MessagePublisher):
     def _forget(self, subscribers: Sequence[Subscriber]) -> None:
         for subscriber in subscribers:
             subscriber.close()
-            self._num_unsent_to_gone += subscriber.outbox.num_unsent
+            self._num_unsent_to_gone += subscriber.num_unsent
             self._subscribers.remove(subscriber)
 
 
-class TcpPublisher(SocketPublisher):
-    """Publishes on a TCP port, 0-65535, of a host, a name or a number, v4 or v6.
-
-    Port 0 is one that the system chooses.
-    """
-
-    def __init__(self, body_parts: Sequence[str], *, host: str, port: int) -> None:
-        super().__init__(body_parts)
-        self._host, self._port = host, port
-        self._named_host = f"[{host}]" if ":" in host else host
-        self.address = f"tcp:{self._named_host}:{port}"
-
-    def listen(self, resources: ExitStack) -> socket.socket:
-        """Listen on the port."""
-        listener = tcp_listener(self._host, self._port, resources)
-        self.address = f"tcp:{self._named_host}:{listener.getsockname()[1]}"
-        return listener
-
-
-class UnixPublisher(SocketPublisher):
-    """Publishes on a unix socket, which is removed at the end.
-
-    One that a killed run has left under its path is replaced.
-
-    Raises
-    ------
-    InputError
-        If this system, or its Python, has no unix sockets.
-    """
-
-    def __init__(self, body_parts: Sequence[str], *, path: Path) -> None:
-        super().__init__(body_parts)
-        self._path = path
-        self.address = f"unix:{path}"
-        if not hasattr(socket, "AF_UNIX"):
-            raise InputError(f"{self.address}: this system has no unix sockets; use tcp:PORT")
-
-    def listen(self, resources: ExitStack) -> socket.socket:
-        """Listen on the path."""
-        return unix_listener(self._path, resources)
-
-
-def tcp_listener(host: str, port: int, resources: ExitStack) -> socket.socket:
-    """Listen on the first address that a host's name stands for."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, _, _, _, address = found[0]
-    return resources.enter_context(socket.create_server(address, family=family))
-
-
-def unix_listener(path: Path, resources: ExitStack) -> socket.socket:
-    """Listen on a path, which is removed at the end.
+@contextmanager
+def unix_listener(path: Path) -> Iterator[socket.socket]:
+    """Listen on a path, which is removed at the end, unless another has taken its place by then.
 
     Raises
     ------
@@ -191,41 +153,26 @@ def unix_listener(path: Path, resources: ExitStack) -> socket.socket:
     OSError
         If the system does not let look, remove or listen.
     """
-    _clear(path)
-    listener = resources.enter_context(socket.socket(socket.AF_UNIX))
-    listener.bind(str(path))
-    resources.enter_context(_removed_at_end(path))
-    listener.listen()
-    return listener
-
-
-def _clear(path: Path) -> None:
-    """Remove the socket if no program listens on it any more."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise InputError(f"{path}: there is a file that is no socket; give the path of a new one")
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise InputError(
+                f"{path}: there is a file that is no socket; give the path of a new one"
+            )
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            problem = probe.connect_ex(str(path))
+        if problem in (0, errno.EAGAIN):  # the second where many wait for that program
+            raise InputError(f"{path}: another program listens on this socket; give another path")
+        if problem != errno.ECONNREFUSED:
+            raise OSError(problem, os.strerror(problem))
+        path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        inode = path.lstat().st_ino
         try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except BlockingIOError:  # a program listens, with a long queue
-            pass
-    raise InputError(f"{path}: another program listens on this socket; give another path")
-
-
-@contextmanager
-def _removed_at_end(path: Path) -> Iterator[None]:
-    """Remove a socket at the end of the block, unless another has taken its place by then."""
-    inode = path.lstat().st_ino
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # gone already, or in a folder that is: nothing is left behind
-            if path.lstat().st_ino == inode:
-                path.unlink()
+            listener.listen()
+            yield listener
+        finally:
+            with suppress(OSError):  # gone already, or in a folder that is: nothing is left behind
+                if path.lstat().st_ino == inode:
+                    path.unlink()
