@@ -1,5 +1,6 @@
 """The sinks, which turn poses into files that people and programs use."""
 
+from sinks.annotations import AnnotationParts, ExperimentAnnotations
 from sinks.base import FrameCounts, FrameRanges, PoseBatch, ResourceHolder, RunOutput, Sink
 from sinks.files import OutputError, flush_folder, output_errors, whole_file
 from sinks.labelled_movie import LabelledMovieSink
@@ -12,9 +13,8 @@ from sinks.labelled_movie.segments import (
     segments_dir,
 )
 from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
+from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
-from sinks.tables.annotations import AnnotationParts, ExperimentAnnotations
-from sinks.tables.pose_estimates import PoseEstimates
 
 __all__ = [
     "FASTEST_FRAME_RATE",

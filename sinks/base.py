@@ -1,4 +1,4 @@
-"""The sink, the poses that it is given, and the simplest one, which counts frames."""
+"""The sink, the poses that it is given, their rows, and the simplest sink, which counts frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from readers import FrameBatch, FrameStatus, MovieInfo
 
 MOST_RANGES = 100
+Rows = NDArray[Any]
+"""Frame indices, times, counters and poses of contiguous frames, in the fields of `RowBuffer`."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,22 @@ class Sink(Protocol):
 
 
 class ResourceHolder(ABC):
-    """A context manager over resources that are entered in order and unwound in reverse."""
+    """A context manager over resources that are entered in order and unwound in reverse.
+
+    `finish` comes first at the end of the block, unless the block raises.
+    """
 
     @abstractmethod
     def open(self, resources: ExitStack) -> None:
         """Enter what is needed; if this raises, what was entered is unwound."""
 
+    def finish(self) -> None:  # noqa: B027 -- for many there is nothing to do
+        """Complete what the block has begun."""
+
     def __enter__(self) -> Self:
         with ExitStack() as resources:
             self.open(resources)
+            resources.enter_context(at_success(self.finish))
             self._resources = resources.pop_all()
         return self
 
@@ -105,6 +114,45 @@ def at_success(finish: Callable[[], None]) -> Iterator[None]:
     """Call `finish` at the end of the block, unless the block raises."""
     yield
     finish()
+
+
+class RowBuffer:
+    """Gathers the rows of batches, without their images, into chunks.
+
+    Fields ``frame_index`` (int64), ``time_s``, ``hardware_counter_us`` and ``poses`` (float64),
+    each as in `PoseBatch`. Chunks end at multiples of `chunk_length` rows, however the batches are
+    cut, so that a file written chunk by chunk does not depend on the batch size.
+    """
+
+    def __init__(self, chunk_length: int) -> None:
+        self._chunk_length = chunk_length
+        self._chunk: Rows | None = None
+        self._num_rows = 0
+
+    def add(self, batch: PoseBatch) -> Iterator[Rows]:
+        """Add a batch; yield the chunks that are full."""
+        fields = [("frame_index", "i8"), ("time_s", "f8"), ("hardware_counter_us", "f8")]
+        rows = np.empty(len(batch), [*fields, ("poses", "f8", batch.poses.shape[1:])])
+        rows["frame_index"] = batch.frames.first_frame_index + np.arange(len(batch))
+        rows["time_s"] = batch.frames.time_s
+        rows["hardware_counter_us"] = batch.frames.hardware_counter_us
+        rows["poses"] = batch.poses
+        while len(rows):
+            if self._chunk is None:
+                self._chunk = np.empty(self._chunk_length, rows.dtype)
+            part = rows[: self._chunk_length - self._num_rows]
+            self._chunk[self._num_rows : self._num_rows + len(part)] = part
+            self._num_rows += len(part)
+            rows = rows[len(part) :]
+            if self._num_rows == self._chunk_length:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[Rows]:
+        """Yield the rows that fill no chunk, if there are any."""
+        chunk, num_rows = self._chunk, self._num_rows
+        self._chunk, self._num_rows = None, 0
+        if chunk is not None:
+            yield chunk[:num_rows]
 
 
 class FrameRanges:

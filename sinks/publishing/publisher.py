@@ -136,8 +136,9 @@ def json_messages(
 
 def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
     """Make nested lists of an array, with None for what is not finite."""
-    numbers: list[Any] = np.where(np.isfinite(values), values.astype(object), None).tolist()
-    return numbers
+    numbers: NDArray[Any] = np.where(np.isfinite(values), values.astype(object), np.array(None))
+    lists: list[Any] = numbers.tolist()
+    return lists
 
 
 class Outbox:
