@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from readers import FrameStatus
-from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.base import PoseBatch, ResourceHolder
 from sinks.labelled_movie.mp4 import (
     FASTEST_FRAME_RATE,
     MAX_TICKS_PER_SECOND,
@@ -115,7 +115,6 @@ class LabelledMovieSink(ResourceHolder):
     def open(self, resources: ExitStack) -> None:
         """Look for closed segments."""
         resources.enter_context(self._movie)
-        resources.enter_context(at_success(self._check_finished_frames_came))
 
     def write(self, batch: PoseBatch) -> None:
         """Draw and encode the batch's frames, but for those in closed segments."""
@@ -142,7 +141,8 @@ class LabelledMovieSink(ResourceHolder):
         # The batch's memory is used again, and the next batch may begin with a missing picture.
         self._last_picture[:] = picture
 
-    def _check_finished_frames_came(self) -> None:
+    def finish(self) -> None:
+        """Check that no finished frame was left out."""
         if self._num_frames < self._movie.num_finished_frames:
             raise ValueError(
                 f"the segments hold {self._movie.num_finished_frames} frames, "

@@ -6,11 +6,10 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import av.error
@@ -62,18 +61,18 @@ def keep_segments(path: Path, num_frames: int) -> None:
 
 def seal(path: Path) -> None:
     """Close a segment: its last box is a checksum, by which it is known to be as it was written."""
-    num_bytes = path.stat().st_size
     with path.open("rb+") as file:
-        checksum = _checksum(file, num_bytes)
-        file.seek(num_bytes)
-        file.write(_SEAL_HEADER + checksum)
+        file.write(_SEAL_HEADER + hashlib.file_digest(file, "sha256").digest())
 
 
 def is_sealed(path: Path) -> bool:
     """Tell whether a segment is as it was when it was closed."""
     num_bytes = path.stat().st_size - _SEAL_LENGTH
+    checksum = hashlib.sha256()
     with path.open("rb") as file:
-        return num_bytes > 0 and _SEAL_HEADER + _checksum(file, num_bytes) == file.read()
+        for start in range(0, num_bytes, _CHUNK_BYTES):
+            checksum.update(file.read(min(_CHUNK_BYTES, num_bytes - start)))
+        return num_bytes > 0 and _SEAL_HEADER + checksum.digest() == file.read()
 
 
 class SegmentedMovie(ResourceHolder):
@@ -132,7 +131,8 @@ class SegmentedMovie(ResourceHolder):
                     remove(path)
             flush_folder(self._folder.parent)
             self._check_folder = resources.enter_context(held_folder(self._folder))
-        resources.enter_context(self._joined_at_success())
+        resources.push(self._clean)
+        resources.enter_context(self._open_segment)
         self.num_finished_frames = self._num_frames = sum(lengths)
 
     def encode(self, frame: av.VideoFrame) -> None:
@@ -162,39 +162,35 @@ class SegmentedMovie(ResourceHolder):
             if self._num_frames % SEGMENT_LENGTH == 0:
                 self._open_segment.close()
 
-    @contextmanager
-    def _joined_at_success(self) -> Iterator[None]:
-        try:
-            yield
-            with output_errors(self._path):
-                self._open_segment.close()
-                if self._joins:
-                    self._check_folder()
-                    self._join()
-                    self._on_whole(self._path)
-                    for path in sorted(self._folder.iterdir(), reverse=True):
-                        path.unlink()  # the last first: what is left is a beginning
-                    self._folder.rmdir()
-        except BaseException as error:
-            with suppress(Exception):  # what failed first is what the user should read
-                self._open_segment.__exit__(type(error), error, error.__traceback__)
+    def finish(self) -> None:
+        """Close the last segment, and join and remove all of them."""
+        with output_errors(self._path):
+            self._open_segment.close()
+            if not self._joins:
+                return
+            self._check_folder()
+            numbers = range(-(-self._num_frames // SEGMENT_LENGTH))
+            segments = (segment_path(self._folder, number) for number in numbers)
+            with whole_file(self._path) as temporary:
+                if not numbers:
+                    with self._encoding.opened(temporary, FRAGMENTED):
+                        num_copied = 0
+                else:
+                    num_copied = join(segments, temporary, self._encoding.frame_period_s)
+                if num_copied != self._num_frames:
+                    raise OutputError(
+                        self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
+                    )
+            self._on_whole(self._path)
+            for path in sorted(self._folder.iterdir(), reverse=True):
+                path.unlink()  # the last first: what is left is a beginning
+            self._folder.rmdir()
+
+    def _clean(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
             with suppress(OSError, OutputError):  # it holds closed segments, or is another's
                 self._check_folder()
                 self._folder.rmdir()
-            raise
-
-    def _join(self) -> None:
-        numbers = range(-(-self._num_frames // SEGMENT_LENGTH))
-        segments = (segment_path(self._folder, number) for number in numbers)
-        with whole_file(self._path) as temporary:
-            if not self._num_frames:
-                with self._encoding.opened(temporary, FRAGMENTED):
-                    return
-            num_copied = join(segments, temporary, self._encoding.frame_period_s)
-            if num_copied != self._num_frames:
-                raise OutputError(
-                    self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
-                )
 
 
 def finished_lengths(folder: Path) -> Iterator[int]:
@@ -212,14 +208,6 @@ def finished_lengths(folder: Path) -> Iterator[int]:
             yield length
         if length != SEGMENT_LENGTH:
             return
-
-
-def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
-    """SHA-256 of the next bytes."""
-    checksum = hashlib.sha256()
-    for start in range(0, num_bytes, _CHUNK_BYTES):
-        checksum.update(file.read(min(_CHUNK_BYTES, num_bytes - start)))
-    return checksum.digest()
 
 
 def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.base import PoseBatch, ResourceHolder
 from sinks.files import output_errors, whole_file
 from sinks.plain_matplotlib import own_settings
 from sinks.previews.reductions import LineReducer, StepHistogram, TrajectoryMap
@@ -76,7 +76,6 @@ class PreviewSink(ResourceHolder):
         self._partial = PreviewPaths(
             *(resources.enter_context(whole_file(path)) for path in self._paths)
         )
-        resources.enter_context(at_success(self._draw))
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""
@@ -91,7 +90,8 @@ class PreviewSink(ResourceHolder):
         self._trajectory.add(positions)
 
     @own_settings()
-    def _draw(self) -> None:
+    def finish(self) -> None:
+        """Draw the pictures."""
         # Not before: it takes 0.2 s and 12 MiB, and neither the first pose nor the rest of the
         # run should wait for the one or hold the other.
         from sinks.previews.figures import Figures
