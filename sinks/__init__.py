@@ -4,10 +4,11 @@ from sinks.annotations import AnnotationParts, ExperimentAnnotations
 from sinks.base import FrameCounts, FrameRanges, PoseBatch, ResourceHolder, RunOutput, Sink
 from sinks.files import OutputError, flush_folder, output_errors, whole_file
 from sinks.labelled_movie import LabelledMovieSink
-from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.labelled_movie.overlay import OverlayStyle
 from sinks.labelled_movie.segments import (
+    FASTEST_FRAME_RATE,
     SEGMENT_LENGTH,
+    SLOWEST_FRAME_RATE,
     keep_segments,
     num_finished_frames,
     segments_dir,

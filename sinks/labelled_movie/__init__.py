@@ -11,15 +11,13 @@ import numpy as np
 
 from readers import FrameStatus
 from sinks.base import PoseBatch, ResourceHolder
-from sinks.labelled_movie.mp4 import (
+from sinks.labelled_movie.overlay import Canvas, Overlay, OverlayStyle, mark_missing_picture
+from sinks.labelled_movie.segments import (
     FASTEST_FRAME_RATE,
     MAX_TICKS_PER_SECOND,
     SLOWEST_FRAME_RATE,
-    Canvas,
-    Encoding,
+    SegmentedMovie,
 )
-from sinks.labelled_movie.overlay import Overlay, OverlayStyle, mark_missing_picture
-from sinks.labelled_movie.segments import SegmentedMovie
 
 NOT_READ_AGAIN = (0, 0, 3)
 """Shape of each image of a batch of finished frames."""
@@ -71,9 +69,6 @@ class LabelledMovieSink(ResourceHolder):
         makes it whole, perhaps at another frame rate.
     on_whole
         Given `path` when the movie is there, while its segments are there too.
-    thread_count
-        Threads of the encoder; 0 lets it choose, and the bytes of the movie depend on it. One
-        keeps up with inference on a processor, from which more would only take time.
 
     Raises
     ------
@@ -96,7 +91,6 @@ class LabelledMovieSink(ResourceHolder):
         style: OverlayStyle,
         joins: bool = True,
         on_whole: Callable[[Path], None] = lambda _: None,
-        thread_count: int = 1,
     ) -> None:
         if not SLOWEST_FRAME_RATE <= frame_rate <= FASTEST_FRAME_RATE:
             raise ValueError(
@@ -108,8 +102,8 @@ class LabelledMovieSink(ResourceHolder):
         self._last_picture = np.zeros((height, width, 3), np.uint8)
         self._canvas = Canvas(width, height)
         frame_period_s = (1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND)
-        encoding = Encoding(*self._canvas.padded_shape, frame_period_s, thread_count)
-        self._movie = SegmentedMovie(path, encoding, joins=joins, on_whole=on_whole)
+        shape = self._canvas.padded_shape
+        self._movie = SegmentedMovie(path, shape, frame_period_s, joins=joins, on_whole=on_whole)
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:

@@ -1,26 +1,64 @@
-"""A movie that is written in closed segments, which are joined at the end."""
+"""A movie that is encoded in closed segments, which are joined at the end."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
 import av
 import av.error
+from av.container import OutputContainer
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
 from sinks.base import ResourceHolder, at_success
-from sinks.files import OutputError, flush_folder, held_folder, output_errors, remove, whole_file
-from sinks.labelled_movie.mp4 import FRAGMENTED, Encoding, open_mp4
+from sinks.files import (
+    OutputError,
+    OutputFile,
+    closed_at_end,
+    flush_folder,
+    held_folder,
+    output_errors,
+    remove,
+    whole_file,
+)
 
 SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
+
+# Measured on real recordings with dots drawn, RGB in to mp4 out: frames per second of processor
+# time (one thread of a 2-core machine), KiB/frame, and PSNR in dB against the drawn frames (which
+# conversion to yuv420p and back, without encoding, leaves at 46.1 and 48.6 dB):
+#             crf    640 x 480 (clean)       1280 x 1024 (noisy)
+#   ultrafast  25     349   1.33   42.8       86    5.5   39.9
+#   veryfast   23     198   1.15   43.4       32   14.7   40.1
+#   veryfast   25     238   0.84   42.8       43    6.1   39.4
+#   veryfast   27     204   0.60   42.2       46    2.1   38.9
+#   medium     25      78   1.12   43.5       20    6.6   39.6
+# The reference tool's movies of the same recordings take 1.8 and 26 KiB/frame. With mbtree, the
+# same frames gave other bytes from run to run on a processor with AVX-512 (x264's code for it;
+# widths that are no multiple of 128 px), though it halves noisy movies.
+ENCODER_OPTIONS = {"preset": "veryfast", "crf": "25", "mbtree": "0"}
+
+# Fragments from key frame to key frame; `global_sidx` is the table in front. `delay_moov` lets
+# the header say that decoding begins two frames early: otherwise players count them.
+# Without `write_btrt=0` the bit rate of the first segment would stand for the whole movie.
+FRAGMENTED = {
+    "movflags": "+frag_keyframe+default_base_moof+delay_moov+global_sidx",
+    "write_btrt": "0",
+}
+
+# An mp4 counts time in whole ticks of a clock; a microsecond is as fine as cameras count. At the
+# other end, the ticks of one frame period must fit into the 32 bits that an mp4 has for them.
+MAX_TICKS_PER_SECOND = 1_000_000
+SLOWEST_FRAME_RATE = Fraction(1, 600)
+FASTEST_FRAME_RATE = Fraction(MAX_TICKS_PER_SECOND)
 
 _SEAL_HEADER = b"\0\0\0\x28free"
 """Length (40 bytes) and kind of the last box, which players skip (ISO/IEC 14496-12)."""
@@ -75,6 +113,57 @@ def is_sealed(path: Path) -> bool:
         return num_bytes > 0 and _SEAL_HEADER + checksum.digest() == file.read()
 
 
+@contextmanager
+def open_mp4(
+    path: Path, frame_period_s: Fraction, options: Mapping[str, str] = {}
+) -> Iterator[OutputContainer]:
+    """Open an mp4 for writing; it is complete at the end of the block."""
+    # The length of the movie is counted in this clock. FFmpeg's own counts milliseconds, and
+    # players then leave out the last frames of a short movie of 3000 frames/s.
+    clock = {"movie_timescale": str(frame_period_s.denominator)}
+    file = OutputFile(path)
+    with closed_at_end(file.close, path):
+        container = av.open(file, "w", format="mp4", options=clock | dict(options))
+        with closed_at_end(container.close, path):
+            yield container
+
+
+@contextmanager
+def encoder(
+    path: Path, shape: tuple[int, int], frame_period_s: Fraction, options: Mapping[str, str] = {}
+) -> Iterator[Callable[[av.VideoFrame], None]]:
+    """Give a function that encodes the next frame into a new mp4 as H.264, one each period.
+
+    Frames are yuv420p, of a height and width in pixels that are even. The period is a whole number
+    of microseconds or of the ticks of a slower clock.
+    """
+    with open_mp4(path, frame_period_s, options) as container:
+        stream: VideoStream = container.add_stream(
+            "libx264", rate=1 / frame_period_s, options=ENCODER_OPTIONS
+        )
+        stream.height, stream.width = shape
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = frame_period_s
+        # On it the bytes depend. One thread keeps up with inference on a processor, from which
+        # more would only take time.
+        context.thread_count = 1
+        context.color_range = ColorRange.MPEG
+        context.colorspace = Colorspace.ITU709
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        container.start_encoding()
+        numbers = count()
+
+        def encode(frame: av.VideoFrame) -> None:
+            frame.time_base = frame_period_s
+            frame.pts = next(numbers)
+            container.mux(stream.encode(frame))
+
+        yield encode
+        container.mux(stream.encode(None))  # what is held back; not after an error
+
+
 class SegmentedMovie(ResourceHolder):
     """Encodes a movie in segments of `SEGMENT_LENGTH` frames, each with an encoder of its own.
 
@@ -87,8 +176,8 @@ class SegmentedMovie(ResourceHolder):
     ----------
     path
         The mp4 to write.
-    encoding
-        The encoding of each segment.
+    shape, frame_period_s
+        As of the `encoder` of each segment.
     joins, on_whole
         As in `LabelledMovieSink`.
 
@@ -106,14 +195,15 @@ class SegmentedMovie(ResourceHolder):
     def __init__(
         self,
         path: Path,
-        encoding: Encoding,
+        shape: tuple[int, int],
+        frame_period_s: Fraction,
         *,
-        joins: bool = True,
-        on_whole: Callable[[Path], None] = lambda _: None,
+        joins: bool,
+        on_whole: Callable[[Path], None],
     ) -> None:
         self._path, self._folder = path, segments_dir(path)
         self._joins, self._on_whole = joins, on_whole
-        self._encoding = encoding
+        self._shape, self._frame_period_s = shape, frame_period_s
         self._open_segment = ExitStack()
         self._encode: Callable[[av.VideoFrame], None]
         self.num_finished_frames = 0
@@ -151,7 +241,7 @@ class SegmentedMovie(ResourceHolder):
                 temporary = enter(whole_file(path))
                 enter(at_success(lambda: seal(temporary)))
                 enter(at_success(self._check_folder))
-                self._encode = enter(self._encoding.opened(temporary))
+                self._encode = enter(encoder(temporary, self._shape, self._frame_period_s))
             elif self._num_frames == self.num_finished_frames:
                 raise ValueError(
                     f"{self._folder}: holds a whole movie of {self._num_frames} frames, "
@@ -173,10 +263,10 @@ class SegmentedMovie(ResourceHolder):
             segments = (segment_path(self._folder, number) for number in numbers)
             with whole_file(self._path) as temporary:
                 if not numbers:
-                    with self._encoding.opened(temporary, FRAGMENTED):
+                    with encoder(temporary, self._shape, self._frame_period_s, FRAGMENTED):
                         num_copied = 0
                 else:
-                    num_copied = join(segments, temporary, self._encoding.frame_period_s)
+                    num_copied = join(segments, temporary, self._frame_period_s)
                 if num_copied != self._num_frames:
                     raise OutputError(
                         self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
