@@ -13,7 +13,7 @@ from sinks.labelled_movie.segments import (
     num_finished_frames,
     segments_dir,
 )
-from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
+from sinks.metadata import describe_labelled_movie, describe_model, write_metadata
 from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
 
@@ -26,7 +26,6 @@ __all__ = [
     "FrameCounts",
     "FrameRanges",
     "LabelledMovieSink",
-    "ModelDescription",
     "OutputError",
     "OverlayStyle",
     "PoseBatch",
@@ -37,6 +36,7 @@ __all__ = [
     "RunOutput",
     "Sink",
     "describe_labelled_movie",
+    "describe_model",
     "flush_folder",
     "keep_segments",
     "num_finished_frames",

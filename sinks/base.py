@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -51,7 +50,7 @@ class PoseBatch:
         return len(self.frames)
 
 
-class Sink(Protocol):
+class Sink(AbstractContextManager["Sink"], Protocol):
     """One kind of output for one movie.
 
     A sink is a context manager. It is given every batch of the movie once, in order, and keeps
@@ -59,17 +58,8 @@ class Sink(Protocol):
     appears under its final name when the block ends without an exception; with one, nothing does.
     """
 
-    def __enter__(self) -> Self: ...
-
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch of the movie."""
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
 
 
 class ResourceHolder(ABC):
@@ -92,13 +82,8 @@ class ResourceHolder(ABC):
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._resources.__exit__(exc_type, exc, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._resources.__exit__(*error)
 
 
 class RunOutput(ResourceHolder):
@@ -194,23 +179,13 @@ class FrameRanges:
 class FrameCounts:
     """A sink that writes nothing: it counts frames, and tells which have no pose.
 
-    Attributes
-    ----------
-    num_frames
-        All frames, with or without a picture.
-    dropped
-        Those that the recorder lost.
-    undecodable
-        Those that could not be decoded.
-    skipped
-        Those that a live run did not look at.
+    Of all frames, `num_frames`, the recorder lost those that are `dropped`, `undecodable` ones
+    could not be decoded, and a live run did not look at those that are `skipped`.
     """
 
     def __init__(self) -> None:
         self.num_frames = 0
-        self.dropped = FrameRanges()
-        self.undecodable = FrameRanges()
-        self.skipped = FrameRanges()
+        self.dropped, self.undecodable, self.skipped = (FrameRanges() for _ in range(3))
 
     def __enter__(self) -> Self:
         return self
@@ -218,12 +193,9 @@ class FrameCounts:
     def write(self, batch: PoseBatch) -> None:
         """Count the batch's frames."""
         self.num_frames += len(batch)
-        for status, ranges in (
-            (FrameStatus.DROPPED, self.dropped),
-            (FrameStatus.UNDECODABLE, self.undecodable),
-            (FrameStatus.SKIPPED, self.skipped),
-        ):
+        for status in (FrameStatus.DROPPED, FrameStatus.UNDECODABLE, FrameStatus.SKIPPED):
             found = np.flatnonzero(batch.frames.status == status)
+            ranges: FrameRanges = getattr(self, status.name.lower())
             ranges.add(batch.frames.first_frame_index + found)
 
     def __exit__(self, *_: object) -> None:

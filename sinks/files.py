@@ -16,14 +16,8 @@ from readers.errors import printable
 class OutputError(Exception):
     """An output cannot be written: the disk is full, gone, or not to be written on.
 
-    The message is one line for the user, "PATH: cannot be written (No space left on device)".
-
-    Attributes
-    ----------
-    path
-        The output, under the name that it would have had in the end.
-    reason
-        What the system says about it.
+    The message is one line for the user, "PATH: cannot be written (No space left on device)", of
+    the `path` that the output would have had in the end, and the system's `reason`.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -75,14 +69,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Its name begins with a dot and has the suffix of `path`, by which libraries choose the format.
     What has this name already is removed: the rest of a run that was killed, or a link that leads
     elsewhere. The file is flushed to the disk before it is renamed, and its folder after that. If
-    the block raises, the temporary file is removed, and `path` stays as it was. A file that
-    another process has put in the place of the temporary one is left alone.
-
-    Raises
-    ------
-    OutputError
-        If the file is empty, or cannot be flushed or renamed, or another has its name. What the
-        block raises is passed on as it is.
+    the block raises, that is passed on, the temporary file is removed, and `path` stays as it was.
+    `OutputError` if the file is empty, or cannot be flushed or renamed, or if another process has
+    put one in its place, which is left alone.
     """
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     with output_errors(path):
@@ -94,7 +83,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield temporary
             with output_errors(path):
                 check_same_file(temporary, status)
-                _check_written(temporary)
+                check_written(temporary)
                 os.fsync(file.fileno())
         with output_errors(path):
             temporary.replace(path)
@@ -107,7 +96,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         flush_folder(path.parent)
 
 
-def _check_written(path: Path) -> None:
+def check_written(path: Path) -> None:
+    """Raise an `OutputError` if a file is empty."""
     if not path.stat().st_size:
         raise OutputError(path, "nothing was written")
 

@@ -53,17 +53,15 @@ class LabelledMovieSink(ResourceHolder):
     Parameters
     ----------
     path
-        The mp4 to write. It appears when the block ends without an exception.
+        The mp4 to write.
     width, height
         Size of the frames in pixels, cropped where a crop was asked for.
     frame_rate
         Frames per second of the output, from 1/600 to a million. Kept exactly where its period
         is a whole number of ticks of a clock of at most a million ticks per second (that of
         30000/1001 is); otherwise the period becomes the nearest that is.
-    body_parts
-        All body parts of the model, in its order.
-    style
-        What to draw, and how.
+    body_parts, style
+        All body parts of the model, in its order, and what to draw of them.
     joins
         False leaves the movie in its segments, all of them closed: another sink of the same path
         makes it whole, perhaps at another frame rate.

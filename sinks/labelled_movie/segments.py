@@ -59,7 +59,6 @@ FRAGMENTED = {
 MAX_TICKS_PER_SECOND = 1_000_000
 SLOWEST_FRAME_RATE = Fraction(1, 600)
 FASTEST_FRAME_RATE = Fraction(MAX_TICKS_PER_SECOND)
-
 _SEAL_HEADER = b"\0\0\0\x28free"
 """Length (40 bytes) and kind of the last box, which players skip (ISO/IEC 14496-12)."""
 _SEAL_LENGTH = 40
@@ -170,26 +169,11 @@ class SegmentedMovie(ResourceHolder):
     A segment is durable once its last frame was encoded, and stays if the block raises. At the
     end of the block the segments' packets are copied into one movie, without encoding them
     again, and the segments are removed. A segment depends on its own frames alone: a movie that
-    was begun in one block and goes on in another has the bytes of one that was written at once.
+    was begun in one block, which had `num_finished_frames` in closed segments, and goes on in
+    another has the bytes of one that was written at once.
 
-    Parameters
-    ----------
-    path
-        The mp4 to write.
-    shape, frame_period_s
-        As of the `encoder` of each segment.
-    joins, on_whole
-        As in `LabelledMovieSink`.
-
-    Attributes
-    ----------
-    num_finished_frames
-        Frames that were in closed segments when the block began.
-
-    Raises
-    ------
-    OutputError
-        If anything cannot be written; it names `path`.
+    `OutputError`, which names `path`, if anything cannot be written. The parameters are those of
+    `LabelledMovieSink` and of the `encoder` of each segment.
     """
 
     def __init__(
@@ -228,10 +212,7 @@ class SegmentedMovie(ResourceHolder):
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode the next frame behind the finished ones, yuv420p.
 
-        Raises
-        ------
-        ValueError
-            If the finished frames end within a segment: they are a whole movie.
+        `ValueError` if the finished frames end within a segment: they are a whole movie.
         """
         with output_errors(self._path):
             if self._num_frames % SEGMENT_LENGTH == 0:
@@ -305,12 +286,7 @@ def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
 
     The mp4 is written in fragments (see `LabelledMovieSink`), and one segment is open at a time:
     memory does not depend on how many there are. Segments that were written for one frame rate
-    can be joined for another.
-
-    Raises
-    ------
-    OutputError
-        If a segment is not as it was closed.
+    can be joined for another. `OutputError` if a segment is not as it was closed.
     """
     stream: VideoStream | None = None
     num_packets = num_held_back = 0
