@@ -32,23 +32,19 @@ class Annotations(RunOutput):
     Columns ``Frame number`` (over all movies), ``Movie number``, ``Local frame number``, ``Time
     since start (s)``, ``Hardware counter (us)`` (only for .isxb; empty for dropped frames), then
     x, y and likelihood of each body part. A movie's time starts at the previous movie's last time
-    plus the previous movie's frame period.
-
-    Raises
-    ------
-    OutputError
-        If something cannot be written; the sink of a movie raises it, too.
+    plus the previous movie's frame period. It raises `OutputError`, and so does a movie's sink.
     """
 
     def __init__(self, *, body_parts: Sequence[str], has_hardware_counter: bool) -> None:
         self._has_hardware_counter = has_hardware_counter
-        fields = [("Frame number", pa.int64()), ("Movie number", pa.int64())]
-        fields += [("Local frame number", pa.int64()), ("Time since start (s)", pa.float64())]
+        numbers = ["Frame number", "Movie number", "Local frame number"]
+        fields = [(name, pa.int64()) for name in numbers]
+        fields.append(("Time since start (s)", pa.float64()))
         if has_hardware_counter:
             fields.append(("Hardware counter (us)", pa.int64()))
-        coordinates = ("x", "y", "likelihood")
-        names = [f"{part} {coordinate}" for part in body_parts for coordinate in coordinates]
-        self._schema = pa.schema(fields + [(name, pa.float64()) for name in names])
+        for part in body_parts:
+            fields += [(f"{part} {name}", pa.float64()) for name in ("x", "y", "likelihood")]
+        self._schema = pa.schema(fields)
         self._num_movies = 0
         self._num_frames = 0
         self._start_s = 0.0
@@ -62,7 +58,7 @@ class Annotations(RunOutput):
         return False
 
     def movie(self, movie: MovieInfo) -> MovieAnnotations:
-        """Make the sink of the run's next movie; enter it when the one before has ended."""
+        """Make the sink of the run's next movie."""
         return MovieAnnotations(self, movie)
 
     def append(self, chunks: Iterable[Rows]) -> None:
@@ -99,7 +95,7 @@ class MovieAnnotations(ResourceHolder):
         self._end_s = 0.0
 
     def open(self, resources: ExitStack) -> None:
-        """Do nothing: the file is open over all movies."""
+        """Do nothing: what is written to is open over all movies."""
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""

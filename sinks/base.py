@@ -27,14 +27,9 @@ class PoseBatch:
     frames
         The frames, cropped where a crop was asked for.
     poses
-        float64, shape (frames, body parts, 3): x and y in pixels from the top left corner of
-        the frames as they are here (so relative to the crop rectangle), and likelihood, 0-1.
-        Where the frame has no picture, x and y are NaN and the likelihood is 0.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many poses as frames, or the last dimension is not 3.
+        float64, shape (frames, body parts, 3), or `ValueError`: x and y in pixels from the top
+        left corner of the frames as they are here (so relative to the crop rectangle), and
+        likelihood, 0-1. Where the frame has no picture, x and y are NaN and the likelihood is 0.
     """
 
     frames: FrameBatch
@@ -141,16 +136,10 @@ class RowBuffer:
 
 
 class FrameRanges:
-    """Frames as ranges of contiguous ones; the first `MOST_RANGES` of them are kept.
+    """Frames, `num_frames`, as ranges of contiguous ones.
 
-    Attributes
-    ----------
-    ranges
-        First and last frame index of each range, inclusive, ascending.
-    num_left_out
-        Ranges behind those that are kept.
-    num_frames
-        Frames of all ranges, whether kept or left out.
+    The first `MOST_RANGES` are in `ranges`, ascending, each as its first and last frame index;
+    `num_left_out` is the number of those behind.
     """
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ class PreviewSink(ResourceHolder):
     Parameters
     ----------
     paths
-        The files; none appears before all are drawn.
+        The files; none appears before all are drawn. `OutputError` if one cannot be written.
     body_parts
         Names in the order of the poses.
     p_cutoff
@@ -61,11 +61,6 @@ class PreviewSink(ResourceHolder):
         Name of a matplotlib color map.
     frame_width, frame_height
         Size in pixels of the frames that the poses refer to.
-
-    Raises
-    ------
-    OutputError
-        If a picture cannot be written.
     """
 
     def __init__(

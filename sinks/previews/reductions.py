@@ -47,15 +47,11 @@ class LineReducer:
             values = values[len(part) :]
 
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Points to draw the lines through.
+        """Points to draw the lines through: frame indices and values.
 
-        Returns
-        -------
-        frame_indices : float64, shape (points,)
-            Where each point stands: at its frame, or in the middle of its column's frames.
-        values : float64, shape (points, lines)
-            One value per frame while the reduction is exact; else each column's minimum and
-            maximum. NaN where a column has no value, which leaves a gap in the line.
+        They are float64, shapes (points,) and (points, lines): one for each frame while the
+        reduction is exact; else each column's minimum and maximum, in the middle of its frames.
+        NaN where a column has no value, which leaves a gap in the line.
         """
         width = self._frames_per_column
         num_columns = -(-self._num_frames // width)
@@ -86,14 +82,9 @@ class StepHistogram:
         self._largest = 0.0
 
     def add(self, values: NDArray[np.float64], largest: float) -> None:
-        """Add the next frames.
+        """Add the next frames' values, float64, shape (frames, lines); NaN where there is none.
 
-        Parameters
-        ----------
-        values
-            float64, shape (frames, lines); NaN where there is none.
-        largest
-            The largest value of these frames' poses, likelihoods included; NaN for none.
+        `largest` is the largest value of their poses, likelihoods included; NaN for none.
         """
         self._largest = float(np.fmax(self._largest, largest))
         self._exact.append(np.diff(np.concatenate([self._last, values]), axis=0))
@@ -115,13 +106,10 @@ class StepHistogram:
         np.add.at(self._counts, (line[counted], fine), 1)
 
     def counts(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Count the differences in DeepLabCut's bins.
+        """Count the differences in DeepLabCut's bins: give edges and counts.
 
-        Returns
-        -------
-        edges : float64, shape (100,)
-            From 0 to the largest value of the table.
-        counts : int64, shape (lines, 99)
+        The edges, float64, shape (100,), go from 0 to the largest value of the table; the counts
+        are int64, shape (lines, 99).
         """
         edges = np.linspace(0, self._largest or 1.0, _NUM_EDGES)
         if not self._counts.size:
@@ -174,14 +162,10 @@ class TrajectoryMap:
         visits.flat[flat] = np.minimum(total, 255).astype(np.uint8)
 
     def points(self, body_part: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points to draw for one body part.
+        """Points to draw for one body part: all its positions, or the middles of its cells.
 
-        Returns
-        -------
-        positions : float64, shape (points, 2)
-            x and y in pixels: all positions, or the middles of the cells it was in.
-        visits : int64, shape (points,)
-            How many frames each point stands for, at most 255.
+        Gives x and y in pixels, float64, shape (points, 2), and the number of frames that each
+        point stands for, at most 255, int64, shape (points,).
         """
         if self._visits is None:
             positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])

@@ -20,18 +20,10 @@ _TCP = re.compile(r"(?:(?P<host>[^:\[\]]+|\[[^\[\]]+\]):)?(?P<port>[0-9]{1,5})",
 def make_publisher(spec: str, body_parts: Sequence[str]) -> Publisher:
     """Make the publisher that a specification asks for; enter it to begin.
 
-    Parameters
-    ----------
-    spec
-        ``stdout``, ``tcp:[HOST:]PORT`` (the host is 127.0.0.1 where none is given, port 0 is one
-        that the system chooses), ``unix:PATH``, ``zmq:ENDPOINT`` or ``lsl:NAME``.
-    body_parts
-        Names in the order of the poses.
-
-    Raises
-    ------
-    InputError
-        If the specification is none of these, or needs a library that is not installed.
+    It is ``stdout``, ``tcp:[HOST:]PORT`` (the host is 127.0.0.1 where none is given, port 0 is one
+    that the system chooses), ``unix:PATH``, ``zmq:ENDPOINT`` or ``lsl:NAME``. The body parts are
+    names in the order of the poses. `InputError` if the specification is none of these, or needs a
+    library that is not installed.
     """
     kind, _, rest = spec.partition(":")
     if spec == "stdout":

@@ -46,10 +46,7 @@ class LslPublisher(Publisher):
     of a run that was started again by the source's name, made of the stream's and the machine's.
     LSL drops the oldest samples of a slow receiver without telling, and the last ones at the end.
 
-    Raises
-    ------
-    InputError
-        If the name of the stream is empty, or pylsl is not installed.
+    `InputError` if the name of the stream is empty, or pylsl is not installed.
     """
 
     def __init__(self, body_parts: Sequence[str], *, name: str) -> None:

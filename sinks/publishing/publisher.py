@@ -33,21 +33,9 @@ class Publisher(ResourceHolder):
     slow misses messages, each of them as a whole, one that is gone is forgotten, and one that
     comes late begins with the next message.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-
-    Attributes
-    ----------
-    address
-        The address for subscribers, written as in a specification. Once it is open, it has the port
-        that the system has chosen where port 0 was asked for.
-
-    Raises
-    ------
-    InputError
-        On entering, if nothing can be published there: the message is one line for the user.
+    The `address` for subscribers is written as in a specification. Once it is open, it has the port
+    that the system has chosen where port 0 was asked for. `InputError` on entering if nothing can
+    be published there.
     """
 
     address: str
@@ -145,20 +133,11 @@ class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
     What cannot be sent at once is kept for the next time. When 64 messages wait, a new one replaces
-    the oldest that has not been sent in part. Once the subscriber is gone, everything is unsent.
+    the oldest that has not been sent in part. Once the subscriber `is_gone`, everything is unsent;
+    `num_unsent` counts the messages that did not arrive, or only in part.
 
-    Parameters
-    ----------
-    send
-        Sends as many first bytes as can be sent without waiting, and returns their number. Raises
-        `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
-
-    Attributes
-    ----------
-    num_unsent
-        Messages that did not arrive, or only in part.
-    is_gone
-        Whether the subscriber is.
+    `send` sends as many first bytes as can be sent without waiting, and returns their number. It
+    raises `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
     """
 
     def __init__(self, send: Callable[[memoryview], int]) -> None:

@@ -52,21 +52,9 @@ class SocketPublisher(MessagePublisher):
     It has 64 subscribers at most. When one more comes, the oldest that is dispensable gives way,
     such as one that does not read; where there is none, others wait until one has gone.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-    address
-        As in the specification.
-    place
-        Host, a name or a number, v4 or v6, and port, of which 0 is one that the system chooses; or
-        the path of a unix socket, which is removed at the end. One that a killed run has left there
-        is replaced.
-
-    Raises
-    ------
-    InputError
-        If this system, or its Python, has no unix sockets and the place is one.
+    The place is a host (a name or a number, v4 or v6) and a port, of which 0 is one that the system
+    chooses; or the path of a unix socket, which is removed at the end, and replaced where a killed
+    run has left it. `InputError` if this system, or its Python, has no unix sockets.
     """
 
     make_subscriber: type[Subscriber] = Subscriber
@@ -146,12 +134,8 @@ class SocketPublisher(MessagePublisher):
 def unix_listener(path: Path) -> Iterator[socket.socket]:
     """Listen on a path, which is removed at the end, unless another has taken its place by then.
 
-    Raises
-    ------
-    InputError
-        If there is a file that is no socket, or one that another program listens on.
-    OSError
-        If the system does not let look, remove or listen.
+    `InputError` if there is a file that is no socket, or one that another program listens on;
+    `OSError` if the system does not let look, remove or listen.
     """
     if os.path.lexists(path):
         if not stat.S_ISSOCK(path.lstat().st_mode):

@@ -154,11 +154,8 @@ class ZeroMqPublisher(SocketPublisher):
     limit that could be set. So this one speaks the protocol itself. A thread of its own listens
     to the subscribers, a few frames of each at a time, and the thread that publishes only sends.
 
-    Raises
-    ------
-    InputError
-        If the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
-        ``ipc://PATH``.
+    `InputError` if the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
+    ``ipc://PATH``.
     """
 
     make_subscriber = ZmtpSubscriber
