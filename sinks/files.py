@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import av.error
 
@@ -150,7 +152,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-class OutputFile:
+class OutputFile(io.FileIO):
     """A file open for writing that remembers the first error, whatever its user makes of it.
 
     FFmpeg reports no error of an mp4 though the disk was full halfway. PyAV is given this instead
@@ -158,33 +160,24 @@ class OutputFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path.absolute())  # by which FFmpeg opens it a second time, for reading
-        self._file = path.open("wb", buffering=0)
         self._error: OSError | None = None
+        super().__init__(str(path.absolute()), "wb")  # FFmpeg opens it a second time, for reading
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any) -> int:
         """Write all of the data; after an error, raise it again without another try."""
         if self._error is not None:
             raise self._error
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[super().write(rest) or 0 :]
         except OSError as error:
             self._error = error
             raise
         return len(data)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to where the next data goes."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Tell where the next data goes."""
-        return self._file.tell()
-
     def close(self) -> None:
         """Close the file, and raise what went wrong while it was written."""
-        self._file.close()
+        super().close()
         if self._error is not None:
             raise self._error

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from readers import InputError
 from sinks.publishing.lsl import LslPublisher
-from sinks.publishing.publisher import Publisher, StandardOutputPublisher
-from sinks.publishing.sockets import LARGEST_PORT, SocketPublisher
+from sinks.publishing.publisher import (
+    LARGEST_PORT,
+    Publisher,
+    SocketPublisher,
+    StandardOutputPublisher,
+)
 from sinks.publishing.zeromq import ZeroMqPublisher
 
 __all__ = ["Publisher", "check_spec", "make_publisher", "socket_path"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from readers import InputError
-from sinks.publishing.sockets import LARGEST_PORT, SocketPublisher, Subscriber
+from sinks.publishing.publisher import LARGEST_PORT, SocketPublisher, Subscriber
 
 TOPIC = b"pose"
 

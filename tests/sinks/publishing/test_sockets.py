@@ -14,7 +14,7 @@ import pytest
 
 from readers import InputError
 from sinks.publishing import make_publisher
-from sinks.publishing.sockets import SocketPublisher
+from sinks.publishing.publisher import SocketPublisher
 from tests.sinks.publishing.live import BODY_PARTS, frame_numbers, live_batch, read_message
 
 NUM_FRAMES = 20_000
