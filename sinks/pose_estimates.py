@@ -60,8 +60,7 @@ class PoseEstimates(ResourceHolder):
     ) -> None:
         self._path = path
         self._columns = pd.MultiIndex.from_product(
-            [[scorer], body_parts, _COORDS],
-            names=["scorer", "bodyparts", "coords"],
+            [[scorer], body_parts, _COORDS], names=["scorer", "bodyparts", "coords"]
         )
         self._notes = notes
         self._rows = RowBuffer(_CHUNK_LENGTH)

@@ -73,11 +73,10 @@ class StepHistogram:
     """
 
     def __init__(self, num_lines: int, largest_expected: float) -> None:
-        self._num_lines = num_lines
         self._fine_width = largest_expected / _NUM_FINE_BINS
         self._exact: list[NDArray[np.float64]] = []
         self._num_frames = 0
-        self._counts = np.zeros((num_lines, 0), np.int64)
+        self._counts = np.zeros((num_lines, _NUM_FINE_BINS), np.int64)
         self._last = np.empty((0, num_lines))
         self._largest = 0.0
 
@@ -92,14 +91,12 @@ class StepHistogram:
         self._num_frames += len(values)
         if self._num_frames <= NUM_EXACT_FRAMES:
             return
-        if not self._counts.size:
-            self._counts = np.zeros((self._num_lines, _NUM_FINE_BINS), np.int64)
         steps = np.concatenate(self._exact)
         self._exact = []
-        line = np.broadcast_to(np.arange(self._num_lines), steps.shape)
+        line = np.broadcast_to(np.arange(len(self._counts)), steps.shape)
         counted = steps >= 0
         while steps[counted].max(initial=0) >= self._fine_width * _NUM_FINE_BINS:
-            pairs = self._counts.reshape(self._num_lines, -1, 2).sum(axis=2)
+            pairs = self._counts.reshape(len(self._counts), -1, 2).sum(axis=2)
             self._counts = np.pad(pairs, ((0, 0), (0, _NUM_FINE_BINS // 2)))
             self._fine_width *= 2
         fine = (steps[counted] // self._fine_width).astype(np.intp)
@@ -112,8 +109,8 @@ class StepHistogram:
         are int64, shape (lines, 99).
         """
         edges = np.linspace(0, self._largest or 1.0, _NUM_EDGES)
-        if not self._counts.size:
-            steps = np.concatenate([np.empty((0, self._num_lines)), *self._exact])
+        if self._num_frames <= NUM_EXACT_FRAMES:
+            steps = np.concatenate([np.empty((0, len(self._counts))), *self._exact])
             finite = [line[np.isfinite(line)] for line in steps.T]
             return edges, np.stack([np.histogram(line, edges)[0] for line in finite])
         middles = (np.arange(_NUM_FINE_BINS) + 0.5) * self._fine_width
@@ -137,8 +134,7 @@ class TrajectoryMap:
         self._cell_size = (1 + 2 * MARGIN) * size / CELLS_PER_SIDE
         self._exact: list[NDArray[np.float64]] = []
         self._num_frames = 0
-        self._visits: NDArray[np.uint8] | None = None
-        self._num_body_parts = num_body_parts
+        self._visits = np.zeros((num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE), np.uint8)
 
     def add(self, positions: NDArray[np.float64]) -> None:
         """Add the next frames' positions, float64, shape (frames, body parts, 2); NaN for none."""
@@ -146,9 +142,6 @@ class TrajectoryMap:
         self._exact.append(positions)
         if self._num_frames <= NUM_EXACT_FRAMES:
             return
-        if self._visits is None:
-            shape = (self._num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE)
-            self._visits = np.zeros(shape, np.uint8)
         positions, visits = np.concatenate(self._exact), self._visits
         self._exact = []
         there = np.isfinite(positions).all(axis=-1)
@@ -167,7 +160,7 @@ class TrajectoryMap:
         Gives x and y in pixels, float64, shape (points, 2), and the number of frames that each
         point stands for, at most 255, int64, shape (points,).
         """
-        if self._visits is None:
+        if self._num_frames <= NUM_EXACT_FRAMES:
             positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
             positions = positions[np.isfinite(positions).all(axis=1)]
             return positions, np.ones(len(positions), np.int64)
