@@ -139,17 +139,8 @@ class AnnotationParts(Annotations):
     ``pandas.read_parquet(folder)`` gives all rows so far in order, and so do the .csv parts, each
     with a header, in the order of their names; temporary names begin with a dot.
 
-    Parts of a run before are removed on entering: one that is resumed writes all rows again. The
-    parts stay where they are after an error.
-
-    Parameters
-    ----------
-    folder
-        Where the parts go; it is made if need be.
-    kind
-        The format, "parquet" or "csv".
-    every_s
-        Seconds that rows may be held back, by `clock_s`.
+    The folder is made if need be; the kind is "parquet" or "csv". Parts of a run before are removed
+    on entering: one that is resumed writes all rows again. The parts stay after an error.
     """
 
     def __init__(

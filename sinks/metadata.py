@@ -53,16 +53,8 @@ def write_metadata(
 ) -> None:
     """Write the metadata of a run that has ended; `OutputError` if that cannot be.
 
-    Parameters
-    ----------
-    path
-        The .json file.
-    model
-        Stands with every output.
-    outputs
-        For the name of each output, without its suffix, what else is told of it.
-    provenance
-        What makes the run reproducible, under the key ``posestream``.
+    The model stands with every output, whose name has no suffix, and what else is told of it. What
+    makes the run reproducible is under the key ``posestream``.
     """
     content: dict[str, object] = {name: {**told, "dlc": model} for name, told in outputs.items()}
     content["posestream"] = provenance

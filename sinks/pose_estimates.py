@@ -41,18 +41,11 @@ class PoseEstimates(ResourceHolder):
     Key ``df_with_missing``, float64, one row per frame, columns a MultiIndex named ``scorer,
     bodyparts, coords``; without a picture x and y are NaN and the likelihood is 0.
 
+    The scorer is DeepLabCut's name of the model. The notes are kept as JSON in the attribute
+    ``posestream`` of the table: the file itself says what its coordinates refer to.
+
     `OutputError` if it cannot be written. PyTables does not report that closing, which writes the
     rest, has failed: so the table is read again at the end and compared.
-
-    Parameters
-    ----------
-    path
-        The .h5 file.
-    scorer, body_parts
-        DeepLabCut's name of the model, and names in the order of the poses.
-    notes
-        Kept as JSON in the attribute ``posestream`` of the table: the file itself says what its
-        coordinates refer to.
     """
 
     def __init__(

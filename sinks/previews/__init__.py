@@ -49,18 +49,9 @@ class PreviewSink(ResourceHolder):
     For short movies (2,048 frames for lines, 4,096 for the others) the pictures show every value,
     as DeepLabCut's do; longer ones are reduced. Memory and files do not grow with the movie.
 
-    Parameters
-    ----------
-    paths
-        The files; none appears before all are drawn. `OutputError` if one cannot be written.
-    body_parts
-        Names in the order of the poses.
-    p_cutoff
-        Positions of a lower likelihood are left out of lines and trajectory, 0–1.
-    color_map
-        Name of a matplotlib color map.
-    frame_width, frame_height
-        Size in pixels of the frames that the poses refer to.
+    No file appears before all are drawn; `OutputError` if one cannot be written. Positions of a
+    likelihood below `p_cutoff`, 0–1, are left out of lines and trajectory. The color map is one of
+    matplotlib's, and the size, in pixels, that of the frames that the poses refer to.
     """
 
     def __init__(

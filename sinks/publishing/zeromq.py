@@ -37,10 +37,6 @@ _LONGEST_FRAME = 512
 _MOST_PIECES = 16
 """Taken at a time: a frame has two. The rest stays with the system, and then with the sender."""
 
-_Conversation = Generator[int, bytes, None]
-"""Yields how many bytes it needs, and is sent them. It raises `ConnectionAbortedError` where the
-other side breaks the protocol."""
-
 
 class ZmtpSubscriber(Subscriber):
     """A subscriber that is sent messages once it has subscribed to their topic.
@@ -86,7 +82,11 @@ class ZmtpSubscriber(Subscriber):
         except OSError:
             self.is_gone = True
 
-    def _converse(self) -> _Conversation:
+    def _converse(self) -> Generator[int, bytes, None]:
+        """Yield how many bytes are needed, and be sent them.
+
+        `ConnectionAbortedError` where the other side breaks the protocol.
+        """
         yield 0  # until it is listened to
         self._say(_SIGNATURE + _REVISION_3)
         greeting = yield len(_SIGNATURE) + 1
