@@ -1,20 +1,21 @@
 """The sinks, which turn poses into files that people and programs use."""
 
+from sinks.annotations import AnnotationParts, ExperimentAnnotations
 from sinks.base import FrameCounts, FrameRanges, PoseBatch, ResourceHolder, RunOutput, Sink
 from sinks.files import OutputError, flush_folder, output_errors, whole_file
 from sinks.labelled_movie import LabelledMovieSink
-from sinks.labelled_movie.mp4 import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE
 from sinks.labelled_movie.overlay import OverlayStyle
 from sinks.labelled_movie.segments import (
+    FASTEST_FRAME_RATE,
     SEGMENT_LENGTH,
+    SLOWEST_FRAME_RATE,
     keep_segments,
     num_finished_frames,
     segments_dir,
 )
-from sinks.metadata import ModelDescription, describe_labelled_movie, write_metadata
+from sinks.metadata import describe_labelled_movie, describe_model, write_metadata
+from sinks.pose_estimates import PoseEstimates
 from sinks.previews import PreviewPaths, PreviewSink
-from sinks.tables.annotations import AnnotationParts, ExperimentAnnotations
-from sinks.tables.pose_estimates import PoseEstimates
 
 __all__ = [
     "FASTEST_FRAME_RATE",
@@ -25,7 +26,6 @@ __all__ = [
     "FrameCounts",
     "FrameRanges",
     "LabelledMovieSink",
-    "ModelDescription",
     "OutputError",
     "OverlayStyle",
     "PoseBatch",
@@ -36,6 +36,7 @@ __all__ = [
     "RunOutput",
     "Sink",
     "describe_labelled_movie",
+    "describe_model",
     "flush_folder",
     "keep_segments",
     "num_finished_frames",

@@ -1,13 +1,12 @@
-"""The sink, the poses that it is given, and the simplest one, which counts frames."""
+"""The sink, the poses that it is given, their rows, and the simplest sink, which counts frames."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from readers import FrameBatch, FrameStatus, MovieInfo
 
 MOST_RANGES = 100
+Rows = NDArray[Any]
+"""Frame indices, times, counters and poses of contiguous frames, in the fields of `RowBuffer`."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,9 @@ class PoseBatch:
     frames
         The frames, cropped where a crop was asked for.
     poses
-        float64, shape (frames, body parts, 3): x and y in pixels from the top left corner of
-        the frames as they are here (so relative to the crop rectangle), and likelihood, 0-1.
-        Where the frame has no picture, x and y are NaN and the likelihood is 0.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many poses as frames, or the last dimension is not 3.
+        float64, shape (frames, body parts, 3), or `ValueError`: x and y in pixels from the top
+        left corner of the frames as they are here (so relative to the crop rectangle), and
+        likelihood, 0-1. Where the frame has no picture, x and y are NaN and the likelihood is 0.
     """
 
     frames: FrameBatch
@@ -49,7 +45,7 @@ class PoseBatch:
         return len(self.frames)
 
 
-class Sink(Protocol):
+class Sink(AbstractContextManager["Sink"], Protocol):
     """One kind of output for one movie.
 
     A sink is a context manager. It is given every batch of the movie once, in order, and keeps
@@ -57,39 +53,32 @@ class Sink(Protocol):
     appears under its final name when the block ends without an exception; with one, nothing does.
     """
 
-    def __enter__(self) -> Self: ...
-
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch of the movie."""
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
 
 class ResourceHolder(ABC):
-    """A context manager over resources that are entered in order and unwound in reverse."""
+    """A context manager over resources that are entered in order and unwound in reverse.
+
+    `finish` comes first at the end of the block, unless the block raises.
+    """
 
     @abstractmethod
     def open(self, resources: ExitStack) -> None:
         """Enter what is needed; if this raises, what was entered is unwound."""
 
+    def finish(self) -> None:  # noqa: B027 -- for many there is nothing to do
+        """Complete what the block has begun."""
+
     def __enter__(self) -> Self:
         with ExitStack() as resources:
             self.open(resources)
+            resources.enter_context(at_success(self.finish))
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._resources.__exit__(exc_type, exc, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._resources.__exit__(*error)
 
 
 class RunOutput(ResourceHolder):
@@ -107,17 +96,50 @@ def at_success(finish: Callable[[], None]) -> Iterator[None]:
     finish()
 
 
-class FrameRanges:
-    """Frames as ranges of contiguous ones; the first `MOST_RANGES` of them are kept.
+class RowBuffer:
+    """Gathers the rows of batches, without their images, into chunks.
 
-    Attributes
-    ----------
-    ranges
-        First and last frame index of each range, inclusive, ascending.
-    num_left_out
-        Ranges behind those that are kept.
-    num_frames
-        Frames of all ranges, whether kept or left out.
+    Fields ``frame_index`` (int64), ``time_s``, ``hardware_counter_us`` and ``poses`` (float64),
+    each as in `PoseBatch`. Chunks end at multiples of `chunk_length` rows, however the batches are
+    cut, so that a file written chunk by chunk does not depend on the batch size.
+    """
+
+    def __init__(self, chunk_length: int) -> None:
+        self._chunk_length = chunk_length
+        self._chunk: Rows | None = None
+        self._num_rows = 0
+
+    def add(self, batch: PoseBatch) -> Iterator[Rows]:
+        """Add a batch; yield the chunks that are full."""
+        fields = [("frame_index", "i8"), ("time_s", "f8"), ("hardware_counter_us", "f8")]
+        rows = np.empty(len(batch), [*fields, ("poses", "f8", batch.poses.shape[1:])])
+        rows["frame_index"] = batch.frames.first_frame_index + np.arange(len(batch))
+        rows["time_s"] = batch.frames.time_s
+        rows["hardware_counter_us"] = batch.frames.hardware_counter_us
+        rows["poses"] = batch.poses
+        while len(rows):
+            if self._chunk is None:
+                self._chunk = np.empty(self._chunk_length, rows.dtype)
+            part = rows[: self._chunk_length - self._num_rows]
+            self._chunk[self._num_rows : self._num_rows + len(part)] = part
+            self._num_rows += len(part)
+            rows = rows[len(part) :]
+            if self._num_rows == self._chunk_length:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[Rows]:
+        """Yield the rows that fill no chunk, if there are any."""
+        chunk, num_rows = self._chunk, self._num_rows
+        self._chunk, self._num_rows = None, 0
+        if chunk is not None:
+            yield chunk[:num_rows]
+
+
+class FrameRanges:
+    """Frames, `num_frames`, as ranges of contiguous ones.
+
+    The first `MOST_RANGES` are in `ranges`, ascending, each as its first and last frame index;
+    `num_left_out` is the number of those behind.
     """
 
     def __init__(self) -> None:
@@ -146,23 +168,13 @@ class FrameRanges:
 class FrameCounts:
     """A sink that writes nothing: it counts frames, and tells which have no pose.
 
-    Attributes
-    ----------
-    num_frames
-        All frames, with or without a picture.
-    dropped
-        Those that the recorder lost.
-    undecodable
-        Those that could not be decoded.
-    skipped
-        Those that a live run did not look at.
+    Of all frames, `num_frames`, the recorder lost those that are `dropped`, `undecodable` ones
+    could not be decoded, and a live run did not look at those that are `skipped`.
     """
 
     def __init__(self) -> None:
         self.num_frames = 0
-        self.dropped = FrameRanges()
-        self.undecodable = FrameRanges()
-        self.skipped = FrameRanges()
+        self.dropped, self.undecodable, self.skipped = (FrameRanges() for _ in range(3))
 
     def __enter__(self) -> Self:
         return self
@@ -170,12 +182,9 @@ class FrameCounts:
     def write(self, batch: PoseBatch) -> None:
         """Count the batch's frames."""
         self.num_frames += len(batch)
-        for status, ranges in (
-            (FrameStatus.DROPPED, self.dropped),
-            (FrameStatus.UNDECODABLE, self.undecodable),
-            (FrameStatus.SKIPPED, self.skipped),
-        ):
+        for status in (FrameStatus.DROPPED, FrameStatus.UNDECODABLE, FrameStatus.SKIPPED):
             found = np.flatnonzero(batch.frames.status == status)
+            ranges: FrameRanges = getattr(self, status.name.lower())
             ranges.add(batch.frames.first_frame_index + found)
 
     def __exit__(self, *_: object) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import av.error
 
@@ -16,14 +18,8 @@ from readers.errors import printable
 class OutputError(Exception):
     """An output cannot be written: the disk is full, gone, or not to be written on.
 
-    The message is one line for the user, "PATH: cannot be written (No space left on device)".
-
-    Attributes
-    ----------
-    path
-        The output, under the name that it would have had in the end.
-    reason
-        What the system says about it.
+    The message is one line for the user, "PATH: cannot be written (No space left on device)", of
+    the `path` that the output would have had in the end, and the system's `reason`.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -75,14 +71,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Its name begins with a dot and has the suffix of `path`, by which libraries choose the format.
     What has this name already is removed: the rest of a run that was killed, or a link that leads
     elsewhere. The file is flushed to the disk before it is renamed, and its folder after that. If
-    the block raises, the temporary file is removed, and `path` stays as it was. A file that
-    another process has put in the place of the temporary one is left alone.
-
-    Raises
-    ------
-    OutputError
-        If the file is empty, or cannot be flushed or renamed, or another has its name. What the
-        block raises is passed on as it is.
+    the block raises, that is passed on, the temporary file is removed, and `path` stays as it was.
+    `OutputError` if the file is empty, or cannot be flushed or renamed, or if another process has
+    put one in its place, which is left alone.
     """
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     with output_errors(path):
@@ -94,7 +85,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield temporary
             with output_errors(path):
                 check_same_file(temporary, status)
-                _check_written(temporary)
+                check_written(temporary)
                 os.fsync(file.fileno())
         with output_errors(path):
             temporary.replace(path)
@@ -107,7 +98,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         flush_folder(path.parent)
 
 
-def _check_written(path: Path) -> None:
+def check_written(path: Path) -> None:
+    """Raise an `OutputError` if a file is empty."""
     if not path.stat().st_size:
         raise OutputError(path, "nothing was written")
 
@@ -140,16 +132,13 @@ def flush_folder(folder: Path) -> None:
 
     Where folders cannot be opened (on Windows, or without the right to read) nothing is done.
     """
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if hasattr(os, "O_DIRECTORY"):
+        with suppress(PermissionError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def remove(path: Path) -> None:
@@ -160,7 +149,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-class OutputFile:
+class OutputFile(io.FileIO):
     """A file open for writing that remembers the first error, whatever its user makes of it.
 
     FFmpeg reports no error of an mp4 though the disk was full halfway. PyAV is given this instead
@@ -168,33 +157,24 @@ class OutputFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path.absolute())  # by which FFmpeg opens it a second time, for reading
-        self._file = path.open("wb", buffering=0)
         self._error: OSError | None = None
+        super().__init__(str(path.absolute()), "wb")  # FFmpeg opens it a second time, for reading
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any) -> int:
         """Write all of the data; after an error, raise it again without another try."""
         if self._error is not None:
             raise self._error
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[super().write(rest) or 0 :]
         except OSError as error:
             self._error = error
             raise
         return len(data)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to where the next data goes."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Tell where the next data goes."""
-        return self._file.tell()
-
     def close(self) -> None:
         """Close the file, and raise what went wrong while it was written."""
-        self._file.close()
+        super().close()
         if self._error is not None:
             raise self._error

@@ -73,16 +73,10 @@ def own_settings() -> Iterator[None]:
     The same poses give the same bytes on every machine: the font is matplotlib's own, which shows
     a box for a letter that it lacks, and texts stand as they are.
     """
-    settings = {
-        name: value
-        for name, value in dict.items(matplotlib.rcParamsDefault)  # `rcdefaults` reads styles
-        if not name.startswith("backend")
-    }
-    settings |= {
-        "font.sans-serif": ["DejaVu Sans"],
-        "svg.hashsalt": "posestream",
-        "text.parse_math": False,
-    }
+    defaults = dict.items(matplotlib.rcParamsDefault)  # `rcdefaults` reads styles
+    settings = {name: value for name, value in defaults if not name.startswith("backend")}
+    settings["font.sans-serif"] = ["DejaVu Sans"]
+    settings |= {"svg.hashsalt": "posestream", "text.parse_math": False}
     with warnings.catch_warnings(), matplotlib.rc_context(settings):
         warnings.simplefilter("ignore", UserWarning)
         yield
@@ -98,15 +92,9 @@ def color_map_of(name: str) -> Colormap:
 def body_part_colors(color_map: str, num_body_parts: int) -> NDArray[np.uint8]:
     """Spread the body parts of a model, shown or not, evenly over matplotlib's color map.
 
-    Returns
-    -------
-    uint8, shape (body parts, 3), RGB, in the model's order; cut down to 8 bits rather than
-    rounded, as in DeepLabCut 2.3's `CreateVideo`.
-
-    Raises
-    ------
-    ValueError
-        If matplotlib knows no such color map.
+    The colors are uint8, shape (body parts, 3), RGB, in the model's order; cut down to 8 bits
+    rather than rounded, as in DeepLabCut 2.3's `CreateVideo`. `ValueError` if matplotlib knows no
+    such color map.
     """
     if color_map not in matplotlib.colormaps:
         raise ValueError(f"color map must be the name of a matplotlib color map, got {color_map!r}")

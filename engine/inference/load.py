@@ -49,7 +49,7 @@ def read_export(directory: Path) -> ModelExport:
         If it is no export of any of `FORMATS`, or if the names of its body parts are more than pose
         estimates can hold.
     """
-    from sinks.tables.pose_estimates import table_holds  # its libraries take long
+    from sinks.pose_estimates import table_holds  # its libraries take long
 
     format_ = next((row for row in FORMATS if row.recognise(directory)), FORMATS[-1])
     export = format_.read(directory)

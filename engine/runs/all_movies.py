@@ -21,7 +21,7 @@ from engine.runs.one_movie import OneMovie, RunContext
 from engine.untrusted.quoting import printable
 from engine.watch.progress import MovieProgress
 from readers import MovieInfo, open_movie
-from sinks import FrameCounts, ModelDescription, write_metadata
+from sinks import FrameCounts, describe_model, write_metadata
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _write_metadata(run: RunContext, results: list[MovieResult], warnings: list[
     started = datetime.fromisoformat(record.started)
     write_metadata(
         run.folder.outputs.metadata,
-        model=ModelDescription(
+        model=describe_model(
             task=export.task,
             scorer=export.experimenter,
             date=export.date,

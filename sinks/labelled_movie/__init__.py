@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from readers import FrameStatus
-from sinks.base import PoseBatch, ResourceHolder, at_success
-from sinks.labelled_movie.mp4 import (
+from sinks.base import PoseBatch, ResourceHolder
+from sinks.labelled_movie.overlay import Canvas, Overlay, OverlayStyle, mark_missing_picture
+from sinks.labelled_movie.segments import (
     FASTEST_FRAME_RATE,
     MAX_TICKS_PER_SECOND,
     SLOWEST_FRAME_RATE,
-    Canvas,
-    Encoding,
+    SegmentedMovie,
 )
-from sinks.labelled_movie.overlay import Overlay, OverlayStyle, mark_missing_picture
-from sinks.labelled_movie.segments import SegmentedMovie
 
 NOT_READ_AGAIN = (0, 0, 3)
 """Shape of each image of a batch of finished frames."""
@@ -55,25 +53,20 @@ class LabelledMovieSink(ResourceHolder):
     Parameters
     ----------
     path
-        The mp4 to write. It appears when the block ends without an exception.
+        The mp4 to write.
     width, height
         Size of the frames in pixels, cropped where a crop was asked for.
     frame_rate
         Frames per second of the output, from 1/600 to a million. Kept exactly where its period
         is a whole number of ticks of a clock of at most a million ticks per second (that of
         30000/1001 is); otherwise the period becomes the nearest that is.
-    body_parts
-        All body parts of the model, in its order.
-    style
-        What to draw, and how.
+    body_parts, style
+        All body parts of the model, in its order, and what to draw of them.
     joins
         False leaves the movie in its segments, all of them closed: another sink of the same path
         makes it whole, perhaps at another frame rate.
     on_whole
         Given `path` when the movie is there, while its segments are there too.
-    thread_count
-        Threads of the encoder; 0 lets it choose, and the bytes of the movie depend on it. One
-        keeps up with inference on a processor, from which more would only take time.
 
     Raises
     ------
@@ -96,7 +89,6 @@ class LabelledMovieSink(ResourceHolder):
         style: OverlayStyle,
         joins: bool = True,
         on_whole: Callable[[Path], None] = lambda _: None,
-        thread_count: int = 1,
     ) -> None:
         if not SLOWEST_FRAME_RATE <= frame_rate <= FASTEST_FRAME_RATE:
             raise ValueError(
@@ -108,14 +100,13 @@ class LabelledMovieSink(ResourceHolder):
         self._last_picture = np.zeros((height, width, 3), np.uint8)
         self._canvas = Canvas(width, height)
         frame_period_s = (1 / frame_rate).limit_denominator(MAX_TICKS_PER_SECOND)
-        encoding = Encoding(*self._canvas.padded_shape, frame_period_s, thread_count)
-        self._movie = SegmentedMovie(path, encoding, joins=joins, on_whole=on_whole)
+        shape = self._canvas.padded_shape
+        self._movie = SegmentedMovie(path, shape, frame_period_s, joins=joins, on_whole=on_whole)
         self._num_frames = 0
 
     def open(self, resources: ExitStack) -> None:
         """Look for closed segments."""
         resources.enter_context(self._movie)
-        resources.enter_context(at_success(self._check_finished_frames_came))
 
     def write(self, batch: PoseBatch) -> None:
         """Draw and encode the batch's frames, but for those in closed segments."""
@@ -142,7 +133,8 @@ class LabelledMovieSink(ResourceHolder):
         # The batch's memory is used again, and the next batch may begin with a missing picture.
         self._last_picture[:] = picture
 
-    def _check_finished_frames_came(self) -> None:
+    def finish(self) -> None:
+        """Check that no finished frame was left out."""
         if self._num_frames < self._movie.num_finished_frames:
             raise ValueError(
                 f"the segments hold {self._movie.num_finished_frames} frames, "

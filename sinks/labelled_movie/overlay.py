@@ -1,4 +1,4 @@
-"""The drawing of poses on frames: dots, trails and skeleton."""
+"""The drawing of poses on frames: dots, trails and skeleton, and the canvas that takes them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import av
 import numpy as np
+from av.video import reformatter
 from numpy.typing import NDArray
 from skimage.draw import line_aa
 
 from sinks.plain_matplotlib import body_part_colors, rgb
 
+Color = NDArray[np.uint8]
 MISSING_PICTURE_COLOR = (255, 0, 0)
 MISSING_PICTURE_EDGE = (255, 255, 255)
 
@@ -56,23 +59,44 @@ class OverlayStyle:
     skeleton_color: str | None = None
 
 
+class Canvas:
+    """One RGB buffer that frames are drawn on, shared with FFmpeg, padded to even sizes.
+
+    `image` is what is drawn on, uint8, shape (height, width, 3), RGB; `padded_shape` is the height
+    and width in pixels of what is encoded.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.padded_shape = (height + height % 2, width + width % 2)
+        self._padded = np.zeros((*self.padded_shape, 3), np.uint8)
+        self.image: NDArray[np.uint8] = self._padded[:height, :width]
+        self._frame = av.VideoFrame.from_numpy_buffer(self._padded, "rgb24")
+        self._reformatter = reformatter.VideoReformatter()
+
+    def to_yuv420p(self) -> av.VideoFrame:
+        """Convert what is on the canvas now; the result does not change with the canvas."""
+        height, width = self.image.shape[:2]
+        self._padded[height:, :width] = self.image[-1:]
+        self._padded[:, width:] = self._padded[:, width - 1 : width]
+        return self._reformatter.reformat(
+            self._frame,
+            format="yuv420p",
+            src_color_range=reformatter.ColorRange.JPEG,
+            dst_color_range=reformatter.ColorRange.MPEG,
+            dst_colorspace=reformatter.Colorspace.ITU709,
+            dst_color_primaries=reformatter.ColorPrimaries.BT709,
+            dst_color_trc=reformatter.ColorTrc.BT709,
+            threads=1,
+        )
+
+
 class Overlay:
     """Draws the poses of one movie, frame after frame.
 
     The pixels are those of DeepLabCut 2.3.11's `CreateVideo` (`utils/make_labeled_video.py`).
-    Between frames only the last `trail_points - 1` frames' poses are kept.
-
-    Parameters
-    ----------
-    body_parts
-        All body parts of the model, in its order.
-    style
-        Which of them to draw, and how.
-
-    Raises
-    ------
-    ValueError
-        If a displayed body part is not one of the model's, or a color is unknown.
+    Between frames only the last `trail_points - 1` frames' poses are kept. The body parts are all
+    of the model, in its order; `ValueError` if a displayed one is none of them, or a color is
+    unknown.
     """
 
     def __init__(self, body_parts: Sequence[str], style: OverlayStyle) -> None:
@@ -93,15 +117,10 @@ class Overlay:
         self._past: deque[NDArray[np.float64]] = deque(maxlen=max(style.trail_points - 1, 0))
 
     def draw(self, image: NDArray[np.uint8], poses: NDArray[np.float64]) -> None:
-        """Draw the next frame's poses, in place.
+        """Draw the next frame's poses, float64, shape (body parts, 3); NaN draws nothing.
 
-        Parameters
-        ----------
-        image
-            uint8, shape (height, width, 3), RGB; a copy of a batch's, which other sinks see, too.
-        poses
-            float64, shape (body parts, 3): x, y in pixels, likelihood. NaN draws nothing,
-            whatever the likelihood.
+        The image, uint8, shape (height, width, 3), RGB, is drawn on: give a copy of a batch's,
+        which other sinks see, too.
         """
         seen = poses[:, 2] > self._style.p_cutoff
         for start, end in self._pairs:
@@ -122,9 +141,8 @@ class Overlay:
 def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     """Cross the frame out with a border and diagonals, in place: its picture is missing.
 
-    The lines are red and edged with white, so that they are seen on any ground.
-
-    `image` is uint8, shape (height, width, 3), RGB; what it shows stays visible around the lines.
+    `image` is uint8, shape (height, width, 3), RGB. The lines are red and edged with white, so
+    that they are seen on any ground, and what it shows stays visible around them.
     """
     height, width = image.shape[:2]
     # Colours have half the resolution in yuv420p: a red line of one pixel would turn grey.
@@ -134,9 +152,8 @@ def mark_missing_picture(image: NDArray[np.uint8]) -> None:
     # A pixel's distance to the falling diagonal; the rising one is its mirror image.
     falling_px = np.abs((row + 0.5) * width - (column + 0.5) * height) / np.hypot(height, width)
     diagonal_px = np.minimum(falling_px, falling_px[:, ::-1])
-    border_px = np.minimum(
-        np.minimum(row, row[::-1]), np.minimum(column, column[:, ::-1])
-    )  # from the nearest edge of the frame, 0 in the outermost pixels
+    # From the nearest edge of the frame, 0 in the outermost pixels.
+    border_px = np.minimum(np.minimum(row, row[::-1]), np.minimum(column, column[:, ::-1]))
     red = (diagonal_px <= thickness_px / 2) | (border_px < thickness_px)
     edged = (diagonal_px <= thickness_px / 2 + edge_px) | (border_px < thickness_px + edge_px)
     image[edged] = MISSING_PICTURE_EDGE
@@ -144,10 +161,7 @@ def mark_missing_picture(image: NDArray[np.uint8]) -> None:
 
 
 def _draw_disk(
-    image: NDArray[np.uint8],
-    center: NDArray[np.float64],
-    radius_px: float,
-    color: NDArray[np.uint8],
+    image: NDArray[np.uint8], center: NDArray[np.float64], radius_px: float, color: Color
 ) -> None:
     """Paint the pixels with ``(row - y)**2 + (column - x)**2 < radius_px**2``.
 
@@ -166,10 +180,7 @@ def _draw_disk(
 
 
 def _draw_line(
-    image: NDArray[np.uint8],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    color: NDArray[np.uint8],
+    image: NDArray[np.uint8], start: NDArray[np.float64], end: NDArray[np.float64], color: Color
 ) -> None:
     """Paint every pixel that an anti-aliased line would touch; NaN ends paint none.
 

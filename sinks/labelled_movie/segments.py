@@ -1,28 +1,64 @@
-"""A movie that is written in closed segments, which are joined at the end."""
+"""A movie that is encoded in closed segments, which are joined at the end."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import av.error
+from av.container import OutputContainer
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
 from sinks.base import ResourceHolder, at_success
-from sinks.files import OutputError, flush_folder, held_folder, output_errors, remove, whole_file
-from sinks.labelled_movie.mp4 import FRAGMENTED, Encoding, open_mp4
+from sinks.files import (
+    OutputError,
+    OutputFile,
+    closed_at_end,
+    flush_folder,
+    held_folder,
+    output_errors,
+    remove,
+    whole_file,
+)
 
 SEGMENT_LENGTH = 1000
 """Frames of a segment, a multiple of the 250 between x264's key frames; the last may have fewer."""
 
+# Measured on real recordings with dots drawn, RGB in to mp4 out: frames per second of processor
+# time (one thread of a 2-core machine), KiB/frame, and PSNR in dB against the drawn frames (which
+# conversion to yuv420p and back, without encoding, leaves at 46.1 and 48.6 dB):
+#             crf    640 x 480 (clean)       1280 x 1024 (noisy)
+#   ultrafast  25     349   1.33   42.8       86    5.5   39.9
+#   veryfast   23     198   1.15   43.4       32   14.7   40.1
+#   veryfast   25     238   0.84   42.8       43    6.1   39.4
+#   veryfast   27     204   0.60   42.2       46    2.1   38.9
+#   medium     25      78   1.12   43.5       20    6.6   39.6
+# The reference tool's movies of the same recordings take 1.8 and 26 KiB/frame. With mbtree, the
+# same frames gave other bytes from run to run on a processor with AVX-512 (x264's code for it;
+# widths that are no multiple of 128 px), though it halves noisy movies.
+ENCODER_OPTIONS = {"preset": "veryfast", "crf": "25", "mbtree": "0"}
+
+# Fragments from key frame to key frame; `global_sidx` is the table in front. `delay_moov` lets
+# the header say that decoding begins two frames early: otherwise players count them.
+# Without `write_btrt=0` the bit rate of the first segment would stand for the whole movie.
+FRAGMENTED = {
+    "movflags": "+frag_keyframe+default_base_moof+delay_moov+global_sidx",
+    "write_btrt": "0",
+}
+
+# An mp4 counts time in whole ticks of a clock; a microsecond is as fine as cameras count. At the
+# other end, the ticks of one frame period must fit into the 32 bits that an mp4 has for them.
+MAX_TICKS_PER_SECOND = 1_000_000
+SLOWEST_FRAME_RATE = Fraction(1, 600)
+FASTEST_FRAME_RATE = Fraction(MAX_TICKS_PER_SECOND)
 _SEAL_HEADER = b"\0\0\0\x28free"
 """Length (40 bytes) and kind of the last box, which players skip (ISO/IEC 14496-12)."""
 _SEAL_LENGTH = 40
@@ -62,18 +98,69 @@ def keep_segments(path: Path, num_frames: int) -> None:
 
 def seal(path: Path) -> None:
     """Close a segment: its last box is a checksum, by which it is known to be as it was written."""
-    num_bytes = path.stat().st_size
     with path.open("rb+") as file:
-        checksum = _checksum(file, num_bytes)
-        file.seek(num_bytes)
-        file.write(_SEAL_HEADER + checksum)
+        file.write(_SEAL_HEADER + hashlib.file_digest(file, "sha256").digest())
 
 
 def is_sealed(path: Path) -> bool:
     """Tell whether a segment is as it was when it was closed."""
     num_bytes = path.stat().st_size - _SEAL_LENGTH
+    checksum = hashlib.sha256()
     with path.open("rb") as file:
-        return num_bytes > 0 and _SEAL_HEADER + _checksum(file, num_bytes) == file.read()
+        for start in range(0, num_bytes, _CHUNK_BYTES):
+            checksum.update(file.read(min(_CHUNK_BYTES, num_bytes - start)))
+        return num_bytes > 0 and _SEAL_HEADER + checksum.digest() == file.read()
+
+
+@contextmanager
+def open_mp4(
+    path: Path, frame_period_s: Fraction, options: Mapping[str, str] = {}
+) -> Iterator[OutputContainer]:
+    """Open an mp4 for writing; it is complete at the end of the block."""
+    # The length of the movie is counted in this clock. FFmpeg's own counts milliseconds, and
+    # players then leave out the last frames of a short movie of 3000 frames/s.
+    clock = {"movie_timescale": str(frame_period_s.denominator)}
+    file = OutputFile(path)
+    with closed_at_end(file.close, path):
+        container = av.open(file, "w", format="mp4", options=clock | dict(options))
+        with closed_at_end(container.close, path):
+            yield container
+
+
+@contextmanager
+def encoder(
+    path: Path, shape: tuple[int, int], frame_period_s: Fraction, options: Mapping[str, str] = {}
+) -> Iterator[Callable[[av.VideoFrame], None]]:
+    """Give a function that encodes the next frame into a new mp4 as H.264, one each period.
+
+    Frames are yuv420p, of a height and width in pixels that are even. The period is a whole number
+    of microseconds or of the ticks of a slower clock.
+    """
+    with open_mp4(path, frame_period_s, options) as container:
+        stream: VideoStream = container.add_stream(
+            "libx264", rate=1 / frame_period_s, options=ENCODER_OPTIONS
+        )
+        stream.height, stream.width = shape
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = frame_period_s
+        # On it the bytes depend. One thread keeps up with inference on a processor, from which
+        # more would only take time.
+        context.thread_count = 1
+        context.color_range = ColorRange.MPEG
+        context.colorspace = Colorspace.ITU709
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        container.start_encoding()
+        numbers = count()
+
+        def encode(frame: av.VideoFrame) -> None:
+            frame.time_base = frame_period_s
+            frame.pts = next(numbers)
+            container.mux(stream.encode(frame))
+
+        yield encode
+        container.mux(stream.encode(None))  # what is held back; not after an error
 
 
 class SegmentedMovie(ResourceHolder):
@@ -82,39 +169,25 @@ class SegmentedMovie(ResourceHolder):
     A segment is durable once its last frame was encoded, and stays if the block raises. At the
     end of the block the segments' packets are copied into one movie, without encoding them
     again, and the segments are removed. A segment depends on its own frames alone: a movie that
-    was begun in one block and goes on in another has the bytes of one that was written at once.
+    was begun in one block, which had `num_finished_frames` in closed segments, and goes on in
+    another has the bytes of one that was written at once.
 
-    Parameters
-    ----------
-    path
-        The mp4 to write.
-    encoding
-        The encoding of each segment.
-    joins, on_whole
-        As in `LabelledMovieSink`.
-
-    Attributes
-    ----------
-    num_finished_frames
-        Frames that were in closed segments when the block began.
-
-    Raises
-    ------
-    OutputError
-        If anything cannot be written; it names `path`.
+    `OutputError`, which names `path`, if anything cannot be written. The parameters are those of
+    `LabelledMovieSink` and of the `encoder` of each segment.
     """
 
     def __init__(
         self,
         path: Path,
-        encoding: Encoding,
+        shape: tuple[int, int],
+        frame_period_s: Fraction,
         *,
-        joins: bool = True,
-        on_whole: Callable[[Path], None] = lambda _: None,
+        joins: bool,
+        on_whole: Callable[[Path], None],
     ) -> None:
         self._path, self._folder = path, segments_dir(path)
         self._joins, self._on_whole = joins, on_whole
-        self._encoding = encoding
+        self._shape, self._frame_period_s = shape, frame_period_s
         self._open_segment = ExitStack()
         self._encode: Callable[[av.VideoFrame], None]
         self.num_finished_frames = 0
@@ -132,16 +205,14 @@ class SegmentedMovie(ResourceHolder):
                     remove(path)
             flush_folder(self._folder.parent)
             self._check_folder = resources.enter_context(held_folder(self._folder))
-        resources.enter_context(self._joined_at_success())
+        resources.push(self._clean)
+        resources.enter_context(self._open_segment)
         self.num_finished_frames = self._num_frames = sum(lengths)
 
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode the next frame behind the finished ones, yuv420p.
 
-        Raises
-        ------
-        ValueError
-            If the finished frames end within a segment: they are a whole movie.
+        `ValueError` if the finished frames end within a segment: they are a whole movie.
         """
         with output_errors(self._path):
             if self._num_frames % SEGMENT_LENGTH == 0:
@@ -151,7 +222,7 @@ class SegmentedMovie(ResourceHolder):
                 temporary = enter(whole_file(path))
                 enter(at_success(lambda: seal(temporary)))
                 enter(at_success(self._check_folder))
-                self._encode = enter(self._encoding.opened(temporary))
+                self._encode = enter(encoder(temporary, self._shape, self._frame_period_s))
             elif self._num_frames == self.num_finished_frames:
                 raise ValueError(
                     f"{self._folder}: holds a whole movie of {self._num_frames} frames, "
@@ -162,39 +233,35 @@ class SegmentedMovie(ResourceHolder):
             if self._num_frames % SEGMENT_LENGTH == 0:
                 self._open_segment.close()
 
-    @contextmanager
-    def _joined_at_success(self) -> Iterator[None]:
-        try:
-            yield
-            with output_errors(self._path):
-                self._open_segment.close()
-                if self._joins:
-                    self._check_folder()
-                    self._join()
-                    self._on_whole(self._path)
-                    for path in sorted(self._folder.iterdir(), reverse=True):
-                        path.unlink()  # the last first: what is left is a beginning
-                    self._folder.rmdir()
-        except BaseException as error:
-            with suppress(Exception):  # what failed first is what the user should read
-                self._open_segment.__exit__(type(error), error, error.__traceback__)
+    def finish(self) -> None:
+        """Close the last segment, and join and remove all of them."""
+        with output_errors(self._path):
+            self._open_segment.close()
+            if not self._joins:
+                return
+            self._check_folder()
+            numbers = range(-(-self._num_frames // SEGMENT_LENGTH))
+            segments = (segment_path(self._folder, number) for number in numbers)
+            with whole_file(self._path) as temporary:
+                if not numbers:
+                    with encoder(temporary, self._shape, self._frame_period_s, FRAGMENTED):
+                        num_copied = 0
+                else:
+                    num_copied = join(segments, temporary, self._frame_period_s)
+                if num_copied != self._num_frames:
+                    raise OutputError(
+                        self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
+                    )
+            self._on_whole(self._path)
+            for path in sorted(self._folder.iterdir(), reverse=True):
+                path.unlink()  # the last first: what is left is a beginning
+            self._folder.rmdir()
+
+    def _clean(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
             with suppress(OSError, OutputError):  # it holds closed segments, or is another's
                 self._check_folder()
                 self._folder.rmdir()
-            raise
-
-    def _join(self) -> None:
-        numbers = range(-(-self._num_frames // SEGMENT_LENGTH))
-        segments = (segment_path(self._folder, number) for number in numbers)
-        with whole_file(self._path) as temporary:
-            if not self._num_frames:
-                with self._encoding.opened(temporary, FRAGMENTED):
-                    return
-            num_copied = join(segments, temporary, self._encoding.frame_period_s)
-            if num_copied != self._num_frames:
-                raise OutputError(
-                    self._path, f"its segments hold {num_copied} of {self._num_frames} frames"
-                )
 
 
 def finished_lengths(folder: Path) -> Iterator[int]:
@@ -214,25 +281,12 @@ def finished_lengths(folder: Path) -> Iterator[int]:
             return
 
 
-def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
-    """SHA-256 of the next bytes."""
-    checksum = hashlib.sha256()
-    for start in range(0, num_bytes, _CHUNK_BYTES):
-        checksum.update(file.read(min(_CHUNK_BYTES, num_bytes - start)))
-    return checksum.digest()
-
-
 def join(segments: Iterable[Path], path: Path, frame_period_s: Fraction) -> int:
     """Copy the packets of segments one after the other into one mp4, and count them.
 
     The mp4 is written in fragments (see `LabelledMovieSink`), and one segment is open at a time:
     memory does not depend on how many there are. Segments that were written for one frame rate
-    can be joined for another.
-
-    Raises
-    ------
-    OutputError
-        If a segment is not as it was closed.
+    can be joined for another. `OutputError` if a segment is not as it was closed.
     """
     stream: VideoStream | None = None
     num_packets = num_held_back = 0

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.base import PoseBatch, ResourceHolder
 from sinks.files import output_errors, whole_file
-from sinks.plain_matplotlib import own_settings
+from sinks.plain_matplotlib import color_map_of, own_settings
 from sinks.previews.reductions import LineReducer, StepHistogram, TrajectoryMap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    Color = tuple[float, float, float, float]
+
+_ALPHA = 0.7
+_OPAQUE_VISITS = 4
+"""This many see-through dots on one place look opaque."""
+_LINE_WIDTH = 1.0
+_DPI = 100
+_MOST_VECTOR_POINTS = 50_000
+"""Lines of more points become pixels: an SVG has some 25 bytes a point, and stays under 2 MB."""
+_RASTER_DPI = 150
 
 
 class PreviewPaths(NamedTuple):
@@ -34,23 +49,9 @@ class PreviewSink(ResourceHolder):
     For short movies (2,048 frames for lines, 4,096 for the others) the pictures show every value,
     as DeepLabCut's do; longer ones are reduced. Memory and files do not grow with the movie.
 
-    Parameters
-    ----------
-    paths
-        The files; none appears before all are drawn.
-    body_parts
-        Names in the order of the poses.
-    p_cutoff
-        Positions of a lower likelihood are left out of lines and trajectory, 0–1.
-    color_map
-        Name of a matplotlib color map.
-    frame_width, frame_height
-        Size in pixels of the frames that the poses refer to.
-
-    Raises
-    ------
-    OutputError
-        If a picture cannot be written.
+    No file appears before all are drawn; `OutputError` if one cannot be written. Positions of a
+    likelihood below `p_cutoff`, 0–1, are left out of lines and trajectory. The color map is one of
+    matplotlib's, and the size, in pixels, that of the frames that the poses refer to.
     """
 
     def __init__(
@@ -76,7 +77,6 @@ class PreviewSink(ResourceHolder):
         self._partial = PreviewPaths(
             *(resources.enter_context(whole_file(path)) for path in self._paths)
         )
-        resources.enter_context(at_success(self._draw))
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""
@@ -91,21 +91,75 @@ class PreviewSink(ResourceHolder):
         self._trajectory.add(positions)
 
     @own_settings()
-    def _draw(self) -> None:
+    def finish(self) -> None:
+        """Draw the pictures, laid out as DeepLabCut lays them out."""
+        edges, counts = self._steps.counts()
+        with self._figure("histogram", (6.4, 4.8), "DeltaX and DeltaY", "Count") as (axes, colors):
+            for number, line in enumerate(counts):
+                axes.stairs(line, edges, color=colors[number // 2], linewidth=_LINE_WIDTH)
+            axes.set_ylim(0)
+        label = "Likelihood (use to set pcutoff)"
+        self._draw_lines("likelihood", self._likelihood, label, ["-"])
+        label = "X-(dashed) and Y- (solid) position in pixels"
+        self._draw_lines("coordinates", self._coordinates, label, ["--", "-"])
+        labels = "X position in pixels", "Y position in pixels"
+        with self._figure("trajectory", (8, 6), *labels) as (axes, colors):
+            axes.invert_yaxis()
+            for body_part, color in enumerate(colors):
+                positions, visits = self._trajectory.points(body_part)
+                visits = np.minimum(visits, _OPAQUE_VISITS)
+                for count in np.unique(visits):  # as dense as dots of all frames would make it
+                    dots, alpha = positions[visits == count].T, 1 - (1 - _ALPHA) ** int(count)
+                    axes.plot(*dots, ".", color=color, alpha=alpha)
+
+    def _draw_lines(
+        self, name: str, reduced: LineReducer, label: str, styles: Sequence[str]
+    ) -> None:
+        """Draw lines over the frame index, those of one body part next to each other."""
+        frame_indices, values = reduced.points()
+        is_long = values.size > _MOST_VECTOR_POINTS
+        dpi = _RASTER_DPI if is_long else _DPI
+        with self._figure(name, (10, 3), "Frame Index", label, dpi) as (axes, colors):
+            for number, line in enumerate(values.T):
+                axes.plot(
+                    frame_indices,
+                    line,
+                    styles[number % len(styles)],
+                    color=colors[number // len(styles)],
+                    linewidth=_LINE_WIDTH,
+                    alpha=_ALPHA,
+                    rasterized=is_long,
+                )
+
+    @contextmanager
+    def _figure(
+        self, name: str, size_inches: tuple[float, float], x: str, y: str, dpi: int = _DPI
+    ) -> Iterator[tuple[Axes, list[Color]]]:
+        """Give axes with labels to draw on, and the body parts' colors; add their bar, and save.
+
+        The same poses give the same bytes. The figure is drawn in memory first: the libraries do
+        not tell why a file cannot be written.
+        """
         # Not before: it takes 0.2 s and 12 MiB, and neither the first pose nor the rest of the
         # run should wait for the one or hold the other.
-        from sinks.previews.figures import Figures
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+        from matplotlib.figure import Figure
 
-        figures = Figures(self._body_parts, self._color_map)
-        with output_errors(self._paths.histogram):
-            figures.draw_histogram(self._partial.histogram, *self._steps.counts())
-        with output_errors(self._paths.likelihood):
-            label = "Likelihood (use to set pcutoff)"
-            points = self._likelihood.points()
-            figures.draw_lines(self._partial.likelihood, *points, label=label, styles=["-"])
-        with output_errors(self._paths.coordinates):
-            label = "X-(dashed) and Y- (solid) position in pixels"
-            points = self._coordinates.points()
-            figures.draw_lines(self._partial.coordinates, *points, label=label, styles=["--", "-"])
-        with output_errors(self._paths.trajectory):
-            figures.draw_trajectory(self._partial.trajectory, self._trajectory)
+        color_map, numbers = color_map_of(self._color_map), range(len(self._body_parts))
+        colors = color_map.resampled(len(numbers))
+        path: Path = getattr(self._partial, name)
+        with output_errors(getattr(self._paths, name)):
+            figure = Figure(figsize=size_inches)
+            axes = figure.add_subplot()
+            axes.set_xlabel(x)
+            axes.set_ylabel(y)
+            yield axes, [colors(number) for number in numbers]
+            scale = ScalarMappable(Normalize(0, max(1, len(numbers) - 1)), color_map)
+            bar = figure.colorbar(scale, ax=axes, ticks=list(numbers))
+            bar.set_ticklabels(self._body_parts)
+            kind = path.suffix[1:]
+            metadata = {"Date": None} if kind == "svg" else {"Software": None}
+            picture = BytesIO()
+            figure.savefig(picture, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
+            path.write_bytes(picture.getbuffer())

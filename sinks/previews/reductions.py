@@ -47,15 +47,11 @@ class LineReducer:
             values = values[len(part) :]
 
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Points to draw the lines through.
+        """Points to draw the lines through: frame indices and values.
 
-        Returns
-        -------
-        frame_indices : float64, shape (points,)
-            Where each point stands: at its frame, or in the middle of its column's frames.
-        values : float64, shape (points, lines)
-            One value per frame while the reduction is exact; else each column's minimum and
-            maximum. NaN where a column has no value, which leaves a gap in the line.
+        They are float64, shapes (points,) and (points, lines): one for each frame while the
+        reduction is exact; else each column's minimum and maximum, in the middle of its frames.
+        NaN where a column has no value, which leaves a gap in the line.
         """
         width = self._frames_per_column
         num_columns = -(-self._num_frames // width)
@@ -77,23 +73,17 @@ class StepHistogram:
     """
 
     def __init__(self, num_lines: int, largest_expected: float) -> None:
-        self._num_lines = num_lines
         self._fine_width = largest_expected / _NUM_FINE_BINS
         self._exact: list[NDArray[np.float64]] = []
         self._num_frames = 0
-        self._counts = np.zeros((num_lines, 0), np.int64)
+        self._counts = np.zeros((num_lines, _NUM_FINE_BINS), np.int64)
         self._last = np.empty((0, num_lines))
         self._largest = 0.0
 
     def add(self, values: NDArray[np.float64], largest: float) -> None:
-        """Add the next frames.
+        """Add the next frames' values, float64, shape (frames, lines); NaN where there is none.
 
-        Parameters
-        ----------
-        values
-            float64, shape (frames, lines); NaN where there is none.
-        largest
-            The largest value of these frames' poses, likelihoods included; NaN for none.
+        `largest` is the largest value of their poses, likelihoods included; NaN for none.
         """
         self._largest = float(np.fmax(self._largest, largest))
         self._exact.append(np.diff(np.concatenate([self._last, values]), axis=0))
@@ -101,31 +91,26 @@ class StepHistogram:
         self._num_frames += len(values)
         if self._num_frames <= NUM_EXACT_FRAMES:
             return
-        if not self._counts.size:
-            self._counts = np.zeros((self._num_lines, _NUM_FINE_BINS), np.int64)
         steps = np.concatenate(self._exact)
         self._exact = []
-        line = np.broadcast_to(np.arange(self._num_lines), steps.shape)
+        line = np.broadcast_to(np.arange(len(self._counts)), steps.shape)
         counted = steps >= 0
         while steps[counted].max(initial=0) >= self._fine_width * _NUM_FINE_BINS:
-            pairs = self._counts.reshape(self._num_lines, -1, 2).sum(axis=2)
+            pairs = self._counts.reshape(len(self._counts), -1, 2).sum(axis=2)
             self._counts = np.pad(pairs, ((0, 0), (0, _NUM_FINE_BINS // 2)))
             self._fine_width *= 2
         fine = (steps[counted] // self._fine_width).astype(np.intp)
         np.add.at(self._counts, (line[counted], fine), 1)
 
     def counts(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Count the differences in DeepLabCut's bins.
+        """Count the differences in DeepLabCut's bins: give edges and counts.
 
-        Returns
-        -------
-        edges : float64, shape (100,)
-            From 0 to the largest value of the table.
-        counts : int64, shape (lines, 99)
+        The edges, float64, shape (100,), go from 0 to the largest value of the table; the counts
+        are int64, shape (lines, 99).
         """
         edges = np.linspace(0, self._largest or 1.0, _NUM_EDGES)
-        if not self._counts.size:
-            steps = np.concatenate([np.empty((0, self._num_lines)), *self._exact])
+        if self._num_frames <= NUM_EXACT_FRAMES:
+            steps = np.concatenate([np.empty((0, len(self._counts))), *self._exact])
             finite = [line[np.isfinite(line)] for line in steps.T]
             return edges, np.stack([np.histogram(line, edges)[0] for line in finite])
         middles = (np.arange(_NUM_FINE_BINS) + 0.5) * self._fine_width
@@ -149,8 +134,7 @@ class TrajectoryMap:
         self._cell_size = (1 + 2 * MARGIN) * size / CELLS_PER_SIDE
         self._exact: list[NDArray[np.float64]] = []
         self._num_frames = 0
-        self._visits: NDArray[np.uint8] | None = None
-        self._num_body_parts = num_body_parts
+        self._visits = np.zeros((num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE), np.uint8)
 
     def add(self, positions: NDArray[np.float64]) -> None:
         """Add the next frames' positions, float64, shape (frames, body parts, 2); NaN for none."""
@@ -158,9 +142,6 @@ class TrajectoryMap:
         self._exact.append(positions)
         if self._num_frames <= NUM_EXACT_FRAMES:
             return
-        if self._visits is None:
-            shape = (self._num_body_parts, CELLS_PER_SIDE, CELLS_PER_SIDE)
-            self._visits = np.zeros(shape, np.uint8)
         positions, visits = np.concatenate(self._exact), self._visits
         self._exact = []
         there = np.isfinite(positions).all(axis=-1)
@@ -174,16 +155,12 @@ class TrajectoryMap:
         visits.flat[flat] = np.minimum(total, 255).astype(np.uint8)
 
     def points(self, body_part: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points to draw for one body part.
+        """Points to draw for one body part: all its positions, or the middles of its cells.
 
-        Returns
-        -------
-        positions : float64, shape (points, 2)
-            x and y in pixels: all positions, or the middles of the cells it was in.
-        visits : int64, shape (points,)
-            How many frames each point stands for, at most 255.
+        Gives x and y in pixels, float64, shape (points, 2), and the number of frames that each
+        point stands for, at most 255, int64, shape (points,).
         """
-        if self._visits is None:
+        if self._num_frames <= NUM_EXACT_FRAMES:
             positions = np.concatenate([np.empty((0, 2)), *(p[:, body_part] for p in self._exact)])
             positions = positions[np.isfinite(positions).all(axis=1)]
             return positions, np.ones(len(positions), np.int64)

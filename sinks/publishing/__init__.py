@@ -8,8 +8,12 @@ from pathlib import Path
 
 from readers import InputError
 from sinks.publishing.lsl import LslPublisher
-from sinks.publishing.publisher import Publisher, StandardOutputPublisher
-from sinks.publishing.sockets import LARGEST_PORT, TcpPublisher, UnixPublisher
+from sinks.publishing.publisher import (
+    LARGEST_PORT,
+    Publisher,
+    SocketPublisher,
+    StandardOutputPublisher,
+)
 from sinks.publishing.zeromq import ZeroMqPublisher
 
 __all__ = ["Publisher", "check_spec", "make_publisher", "socket_path"]
@@ -20,18 +24,10 @@ _TCP = re.compile(r"(?:(?P<host>[^:\[\]]+|\[[^\[\]]+\]):)?(?P<port>[0-9]{1,5})",
 def make_publisher(spec: str, body_parts: Sequence[str]) -> Publisher:
     """Make the publisher that a specification asks for; enter it to begin.
 
-    Parameters
-    ----------
-    spec
-        ``stdout``, ``tcp:[HOST:]PORT`` (the host is 127.0.0.1 where none is given, port 0 is one
-        that the system chooses), ``unix:PATH``, ``zmq:ENDPOINT`` or ``lsl:NAME``.
-    body_parts
-        Names in the order of the poses.
-
-    Raises
-    ------
-    InputError
-        If the specification is none of these, or needs a library that is not installed.
+    It is ``stdout``, ``tcp:[HOST:]PORT`` (the host is 127.0.0.1 where none is given, port 0 is one
+    that the system chooses), ``unix:PATH``, ``zmq:ENDPOINT`` or ``lsl:NAME``. The body parts are
+    names in the order of the poses. `InputError` if the specification is none of these, or needs a
+    library that is not installed.
     """
     kind, _, rest = spec.partition(":")
     if spec == "stdout":
@@ -43,10 +39,12 @@ def make_publisher(spec: str, body_parts: Sequence[str]) -> Publisher:
                 f"{spec!r}: must be tcp:[HOST:]PORT with a port of 0-{LARGEST_PORT}, "
                 "such as tcp:5555 or tcp:0.0.0.0:5555"
             )
-        host = (found["host"] or "127.0.0.1").strip("[]")
-        return TcpPublisher(body_parts, host=host, port=int(found["port"]))
+        host, port = found["host"] or "127.0.0.1", int(found["port"])
+        place = (host.strip("[]"), port)
+        return SocketPublisher(body_parts, address=f"tcp:{host}:{port}", place=place)
     if kind == "unix" and rest:
-        return UnixPublisher(body_parts, path=Path(rest))
+        path = Path(rest)
+        return SocketPublisher(body_parts, address=f"unix:{path}", place=path)
     if kind == "zmq":
         return ZeroMqPublisher(body_parts, endpoint=rest)
     if kind == "lsl":

@@ -46,10 +46,7 @@ class LslPublisher(Publisher):
     of a run that was started again by the source's name, made of the stream's and the machine's.
     LSL drops the oldest samples of a slow receiver without telling, and the last ones at the end.
 
-    Raises
-    ------
-    InputError
-        If the name of the stream is empty, or pylsl is not installed.
+    `InputError` if the name of the stream is empty, or pylsl is not installed.
     """
 
     def __init__(self, body_parts: Sequence[str], *, name: str) -> None:
@@ -82,11 +79,6 @@ class LslPublisher(Publisher):
         before_s, lsl_s, after_s = min(readings, key=lambda reading: reading[2] - reading[0])
         self._clock_offset_s = float(lsl_s - np.mean([before_s, after_s]))
 
-    @property
-    def num_unsent(self) -> None:
-        """Unknown."""
-        return
-
     def write(self, batch: PoseBatch) -> None:
         """Publish the next batch of the movie."""
         arrivals_s = (arrival_times_s(batch) + self._clock_offset_s).tolist()
@@ -102,27 +94,28 @@ class LslPublisher(Publisher):
             self._outlet.push_sample(sample, arrivals_s[row])
 
     def _description(self) -> Any:
-        num_channels = len(_COORDINATES) * len(self._body_parts) + len(_OTHER_CHANNELS)
+        channels = [
+            {"label": f"{part}_{name}", "marker": part, "type": kind, "unit": unit}
+            for part in self._body_parts
+            for name, kind, unit in _COORDINATES
+        ]
+        channels += [
+            {"label": name, "type": kind, "unit": unit} for name, kind, unit in _OTHER_CHANNELS
+        ]
         info = self._lsl.StreamInfo(
             name=self._name,
             type="MoCap",
-            channel_count=num_channels,
+            channel_count=len(channels),
             nominal_srate=self._lsl.IRREGULAR_RATE,
             channel_format=self._lsl.cf_double64,
             source_id=f"posestream:{self._name}@{socket.gethostname()}",
         )
-        channels = info.desc().append_child("channels")
-        for part in self._body_parts:
-            for coordinate, kind, unit in _COORDINATES:
-                label = f"{part}_{coordinate}"
-                _append(channels, "channel", label=label, marker=part, type=kind, unit=unit)
-        for label, kind, unit in _OTHER_CHANNELS:
-            _append(channels, "channel", label=label, type=kind, unit=unit)
-        _append(info.desc(), "acquisition", manufacturer="posestream", compensated_lag="0")
+        parent = info.desc().append_child("channels")
+        for channel in channels:
+            element = parent.append_child("channel")
+            for member, value in channel.items():
+                element.append_child_value(member, value)
+        acquisition = info.desc().append_child("acquisition")
+        acquisition.append_child_value("manufacturer", "posestream")
+        acquisition.append_child_value("compensated_lag", "0")
         return info
-
-
-def _append(parent: Any, name: str, **values: str) -> None:
-    element = parent.append_child(name)
-    for member, value in values.items():
-        element.append_child_value(member, value)

@@ -1,14 +1,18 @@
-"""The publisher of poses, its messages in JSON, and the one on the standard output."""
+"""The publisher of poses, its messages in JSON, and those on the standard output and sockets."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
+import socket
+import stat
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +26,16 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _STATUS_NAMES = {int(status): status.name.lower() for status in FrameStatus}
 _LONGEST_QUEUE = 64
 """Two seconds at 30 frames/s. A subscriber that is further behind is better off with newer ones."""
-_STANDARD_OUTPUT = 1
 _PIECE_LENGTH: int = getattr(select, "PIPE_BUF", 512)
 """A pipe that is said to be writable takes this many bytes at once, nowhere fewer than 512."""
+LARGEST_PORT = 65535
+_MOST_SUBSCRIBERS = 64
+_MOST_ACCEPTED = 8
+"""At a time, so that a flood of connections does not hold up the poses."""
+_SEND_BUFFER_LENGTH = 64 * 1024
+"""Bytes that the system keeps for a subscriber. Left alone, it would keep minutes of poses."""
+_RECEIVE_BUFFER_LENGTH = 4096
+"""Bytes that the system keeps of what a subscriber sends: next to nothing is of interest."""
 
 
 class Publisher(ResourceHolder):
@@ -34,21 +45,9 @@ class Publisher(ResourceHolder):
     slow misses messages, each of them as a whole, one that is gone is forgotten, and one that
     comes late begins with the next message.
 
-    Parameters
-    ----------
-    body_parts
-        Names in the order of the poses.
-
-    Attributes
-    ----------
-    address
-        The address for subscribers, written as in a specification. Once it is open, it has the port
-        that the system has chosen where port 0 was asked for.
-
-    Raises
-    ------
-    InputError
-        On entering, if nothing can be published there: the message is one line for the user.
+    The `address` for subscribers is written as in a specification. Once it is open, it has the port
+    that the system has chosen where port 0 was asked for. `InputError` on entering if nothing can
+    be published there.
     """
 
     address: str
@@ -63,18 +62,15 @@ class Publisher(ResourceHolder):
 
     @abstractmethod
     def write(self, batch: PoseBatch) -> None:
-        """Publish the next batch of the movie, of which the times of arrival must be known.
+        """Publish the next batch of the movie.
 
-        Raises
-        ------
-        ValueError
-            If they are not, or the batch has another number of body parts.
+        `ValueError` if its times of arrival are not known, or it has another number of body parts.
         """
 
     @property
-    @abstractmethod
     def num_unsent(self) -> int | None:
         """Messages that slow or gone subscribers did not get, summed; None where it is unknown."""
+        return None
 
 
 class MessagePublisher(Publisher):
@@ -93,13 +89,7 @@ class MessagePublisher(Publisher):
 
 
 def arrival_times_s(batch: PoseBatch) -> NDArray[np.float64]:
-    """Tell when the frames of a batch arrived, float64, shape (frames,).
-
-    Raises
-    ------
-    ValueError
-        If the batch is of a movie that is not being recorded.
-    """
+    """Tell when the frames of a batch arrived; `ValueError` if its movie is not being recorded."""
     if batch.frames.arrival_time_s is None:
         raise ValueError("only frames of a movie that is being recorded can be published")
     return batch.frames.arrival_time_s
@@ -126,11 +116,6 @@ def json_messages(
 
     Numbers have the shortest digits that read back as the same float64, so that they can be
     compared with what is in the files; those that are not finite are null. All is ASCII.
-
-    Raises
-    ------
-    ValueError
-        If the batch has no arrival times, or another number of body parts.
     """
     frames = batch.frames
     poses = _numbers_or_none(batch.poses)
@@ -151,11 +136,7 @@ def json_messages(
 
 def _numbers_or_none(values: NDArray[np.float64]) -> list[Any]:
     """Make nested lists of an array, with None for what is not finite."""
-    finite = np.isfinite(values)
-    numbers = values
-    if not finite.all():
-        numbers = values.astype(object)
-        numbers[~finite] = None
+    numbers: NDArray[Any] = np.where(np.isfinite(values), values.astype(object), np.array(None))
     lists: list[Any] = numbers.tolist()
     return lists
 
@@ -164,21 +145,11 @@ class Outbox:
     """The messages for one subscriber, sent in order, each whole or not at all, without waiting.
 
     What cannot be sent at once is kept for the next time. When 64 messages wait, a new one replaces
-    the oldest that has not been sent in part. Once sending has failed, the subscriber is gone, and
-    everything is unsent.
+    the oldest that has not been sent in part. Once the subscriber `is_gone`, everything is unsent;
+    `num_unsent` counts the messages that did not arrive, or only in part.
 
-    Parameters
-    ----------
-    send
-        Sends as many first bytes as can be sent without waiting, and returns their number. Raises
-        `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
-
-    Attributes
-    ----------
-    num_unsent
-        Messages that did not arrive, or only in part.
-    is_gone
-        Whether the subscriber is.
+    `send` sends as many first bytes as can be sent without waiting, and returns their number. It
+    raises `BlockingIOError` if that is none, and another `OSError` if the subscriber is gone.
     """
 
     def __init__(self, send: Callable[[memoryview], int]) -> None:
@@ -189,13 +160,8 @@ class Outbox:
         self.is_gone = False
 
     @property
-    def num_waiting(self) -> int:
-        """Messages that have not been sent yet, or only in part."""
-        return len(self._waiting)
-
-    @property
-    def is_full(self) -> bool:
-        """True where a message would be lost for the next one."""
+    def is_dispensable(self) -> bool:
+        """True where the subscriber is so far behind that messages are lost."""
         return len(self._waiting) == _LONGEST_QUEUE
 
     def put(self, message: bytes) -> None:
@@ -242,7 +208,7 @@ class StandardOutputPublisher(MessagePublisher):
 
     address = "stdout"
 
-    def __init__(self, body_parts: Sequence[str], *, descriptor: int = _STANDARD_OUTPUT) -> None:
+    def __init__(self, body_parts: Sequence[str], *, descriptor: int = 1) -> None:
         super().__init__(body_parts)
         self._descriptor = descriptor
         self._outbox = Outbox(self._send)
@@ -251,14 +217,13 @@ class StandardOutputPublisher(MessagePublisher):
         """Check that it can be written to."""
         try:
             select.select([], [self._descriptor], [], 0)  # fails where it is closed
-            self._own_descriptor = self._descriptor
             if os.isatty(self._descriptor):
                 # `select` tells of pipes, sockets and files whether a piece can be written without
                 # waiting, but not of terminals. They are opened a second time: others that share
                 # the standard output would not expect that it is made non-blocking.
                 flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
-                self._own_descriptor = os.open(os.ttyname(self._descriptor), flags)
-                resources.callback(os.close, self._own_descriptor)
+                self._descriptor = os.open(os.ttyname(self._descriptor), flags)
+                resources.callback(os.close, self._descriptor)
         except OSError as error:
             raise InputError(f"stdout: cannot be written to ({error.strerror})") from error
         resources.callback(self._outbox.close)
@@ -273,7 +238,146 @@ class StandardOutputPublisher(MessagePublisher):
         self._outbox.put(message)
 
     def _send(self, data: memoryview) -> int:
-        _, writable, _ = select.select([], [self._own_descriptor], [], 0)
+        _, writable, _ = select.select([], [self._descriptor], [], 0)
         if not writable:
             raise BlockingIOError
-        return os.write(self._own_descriptor, data[:_PIECE_LENGTH])
+        return os.write(self._descriptor, data[:_PIECE_LENGTH])
+
+
+class Subscriber(Outbox):
+    """The connection of one subscriber."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection.send)
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_LENGTH)
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+
+    def receive(self) -> None:
+        """Take what it says; a plain socket ignores it."""
+
+    def close(self) -> None:
+        """Send what can be sent now, and hang up."""
+        super().close()
+        with suppress(OSError):
+            # Where something is left unread, the other side would be refused our last messages.
+            self._connection.recv(_SEND_BUFFER_LENGTH)
+        self._connection.close()
+
+
+class SocketPublisher(MessagePublisher):
+    """Publishes messages to all who connect to a socket.
+
+    It has 64 subscribers at most. When one more comes, the oldest that is dispensable gives way,
+    such as one that does not read; where there is none, others wait until one has gone.
+
+    The place is a host (a name or a number, v4 or v6) and a port, of which 0 is one that the system
+    chooses; or the path of a unix socket, which is removed at the end, and replaced where a killed
+    run has left it. `InputError` if this system, or its Python, has no unix sockets.
+    """
+
+    make_subscriber: type[Subscriber] = Subscriber
+
+    def __init__(
+        self, body_parts: Sequence[str], *, address: str, place: tuple[str, int] | Path
+    ) -> None:
+        super().__init__(body_parts)
+        self.address, self._place = address, place
+        if isinstance(place, Path) and not hasattr(socket, "AF_UNIX"):
+            raise InputError(f"{address}: this system has no unix sockets; use tcp:PORT")
+        self._subscribers: list[Subscriber] = []
+        self._num_unsent_to_gone = 0
+
+    def open(self, resources: ExitStack) -> None:
+        """Listen from now on."""
+        try:
+            if isinstance(self._place, Path):
+                self._listener = resources.enter_context(unix_listener(self._place))
+            else:  # on the first address that the host's name stands for
+                found = socket.getaddrinfo(*self._place, type=socket.SOCK_STREAM)
+                family, _, _, _, address = found[0]
+                listener = socket.create_server(address, family=family)
+                self._listener = resources.enter_context(listener)
+                self.address = f"{self.address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        except OSError as error:
+            reason: object = error.strerror or error  # names not found, and long paths
+            if error.errno is not None and error.errno > 0:
+                reason = os.strerror(error.errno)
+            raise InputError(f"{self.address}: cannot be listened on ({reason})") from error
+        self._listener.setblocking(False)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_LENGTH)
+        resources.callback(lambda: self._forget(list(self._subscribers)))
+
+    @property
+    def num_unsent(self) -> int:
+        """Messages that were not read in time, or not by one who went away."""
+        unsent = sum(subscriber.num_unsent for subscriber in list(self._subscribers))
+        return self._num_unsent_to_gone + unsent
+
+    def publish(self, message: bytes) -> None:
+        """Send a message to all who have connected by now."""
+        self.accept()
+        self.send(message)
+
+    def send(self, message: bytes) -> None:
+        """Send a message to the subscribers; those who are gone are forgotten."""
+        for subscriber in self._subscribers:
+            subscriber.put(message)
+        self.forget_gone()
+
+    def accept(self) -> None:
+        """Let waiting subscribers in, a few at a time."""
+        # A connection that has gone again, or a lack of descriptors, must not end the run.
+        with suppress(OSError):
+            for _ in range(_MOST_ACCEPTED):
+                is_full = len(self._subscribers) >= _MOST_SUBSCRIBERS
+                dispensable = [one for one in self._subscribers if is_full and one.is_dispensable]
+                if is_full and not dispensable:
+                    return
+                connection, _ = self._listener.accept()
+                self._forget(dispensable[:1])
+                self._subscribers.append(self.make_subscriber(connection))
+
+    def forget_gone(self) -> None:
+        """Forget the subscribers who are gone."""
+        self._forget([subscriber for subscriber in self._subscribers if subscriber.is_gone])
+
+    def _forget(self, subscribers: Sequence[Subscriber]) -> None:
+        for subscriber in subscribers:
+            subscriber.close()
+            self._num_unsent_to_gone += subscriber.num_unsent
+            self._subscribers.remove(subscriber)
+
+
+@contextmanager
+def unix_listener(path: Path) -> Iterator[socket.socket]:
+    """Listen on a path, which is removed at the end, unless another has taken its place by then.
+
+    `InputError` if there is a file that is no socket, or one that another program listens on;
+    `OSError` if the system does not let look, remove or listen.
+    """
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise InputError(
+                f"{path}: there is a file that is no socket; give the path of a new one"
+            )
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            problem = probe.connect_ex(str(path))
+        if problem in (0, errno.EAGAIN):  # the second where many wait for that program
+            raise InputError(f"{path}: another program listens on this socket; give another path")
+        if problem != errno.ECONNREFUSED:
+            raise OSError(problem, os.strerror(problem))
+        path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        inode = path.lstat().st_ino
+        try:
+            listener.listen()
+            yield listener
+        finally:
+            with suppress(OSError):  # gone already, or in a folder that is: nothing is left behind
+                if path.lstat().st_ino == inode:
+                    path.unlink()

@@ -10,13 +10,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from readers import InputError
-from sinks.publishing.sockets import (
-    LARGEST_PORT,
-    SocketPublisher,
-    Subscriber,
-    tcp_listener,
-    unix_listener,
-)
+from sinks.publishing.publisher import LARGEST_PORT, SocketPublisher, Subscriber
 
 TOPIC = b"pose"
 
@@ -43,10 +37,6 @@ _LONGEST_FRAME = 512
 _MOST_PIECES = 16
 """Taken at a time: a frame has two. The rest stays with the system, and then with the sender."""
 
-_Conversation = Generator[int, bytes, None]
-"""Yields how many bytes it needs, and is sent them. It raises `ConnectionAbortedError` where the
-other side breaks the protocol."""
-
 
 class ZmtpSubscriber(Subscriber):
     """A subscriber that is sent messages once it has subscribed to their topic.
@@ -60,14 +50,8 @@ class ZmtpSubscriber(Subscriber):
         super().__init__(connection)
         self._received = b""
         self._subscriptions: set[bytes] = set()
-        self._has_broken_off = False
         self._conversation = self._converse()
         self._num_needed = next(self._conversation)
-
-    @property
-    def is_gone(self) -> bool:
-        """True where it cannot be sent anything any more."""
-        return self._has_broken_off or super().is_gone
 
     @property
     def is_dispensable(self) -> bool:
@@ -96,9 +80,13 @@ class ZmtpSubscriber(Subscriber):
         except BlockingIOError:
             pass
         except OSError:
-            self._has_broken_off = True
+            self.is_gone = True
 
-    def _converse(self) -> _Conversation:
+    def _converse(self) -> Generator[int, bytes, None]:
+        """Yield how many bytes are needed, and be sent them.
+
+        `ConnectionAbortedError` where the other side breaks the protocol.
+        """
         yield 0  # until it is listened to
         self._say(_SIGNATURE + _REVISION_3)
         greeting = yield len(_SIGNATURE) + 1
@@ -123,7 +111,7 @@ class ZmtpSubscriber(Subscriber):
             verb, prefix = body[:1], body[1:]
             if flags & _COMMAND:
                 # Messages that wait answer as well, and nothing may come between their parts.
-                if body.startswith(_PING) and not self.outbox.num_waiting:
+                if body.startswith(_PING) and not self._waiting:
                     self._say(_framed(_COMMAND, _PONG + body[len(_PING) + _PING_TTL_LENGTH :]))
             elif verb == _SUBSCRIBE and TOPIC.startswith(prefix):
                 self._subscriptions.add(prefix)
@@ -166,42 +154,43 @@ class ZeroMqPublisher(SocketPublisher):
     limit that could be set. So this one speaks the protocol itself. A thread of its own listens
     to the subscribers, a few frames of each at a time, and the thread that publishes only sends.
 
-    Raises
-    ------
-    InputError
-        If the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
-        ``ipc://PATH``.
+    `InputError` if the endpoint is neither ``tcp://ADDRESS:PORT``, where each can be ``*``, nor
+    ``ipc://PATH``.
     """
 
     make_subscriber = ZmtpSubscriber
 
     def __init__(self, body_parts: Sequence[str], *, endpoint: str) -> None:
-        super().__init__(body_parts)
         found = _ENDPOINT.fullmatch(endpoint)
-        if found is None or int((found["port"] or "0").replace("*", "0")) > LARGEST_PORT:
+        port = 0 if found is None else int((found["port"] or "0").replace("*", "0"))
+        if found is None or port > LARGEST_PORT:
             raise InputError(
                 f"zmq:{endpoint}: the endpoint must be tcp://ADDRESS:PORT or ipc://PATH, "
                 "such as zmq:tcp://127.0.0.1:5556"
             )
-        self._endpoint = found
+        place: tuple[str, int] | Path = Path(found["path"] or "")
+        if found["path"] is None:
+            place = (found["host"].replace("*", _ALL_ADDRESSES).strip("[]"), port)
+        super().__init__(body_parts, address=f"zmq:{endpoint}", place=place)
         self._lock = Lock()  # of the subscribers
-        self.address = f"zmq:{endpoint}"
-
-    def listen(self, resources: ExitStack) -> socket.socket:
-        """Listen on the endpoint."""
-        host, port, path = self._endpoint.groups()
-        if path is not None:
-            return unix_listener(Path(path), resources)
-        address = host.replace("*", _ALL_ADDRESSES).strip("[]")
-        listener = tcp_listener(address, int(port.replace("*", "0")), resources)
-        self.address = f"zmq:tcp://{host}:{listener.getsockname()[1]}"
-        return listener
 
     def open(self, resources: ExitStack) -> None:
-        """Listen from now on."""
+        """Listen from now on, and let subscribers in and hear what they want until the end."""
         super().open(resources)
         is_closing = Event()
-        thread = Thread(target=self._attend, args=(is_closing,), name="zeromq", daemon=True)
+
+        def attend() -> None:
+            while not is_closing.wait(_LISTEN_EVERY_S):
+                with self._lock:
+                    self.accept()
+                    subscribers = list(self._subscribers)
+                for subscriber in subscribers:
+                    with self._lock:  # the poses wait for one of them at most
+                        subscriber.receive()
+                with self._lock:
+                    self.forget_gone()
+
+        thread = Thread(target=attend, name="zeromq", daemon=True)
         thread.start()
         resources.callback(thread.join)
         resources.callback(is_closing.set)
@@ -211,15 +200,3 @@ class ZeroMqPublisher(SocketPublisher):
         framed = two_part_message(message.rstrip(b"\n"))
         with self._lock:
             self.send(framed)
-
-    def _attend(self, is_closing: Event) -> None:
-        """Let subscribers in and hear what they want, until the end."""
-        while not is_closing.wait(_LISTEN_EVERY_S):
-            with self._lock:
-                self.accept()
-                subscribers = list(self._subscribers)
-            for subscriber in subscribers:
-                with self._lock:  # the poses wait for one of them at most
-                    subscriber.receive()
-            with self._lock:
-                self.forget_gone()

@@ -8,7 +8,7 @@ import pytest
 
 from readers import FrameBatch
 from sinks import PoseBatch
-from sinks.base import ResourceHolder, at_success
+from sinks.base import ResourceHolder
 from tests.batches import frame_batch
 
 
@@ -42,7 +42,9 @@ class Holder(ResourceHolder):
         if self.fails:
             raise RuntimeError
         resources.enter_context(self._resource("b"))
-        resources.enter_context(at_success(lambda: self.diary.append("finish")))
+
+    def finish(self) -> None:
+        self.diary.append("finish")
 
 
 def test_resources_are_finished_and_closed_in_reverse() -> None:

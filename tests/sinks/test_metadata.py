@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from sinks import ModelDescription, describe_labelled_movie, write_metadata
+from sinks import describe_labelled_movie, describe_model, write_metadata
 
-MODEL = ModelDescription("Task", "Ann", "Oct30", "resnet_50", ["nose", "tail"], 1000)
+MODEL = describe_model(
+    task="Task",
+    scorer="Ann",
+    date="Oct30",
+    network="resnet_50",
+    body_parts=["nose", "tail"],
+    snapshot=1000,
+)
 
 
 def labelled_movie(frame_rate: float) -> dict[str, object]:

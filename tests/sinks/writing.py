@@ -23,13 +23,13 @@ from readers import MovieInfo
 from sinks import (
     ExperimentAnnotations,
     LabelledMovieSink,
-    ModelDescription,
     OutputError,
     OverlayStyle,
     PoseBatch,
     PoseEstimates,
     PreviewPaths,
     PreviewSink,
+    describe_model,
     write_metadata,
 )
 from sinks.labelled_movie import segments
@@ -109,7 +109,9 @@ def write_previews(directory: Path) -> None:
 def write_whole_metadata(directory: Path) -> None:
     write_metadata(
         directory / "metadata.json",
-        model=ModelDescription("t", "s", "d", "n", BODY_PARTS, 1),
+        model=describe_model(
+            task="t", scorer="s", date="d", network="n", body_parts=BODY_PARTS, snapshot=1
+        ),
         outputs={},
         provenance={"warnings": ["long"] * 10_000},
     )

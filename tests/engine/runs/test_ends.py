@@ -305,7 +305,7 @@ def test_a_full_disk_leaves_the_work_and_says_how_to_go_on(
     recording: Path, whole_run: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = job_for([recording], tmp_path)
-    monkeypatch.setattr(PreviewSink, "_draw", fail)
+    monkeypatch.setattr(PreviewSink, "finish", fail)
     with pytest.raises(
         RunError,
         match=r"No space left on device.*; 50 frames are done and kept; go on with --resume",

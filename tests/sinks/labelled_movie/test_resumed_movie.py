@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import OutputError, OverlayStyle, num_finished_frames, segments_dir
-from sinks.labelled_movie.mp4 import Encoding
 from tests.sinks.labelling import (
     DECODED,
     DROPPED,
@@ -146,7 +145,9 @@ def test_between_the_last_segment_and_the_join_everything_is_finished(
         assert not movie.write(path)
     assert num_finished_frames(path) == NUM_FRAMES
     with monkeypatch.context() as patch:
-        patch.setattr(Encoding, "opened", interrupt)  # nothing is encoded again
+        patch.setattr(
+            "sinks.labelled_movie.segments.encoder", interrupt
+        )  # nothing is encoded again
         joined = movie.write(path)
     assert joined == movie.write(tmp_path / "whole.mp4")
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from readers import FrameStatus
 from sinks import SEGMENT_LENGTH, num_finished_frames
-from sinks.labelled_movie.mp4 import FRAGMENTED, Canvas, Encoding
-from sinks.labelled_movie.overlay import Overlay, OverlayStyle
+from sinks.labelled_movie.overlay import Canvas, Overlay, OverlayStyle
+from sinks.labelled_movie.segments import FRAGMENTED, encoder
 from tests.sinks.labelling import (
     BODY_PARTS,
     DECODED,
@@ -276,8 +276,7 @@ def test_nothing_stands_under_the_final_name_while_it_is_written(tmp_path: Path)
 def write_with_one_encoder(path: Path, images: NDArray[np.uint8], frame_rate: Fraction) -> None:
     height, width = images.shape[1:3]
     canvas = Canvas(width, height)
-    encoding = Encoding(*canvas.padded_shape, 1 / frame_rate, thread_count=1)
-    with encoding.opened(path, FRAGMENTED) as encode:
+    with encoder(path, canvas.padded_shape, 1 / frame_rate, FRAGMENTED) as encode:
         for image in images:
             canvas.image[:] = image
             encode(canvas.to_yuv420p())

@@ -13,13 +13,20 @@ from pathlib import Path
 import pytest
 
 from readers import InputError
-from sinks.publishing.sockets import SocketPublisher, TcpPublisher, UnixPublisher
+from sinks.publishing import make_publisher
+from sinks.publishing.publisher import SocketPublisher
 from tests.sinks.publishing.live import BODY_PARTS, frame_numbers, live_batch, read_message
 
 NUM_FRAMES = 20_000
 """Several times what the system and the publisher keep for a subscriber that does not read."""
 
 Connect = Callable[[], socket.socket]
+
+
+def made(spec: str) -> SocketPublisher:
+    publisher = make_publisher(spec, BODY_PARTS)
+    assert isinstance(publisher, SocketPublisher)
+    return publisher
 
 
 def connected(address: str) -> socket.socket:
@@ -35,8 +42,8 @@ def connected(address: str) -> socket.socket:
 @pytest.fixture(params=["tcp", "unix"])
 def closed_publisher(request: pytest.FixtureRequest, tmp_path: Path) -> SocketPublisher:
     if request.param == "tcp":
-        return TcpPublisher(BODY_PARTS, host="127.0.0.1", port=0)
-    return UnixPublisher(BODY_PARTS, path=tmp_path / "poses.sock")
+        return made("tcp:0")
+    return made(f"unix:{tmp_path}/poses.sock")
 
 
 @pytest.fixture
@@ -179,7 +186,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(InputError) as raised:
-            TcpPublisher(BODY_PARTS, host="127.0.0.1", port=port).__enter__()
+            made(f"tcp:{port}").__enter__()
 
     assert re.fullmatch(
         rf"tcp:127\.0\.0\.1:{port}: cannot be listened on \(Address already in use\)",
@@ -189,17 +196,13 @@ def test_a_port_that_is_taken_is_refused_in_one_line() -> None:
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be listened on"):
-        TcpPublisher(BODY_PARTS, host="192.0.2.1", port=0).__enter__()
+        made("tcp:192.0.2.1:0").__enter__()
 
 
 def test_only_this_machine_hears_a_port_on_loopback() -> None:
-    with TcpPublisher(BODY_PARTS, host="::1", port=0) as publisher:
+    with made("tcp:[::1]:0") as publisher:
         assert publisher.address.startswith("tcp:[::1]:")
         connected(publisher.address).close()
-
-
-def unix_publisher(path: Path) -> UnixPublisher:
-    return UnixPublisher(BODY_PARTS, path=path)
 
 
 def test_a_socket_that_a_killed_run_has_left_is_replaced(tmp_path: Path) -> None:
@@ -207,13 +210,13 @@ def test_a_socket_that_a_killed_run_has_left_is_replaced(tmp_path: Path) -> None
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
 
-    with unix_publisher(path) as publisher, connected(publisher.address) as subscriber:
+    with made(f"unix:{path}") as publisher, connected(publisher.address) as subscriber:
         publisher.write(live_batch(0))
         assert read_lines(subscriber, 1) == [0]
 
 
 def test_the_socket_is_gone_at_the_end(tmp_path: Path) -> None:
-    with unix_publisher(tmp_path / "poses.sock"):
+    with made(f"unix:{tmp_path}/poses.sock"):
         pass
 
     assert list(tmp_path.iterdir()) == []
@@ -221,7 +224,7 @@ def test_the_socket_is_gone_at_the_end(tmp_path: Path) -> None:
 
 def test_what_has_taken_the_sockets_place_stays(tmp_path: Path) -> None:
     path = tmp_path / "poses.sock"
-    with unix_publisher(path):
+    with made(f"unix:{path}"):
         (tmp_path / "other").write_text("kept")
         (tmp_path / "other").replace(path)
 
@@ -230,9 +233,9 @@ def test_what_has_taken_the_sockets_place_stays(tmp_path: Path) -> None:
 
 def test_a_socket_that_another_program_listens_on_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "poses.sock"
-    with unix_publisher(path) as first, connected(first.address) as subscriber:
+    with made(f"unix:{path}") as first, connected(first.address) as subscriber:
         with pytest.raises(InputError, match="another program listens"):
-            unix_publisher(path).__enter__()
+            made(f"unix:{path}").__enter__()
         first.write(live_batch(0))
         assert read_lines(subscriber, 1) == [0]
 
@@ -242,7 +245,7 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     path.write_text("kept")
 
     with pytest.raises(InputError, match="is no socket"):
-        unix_publisher(path).__enter__()
+        made(f"unix:{path}").__enter__()
 
     assert path.read_text() == "kept"
 
@@ -250,4 +253,4 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["missing/poses.sock", "x" * 200])
 def test_a_path_that_cannot_be_a_socket_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot be listened on"):
-        unix_publisher(tmp_path / name).__enter__()
+        made(f"unix:{tmp_path}/{name}").__enter__()

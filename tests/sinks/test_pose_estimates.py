@@ -12,7 +12,7 @@ from movement.io import load_poses
 from numpy.typing import NDArray
 
 from sinks import OutputError, PoseEstimates
-from sinks.tables.pose_estimates import table_holds
+from sinks.pose_estimates import table_holds
 from tests.batches import pose_batches
 
 BODY_PARTS = ["nose", "tail_base"]

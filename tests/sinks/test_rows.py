@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.tables import PoseRows, RowBuffer
+from sinks.base import RowBuffer, Rows
 from tests.batches import pose_batches
 
 
@@ -16,7 +16,7 @@ def test_chunks_are_contiguous_full_and_complete(
 ) -> None:
     poses = np.random.default_rng(0).normal(size=(num_frames, 2, 3))
     buffer = RowBuffer(chunk_length)
-    chunks: list[PoseRows] = []
+    chunks: list[Rows] = []
     for batch in pose_batches(poses, batch_size):
         chunks += buffer.add(batch)
     chunks += buffer.rest()
@@ -24,10 +24,10 @@ def test_chunks_are_contiguous_full_and_complete(
     lengths = [len(chunk) for chunk in chunks]
     assert all(length == chunk_length for length in lengths[:-1])
     assert sum(lengths) == num_frames
-    assert [index for chunk in chunks for index in chunk.frame_indices] == list(range(num_frames))
+    assert [index for chunk in chunks for index in chunk["frame_index"]] == list(range(num_frames))
     if chunks:
-        np.testing.assert_array_equal(np.concatenate([chunk.poses for chunk in chunks]), poses)
-        times = np.concatenate([chunk.time_s for chunk in chunks])
+        np.testing.assert_array_equal(np.concatenate([chunk["poses"] for chunk in chunks]), poses)
+        times = np.concatenate([chunk["time_s"] for chunk in chunks])
         np.testing.assert_array_equal(times, np.arange(num_frames) / 10)
 
 

@@ -7,20 +7,20 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from readers import MovieInfo
-from sinks.base import PoseBatch, ResourceHolder, RunOutput, at_success
+from sinks.base import PoseBatch, ResourceHolder, RowBuffer, Rows, RunOutput
 from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
-from sinks.tables import PoseRows, RowBuffer
 
-_TEXT_MARK = "'"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a cell a formula for some spreadsheet, the last four in wide letters."""
+_FORMULA_STARTS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a cell a formula for some spreadsheet, the last four in wide letters; and its mark."""
 _CHUNK_LENGTH = 8192
 """Rows of a row group. The writer keeps some 300 bytes of each group and column."""
 _PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)
@@ -32,23 +32,19 @@ class Annotations(RunOutput):
     Columns ``Frame number`` (over all movies), ``Movie number``, ``Local frame number``, ``Time
     since start (s)``, ``Hardware counter (us)`` (only for .isxb; empty for dropped frames), then
     x, y and likelihood of each body part. A movie's time starts at the previous movie's last time
-    plus the previous movie's frame period.
-
-    Raises
-    ------
-    OutputError
-        If something cannot be written; the sink of a movie raises it, too.
+    plus the previous movie's frame period. It raises `OutputError`, and so does a movie's sink.
     """
 
     def __init__(self, *, body_parts: Sequence[str], has_hardware_counter: bool) -> None:
         self._has_hardware_counter = has_hardware_counter
-        fields = [("Frame number", pa.int64()), ("Movie number", pa.int64())]
-        fields += [("Local frame number", pa.int64()), ("Time since start (s)", pa.float64())]
+        numbers = ["Frame number", "Movie number", "Local frame number"]
+        fields = [(name, pa.int64()) for name in numbers]
+        fields.append(("Time since start (s)", pa.float64()))
         if has_hardware_counter:
             fields.append(("Hardware counter (us)", pa.int64()))
-        coordinates = ("x", "y", "likelihood")
-        names = [f"{part} {coordinate}" for part in body_parts for coordinate in coordinates]
-        self._schema = pa.schema(fields + [(name, pa.float64()) for name in names])
+        for part in body_parts:
+            fields += [(f"{part} {name}", pa.float64()) for name in ("x", "y", "likelihood")]
+        self._schema = pa.schema(fields)
         self._num_movies = 0
         self._num_frames = 0
         self._start_s = 0.0
@@ -62,23 +58,23 @@ class Annotations(RunOutput):
         return False
 
     def movie(self, movie: MovieInfo) -> MovieAnnotations:
-        """Make the sink of the run's next movie; enter it when the one before has ended."""
+        """Make the sink of the run's next movie."""
         return MovieAnnotations(self, movie)
 
-    def append(self, chunks: Iterable[PoseRows]) -> None:
+    def append(self, chunks: Iterable[Rows]) -> None:
         """Write chunks of rows of the movie that is open."""
         for rows in chunks:
             columns = [
-                rows.frame_indices + self._num_frames,
+                rows["frame_index"] + self._num_frames,
                 np.full(len(rows), self._num_movies),
-                rows.frame_indices,
-                rows.time_s + self._start_s,
+                rows["frame_index"],
+                rows["time_s"] + self._start_s,
             ]
             if self._has_hardware_counter:
-                missing = np.isnan(rows.hardware_counter_us)
-                counters = np.where(missing, 0, rows.hardware_counter_us).astype(np.int64)
+                missing = np.isnan(rows["hardware_counter_us"])
+                counters = np.where(missing, 0, rows["hardware_counter_us"]).astype(np.int64)
                 columns.append(pa.array(counters, mask=missing))
-            columns += list(rows.poses.reshape(len(rows), -1).T)
+            columns += list(rows["poses"].reshape(len(rows), -1).T)
             self.write_table(pa.table(columns, schema=self._schema))
 
     def end_movie(self, num_frames: int, end_s: float) -> None:
@@ -99,8 +95,7 @@ class MovieAnnotations(ResourceHolder):
         self._end_s = 0.0
 
     def open(self, resources: ExitStack) -> None:
-        """Begin the movie."""
-        resources.enter_context(at_success(self._finish))
+        """Do nothing: what is written to is open over all movies."""
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""
@@ -110,7 +105,8 @@ class MovieAnnotations(ResourceHolder):
         if self._annotations.is_due():
             self._annotations.append(self._rows.rest())
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Write the last rows."""
         self._annotations.append(self._rows.rest())
         self._annotations.end_movie(self._num_frames, self._end_s)
 
@@ -143,17 +139,8 @@ class AnnotationParts(Annotations):
     ``pandas.read_parquet(folder)`` gives all rows so far in order, and so do the .csv parts, each
     with a header, in the order of their names; temporary names begin with a dot.
 
-    Parts of a run before are removed on entering: one that is resumed writes all rows again. The
-    parts stay where they are after an error.
-
-    Parameters
-    ----------
-    folder
-        Where the parts go; it is made if need be.
-    kind
-        The format, "parquet" or "csv".
-    every_s
-        Seconds that rows may be held back, by `clock_s`.
+    The folder is made if need be; the kind is "parquet" or "csv". Parts of a run before are removed
+    on entering: one that is resumed writes all rows again. The parts stay after an error.
     """
 
     def __init__(
@@ -199,11 +186,19 @@ class AnnotationParts(Annotations):
 @contextmanager
 def _whole_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
     """Give a function that appends to a table, which appears at the end of the block."""
-    writer = _parquet_writer if path.suffix == ".parquet" else _csv_writer
     with ExitStack() as resources:
         temporary = resources.enter_context(whole_file(path))
         with output_errors(path):
-            write_table = resources.enter_context(writer(temporary, path, schema))
+            # Given a name, pyarrow would look for a file system in it ("mouse:1").
+            file = temporary.open("wb")
+            resources.enter_context(closed_at_end(file.close, path))
+            if path.suffix == ".parquet":
+                writer = pq.ParquetWriter(file, schema)
+                resources.enter_context(closed_at_end(writer.close, path))
+                write_table = writer.write_table
+            else:
+                write_table = partial(write_csv, file)
+                write_table(schema.empty_table(), csv_header(schema.names))
 
         def write(table: pa.Table) -> None:
             with output_errors(path):
@@ -212,33 +207,15 @@ def _whole_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
         yield write
 
 
-@contextmanager
-def _csv_writer(path: Path, named: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Write numbers as pandas does: the shortest digits that read back the same.
+def write_csv(file: IO[bytes], table: pa.Table, header: Sequence[str] = ()) -> None:
+    """Write numbers as pandas does: the shortest digits that read back the same."""
+    frame = table.to_pandas(integer_object_nulls=True)
+    frame.to_csv(file, index=False, header=list(header) or False, lineterminator="\n")
 
-    A column whose name a spreadsheet would compute has an apostrophe before it, its mark of text.
-    So has a name that begins with one: a first apostrophe is never part of the name.
+
+def csv_header(names: Sequence[str]) -> list[str]:
+    """Put an apostrophe, a spreadsheet's mark of text, before names that it would compute.
+
+    So with a name that begins with one: a first apostrophe is never part of the name.
     """
-    marked = (_TEXT_MARK, *_FORMULA_STARTS)
-    names = [_TEXT_MARK + name if name.startswith(marked) else name for name in schema.names]
-    file = path.open("w", encoding="utf-8", newline="")
-    with closed_at_end(file.close, named):
-
-        def write(table: pa.Table, header: list[str] | None = None) -> None:
-            frame = table.to_pandas(integer_object_nulls=True)
-            frame.to_csv(file, index=False, header=header or False, lineterminator="\n")
-
-        write(schema.empty_table(), names)
-        yield write
-
-
-@contextmanager
-def _parquet_writer(
-    path: Path, named: Path, schema: pa.Schema
-) -> Iterator[Callable[[pa.Table], None]]:
-    # Given a name, pyarrow would look for a file system in it ("mouse:1").
-    file = path.open("wb")
-    with closed_at_end(file.close, named):
-        writer = pq.ParquetWriter(file, schema)
-        with closed_at_end(writer.close, named):
-            yield writer.write_table
+    return ["'" + name if name.startswith(_FORMULA_STARTS) else name for name in names]

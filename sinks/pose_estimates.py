@@ -7,16 +7,15 @@ import os
 import pickle
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sinks.base import PoseBatch, ResourceHolder, at_success
+from sinks.base import PoseBatch, ResourceHolder, RowBuffer, Rows, at_success
 from sinks.files import OutputError, closed_at_end, output_errors, whole_file
-from sinks.tables import PoseRows, RowBuffer
 
 KEY = "df_with_missing"
 _CHUNK_LENGTH = 2048
@@ -42,23 +41,11 @@ class PoseEstimates(ResourceHolder):
     Key ``df_with_missing``, float64, one row per frame, columns a MultiIndex named ``scorer,
     bodyparts, coords``; without a picture x and y are NaN and the likelihood is 0.
 
-    Parameters
-    ----------
-    path
-        The .h5 file.
-    scorer
-        DeepLabCut's name of the model.
-    body_parts
-        Names in the order of the poses.
-    notes
-        Kept as JSON in the attribute ``posestream`` of the table: the file itself says what its
-        coordinates refer to.
+    The scorer is DeepLabCut's name of the model. The notes are kept as JSON in the attribute
+    ``posestream`` of the table: the file itself says what its coordinates refer to.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be written. PyTables does not report that closing, which writes the
-        rest, has failed: so the table is read again at the end and compared.
+    `OutputError` if it cannot be written. PyTables does not report that closing, which writes the
+    rest, has failed: so the table is read again at the end and compared.
     """
 
     def __init__(
@@ -66,8 +53,7 @@ class PoseEstimates(ResourceHolder):
     ) -> None:
         self._path = path
         self._columns = pd.MultiIndex.from_product(
-            [[scorer], body_parts, _COORDS],
-            names=["scorer", "bodyparts", "coords"],
+            [[scorer], body_parts, _COORDS], names=["scorer", "bodyparts", "coords"]
         )
         self._notes = notes
         self._rows = RowBuffer(_CHUNK_LENGTH)
@@ -83,30 +69,29 @@ class PoseEstimates(ResourceHolder):
                 _FileName(self._temporary), mode="w", CHUNK_CACHE_SIZE=_CACHED_BYTES
             )
         resources.enter_context(closed_at_end(self._close, self._path))
-        resources.enter_context(at_success(self._finish))
 
     def write(self, batch: PoseBatch) -> None:
         """Take the next batch."""
-        for rows in self._rows.add(batch):
-            self._append(rows)
+        self._append(self._rows.add(batch))
 
-    def _append(self, rows: PoseRows) -> None:
-        values = rows.poses.reshape(len(rows), -1)
-        self._checksum = zlib.crc32(values.tobytes(), self._checksum)
-        table = pd.DataFrame(values, index=rows.frame_indices, columns=self._columns)
-        with output_errors(self._path), _hdf5_errors():
-            if rows.first_frame_index == 0:
-                # HDF5 would note when the table was made, and an index when the index was: the
-                # same poses would give different files.
-                self._store.put(KEY, table, format="table", index=False, track_times=False)
-            else:
-                self._store.append(KEY, table, index=False)
-
-    def _finish(self) -> None:
-        for rows in self._rows.rest():
-            self._append(rows)
+    def finish(self) -> None:
+        """Write the last rows, and the notes."""
+        self._append(self._rows.rest())
         with output_errors(self._path), _hdf5_errors():
             self._store.get_storer(KEY).attrs.posestream = json.dumps(self._notes)
+
+    def _append(self, chunks: Iterable[Rows]) -> None:
+        for rows in chunks:
+            values = rows["poses"].reshape(len(rows), -1)
+            self._checksum = zlib.crc32(values.tobytes(), self._checksum)
+            table = pd.DataFrame(values, index=rows["frame_index"], columns=self._columns)
+            with output_errors(self._path), _hdf5_errors():
+                if rows["frame_index"][0] == 0:
+                    # HDF5 would note when the table was made, and an index when the index was: the
+                    # same poses would give different files.
+                    self._store.put(KEY, table, format="table", index=False, track_times=False)
+                else:
+                    self._store.append(KEY, table, index=False)
 
     def _close(self) -> None:
         with _hdf5_errors():
@@ -137,14 +122,13 @@ class PoseEstimates(ResourceHolder):
             name = _FileName(self._temporary)
             with tables.open_file(name, CHUNK_CACHE_SIZE=_CACHED_BYTES) as file:
                 node = file.get_node(f"/{KEY}")
-                if node._v_attrs.posestream != json.dumps(self._notes):
-                    return False
                 for start in range(0, node.table.nrows, _CHUNK_LENGTH):
                     rows = node.table.read(start, start + _CHUNK_LENGTH)
                     checksum = zlib.crc32(rows["values_block_0"].tobytes(), checksum)
+                has_notes = node._v_attrs.posestream == json.dumps(self._notes)
+                return has_notes and checksum == self._checksum
         except (tables.HDF5ExtError, tables.NoSuchNodeError, AttributeError):
             return False
-        return checksum == self._checksum
 
 
 class _FileName(str):
