@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import engine.inference  # noqa: F401 -- keeps OpenVINO quiet, which some tests import themselves
-from tests.figures import UndrawnFigures, draw
+from tests.figures import draw, undrawn
 
 if settings.get_current_profile_name() != "ci":
     settings.register_profile(
@@ -37,7 +37,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _undrawn_figures() -> Iterator[None]:
     """Draw no previews, except in the tests of figures, and in commands that tests start."""
     with pytest.MonkeyPatch.context() as patch:
-        draw(patch, UndrawnFigures)
+        draw(patch, undrawn)
         yield
 
 

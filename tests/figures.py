@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from sinks.previews.figures import Figures
-from sinks.previews.reductions import TrajectoryMap
+from sinks import PreviewSink
+
+FINISH = PreviewSink.finish
 
 
-class UndrawnFigures(Figures):
-    """Figures whose files hold a checksum of what they would show."""
-
-    def draw_lines(self, path: Path, *values: NDArray[np.generic], **labels: object) -> None:
-        shown = hashlib.sha256(repr((self._body_parts, self._colors, labels)).encode())
-        for array in values:
+def undrawn(sink: PreviewSink) -> None:
+    """Write checksums of what the figures would show."""
+    numbers = range(len(sink._body_parts))
+    reduced = (
+        sink._steps.counts(),
+        sink._likelihood.points(),
+        sink._coordinates.points(),
+        [array for number in numbers for array in sink._trajectory.points(number)],
+    )
+    for path, arrays in zip(sink._partial, reduced, strict=True):
+        shown = hashlib.sha256(repr((sink._body_parts, sink._color_map)).encode())
+        for array in arrays:
             shown.update(array.tobytes())
         path.write_text(shown.hexdigest())
 
-    def draw_histogram(self, path: Path, *values: NDArray[np.generic]) -> None:
-        self.draw_lines(path, *values)
 
-    def draw_trajectory(self, path: Path, trajectory: TrajectoryMap) -> None:
-        points = [trajectory.points(number) for number in range(len(self._body_parts))]
-        self.draw_lines(path, *(array for pair in points for array in pair))
-
-
-def draw(patch: pytest.MonkeyPatch, figures: type[Figures] = Figures) -> None:
-    """Let previews be drawn by a class of figures."""
-    patch.setattr("sinks.previews.figures.Figures", figures)
+def draw(patch: pytest.MonkeyPatch, finish: Callable[[PreviewSink], None] = FINISH) -> None:
+    """Let previews be drawn, or finished by another function."""
+    patch.setattr(PreviewSink, "finish", finish)
