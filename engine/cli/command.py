@@ -150,7 +150,7 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.job.live_options import LiveOptions
+    from engine.job.job import LiveOptions
     from engine.runs.live import live
     from engine.watch.progress import progress_for
 
@@ -168,14 +168,14 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
-def _inspect(path: Path, *, as_json: bool) -> None:
+def _inspect(path: Path, *, as_json: bool = False) -> None:
     from engine.cli.inspection import as_text, inspect
 
     description = inspect(path)
     put_out(json.dumps(description, indent=4) if as_json else as_text(description))
 
 
-def _demo(output_dir: Path) -> None:
+def _demo(output_dir: Path = DEMO_OUTPUT_DIR) -> None:
     from engine.builtin import DEMO_MOVIE
 
     is_usual = output_dir == DEMO_OUTPUT_DIR

@@ -14,8 +14,7 @@ from engine.errors import RunError
 from engine.follow.settings import follow_settings, load_for
 from engine.inference import ModelExport, PoseModel, read_export
 from engine.job.alignment import alignment_warning
-from engine.job.job import Job
-from engine.job.live_options import LiveOptions
+from engine.job.job import Job, LiveOptions
 from engine.job.overlay_style import overlay_style
 from engine.machine.memory import naming_lack_of_memory
 from engine.machine.threads import undisturbed
@@ -68,7 +67,7 @@ def live(
         can be.
     options
         ``end_after_s``, ``when_behind``, ``publish``, ``status``, ``preview`` and others: see
-        `engine.job.live_options.LiveOptions`.
+        `engine.job.job.LiveOptions`.
 
     Raises
     ------
