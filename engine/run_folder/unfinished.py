@@ -191,24 +191,25 @@ class UnfinishedRun:
             return ""
 
     def record(self) -> RunRecord:
-        """Read the record.
+        """Give the record as this process last read or wrote it.
 
         Raises
         ------
         InputError
-            If the record cannot be read.
+            If it cannot be read.
         """
-        try:
-            record = RunRecord(**read_json(self._record_path, _MOST_RECORD_BYTES))
-            datetime.fromisoformat(record.started)
-            dict(record.identity), dict(record.outputs)
-        except (OSError, SettingsError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{self._record_path}: cannot be read, so this run cannot be resumed; "
-                "start anew with --overwrite"
-            ) from error
-        self._record = record
-        return record
+        if self._record is None:
+            try:
+                record = RunRecord(**read_json(self._record_path, _MOST_RECORD_BYTES))
+                datetime.fromisoformat(record.started)
+                dict(record.identity), dict(record.outputs)
+            except (OSError, SettingsError, ValueError, TypeError) as error:
+                raise InputError(
+                    f"{self._record_path}: cannot be read, so this run cannot be resumed; "
+                    "start anew with --overwrite"
+                ) from error
+            self._record = record
+        return self._record
 
     def write_record(self, record: RunRecord) -> None:
         """Write the record, durably."""
@@ -219,36 +220,32 @@ class UnfinishedRun:
 
     def change_record(self, **changes: Any) -> RunRecord:
         """Change some of the record's values, durably; return the new record."""
-        record = replace(self.known_record(), **changes)
+        record = replace(self.record(), **changes)
         self.write_record(record)
         return record
 
-    def clear(self) -> None:
-        """Remove all that is here except the lock, the record last."""
-        self._remove_except(Path(self._lock.lock_file), self._owner_path, self._record_path)
+    def clear(self, *kept: Path) -> None:
+        """Remove all that is here except the lock and `kept`, the record last."""
+        self.check_held()
+        stays = (Path(self._lock.lock_file), self._owner_path, self._record_path, *kept)
         with output_errors(self.path):
-            self._record_path.unlink(missing_ok=True)
+            for path in self.path.iterdir():
+                if path not in stays:
+                    remove(path)
+            if self._record_path not in kept:
+                self._record_path.unlink(missing_ok=True)
 
     def keep_journals(self) -> None:
         """Remove all but the journals, with which the outputs can be made again."""
         self.change_record(overwrite=True, is_finished=False, outputs={})
-        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
-        self._remove_except(*kept, *self.path.glob("*.journal"))
-
-    def _remove_except(self, *kept: Path) -> None:
-        self.check_held()
-        with output_errors(self.path):
-            for path in self.path.iterdir():
-                if path not in kept:
-                    remove(path)
+        self.clear(self._record_path, *self.path.glob("*.journal"))
 
     def keep_drawn(self, movie_number: int, num_frames: int) -> None:
         """Keep what is drawn of a movie's first frames: the others have changed."""
         self.check_held()
         for path in self.outputs.kept(movie_number):
-            noted = dict(self.known_record().outputs)
-            noted.pop(path.name, None)
-            self.change_record(outputs=noted)
+            noted = self.record().outputs.items()
+            self.change_record(outputs={name: one for name, one in noted if name != path.name})
             with output_errors(path):
                 path.unlink(missing_ok=True)
                 keep_segments(path, num_frames)
@@ -258,7 +255,7 @@ class UnfinishedRun:
 
         `is_finished` tells that there are no others.
         """
-        noted = dict(self.known_record().outputs)
+        noted = dict(self.record().outputs)
         for path in outputs:
             if path.name not in noted:
                 with output_errors(path):
@@ -267,7 +264,7 @@ class UnfinishedRun:
 
     def find_changed(self, outputs: Iterable[Path]) -> Path | None:
         """Find an output that is not as it was noted, neither here nor where it is to go."""
-        noted = self.known_record().outputs
+        noted = self.record().outputs
         for path in outputs:
             staged = self.path / path.name
             if not _is_as_noted(staged if staged.exists() else path, noted):
@@ -280,39 +277,34 @@ class UnfinishedRun:
         A finished run is one no longer: what it has moved will be replaced, and its labelled
         movies come back.
         """
-        before = self.known_record()
+        before = self.record()
+
+        def is_kept(path: Path) -> bool:
+            return self.outputs.is_kept(path.name) and _is_as_noted(path, before.outputs)
+
         self.change_record(overwrite=before.overwrite or before.is_finished, is_finished=False)
         kept = {}
         with output_errors(self.path):
             if before.is_finished:
                 for path in replace(self.outputs, path=self._output_dir).results():
                     staged = self.path / path.name
-                    if not staged.exists() and self._is_kept(path, before):
+                    if not staged.exists() and is_kept(path):
                         path.replace(staged)
             for path in self.outputs.results():
-                if self._is_kept(path, before):
+                if is_kept(path):
                     kept[path.name] = before.outputs[path.name]
                 else:
                     remove(path)
         return self.change_record(outputs=kept)
 
-    def _is_kept(self, path: Path, record: RunRecord) -> bool:
-        return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
-
-    def known_record(self) -> RunRecord:
-        """Give the record as this process last read or wrote it."""
-        return self._record or self.record()
-
-    def move_outputs(self, outputs: Iterable[Path]) -> None:
-        """Rename outputs into the output directory, except those that were renamed before."""
-        self.check_held()
-        for path in outputs:
-            staged = self.path / path.name
-            if staged.exists():
-                with output_errors(path):
-                    staged.replace(path)
-        with output_errors(self._output_dir):
-            flush_folder(self._output_dir)
+    def give_up(self) -> str | None:
+        """Tell how to go on with what is done; take all away and give None where nothing is."""
+        with suppress(OSError, OutputError):  # a failing disk, or another run's folder: it is told
+            self.check_held()
+            if num_frames := self.num_frames:
+                return f"{num_frames:,} frames are done and kept; go on with --resume"
+            self.remove()
+        return None
 
     def remove(self) -> None:
         """Remove all that is here, the file of the lock last."""

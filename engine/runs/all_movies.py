@@ -167,7 +167,7 @@ def movie_warnings(job: Job, result: MovieResult) -> list[str]:
 
 
 def _write_metadata(run: RunContext, results: list[MovieResult], warnings: list[str]) -> None:
-    export, record = run.export, run.folder.known_record()
+    export, record = run.export, run.folder.record()
     started = datetime.fromisoformat(record.started)
     write_metadata(
         run.folder.outputs.metadata,

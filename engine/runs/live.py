@@ -123,8 +123,8 @@ def _check_recordings(job: Job, source: LiveSource) -> None:
 
 def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult:
     identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
-    place.earlier.check(run.job.output_dir, identity, None)
-    unfinished = place.earlier.unfinished
+    place.check_same(identity, None)
+    unfinished = place.unfinished
     journals = place.folder.journals()
     if unfinished and (unfinished.is_finished or any(not found.is_live for found in journals)):
         raise InputError(
@@ -132,7 +132,7 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
             "go on with posestream run MOVIE --resume"
         )
     with place.working([]):
-        _ = place.go_on() or place.begin(identity, is_live=True)
+        place.begin(identity, is_live=True)
         movies = recording.take()
         place.outputs.check_apart(movie.path for movie in movies)
         for number, movie in enumerate(movies):
@@ -251,7 +251,7 @@ class _Recording:
             way.pipeline.run()
 
     def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
-        identity = self.run.folder.known_record().identity
+        identity = self.run.folder.record().identity
         movies = identity["movies"]
         if number == len(movies):
             self.run.folder.change_record(identity={**identity, "movies": [*movies, digest]})

@@ -70,18 +70,18 @@ def run(
         context = replace(context, most_frames=most_frames)
         made_with = context.export, context.model.runtime, movies, most_frames
         identity = undisturbed(identify, job, *made_with, is_live=context.fills)
-        place.earlier.check(job.output_dir, identity, movies)
+        place.check_same(identity, movies)
         written = context.sinks.files(len(movies), place.outputs)
         results: list[MovieResult] = []
-        if place.earlier.finished is not None:
+        if place.finished is not None:
             place.confirm(written)
             return run_result(written, results)
-        if place.earlier.unfinished is None:
+        if place.unfinished is None:
             warning = space_warning(job, movies, len(context.export.body_parts))
             if warning is not None:  # not one of the results' own: it depends on the disk
                 context.progress.warn(warning)
         with place.working(movies):
-            record = place.go_on(written) or place.begin(identity)
+            record = place.begin(identity, written)
             if not record.is_finished:
                 _join_times(context, place, movies)
                 results = make_outputs(context, movies)
@@ -119,13 +119,13 @@ def _prepare(
         folder=folder,
         progress=progress,
         follow=follow,
-        fills=place.earlier.is_live,
+        fills=place.was_live,
     )
 
 
 def _join_times(run: RunContext, place: Workplace, movies: Sequence[MovieInfo]) -> None:
     """Make an earlier run's journals those of recorded movies, or say that all was done before."""
-    earlier = place.earlier.unfinished
+    earlier = place.unfinished
     if earlier is not None and earlier.is_finished:
         run.progress.note("outputs were removed or changed by others: making them again")
     for number, movie in enumerate(movies if run.fills else ()):
