@@ -199,7 +199,7 @@ def _bench(
     from engine.bench.report import as_text
     from engine.job.job import Job
     from engine.machine.description import describe_machine
-    from engine.run_folder.named_files import check_replaceable, write_marked
+    from engine.run_folder.output_names import check_replaceable, write_marked
     from engine.watch.progress import progress_for
     from sinks import OutputError
 

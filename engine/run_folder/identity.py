@@ -21,7 +21,7 @@ from engine.job.job import Job
 from engine.untrusted.quoting import cut, path_as_text, printable
 from readers import CropRectangle, FrameStatus, MovieInfo, open_movie
 from readers.errors import movie_errors
-from sinks import FrameCounts, FrameRanges
+from sinks import FrameCounts
 
 _MOST_SAMPLES = 64
 _SAMPLE_BYTES = 2**19
@@ -88,6 +88,11 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
 def describe_movie(result: MovieResult) -> dict[str, object]:
     """Describe one movie of a run."""
     movie, counts = result.movie, result.counts
+    lost = {
+        "dropped": counts.dropped,
+        "not_decodable": counts.undecodable,
+        "skipped": counts.skipped,
+    }
     return {
         "path": path_as_text(movie.path),
         "format": movie.format,
@@ -98,20 +103,15 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,
         "num_frames": result.num_frames,
-        "num_dropped": counts.dropped.num_frames,
-        "num_not_decodable": counts.undecodable.num_frames,
-        "num_skipped": counts.skipped.num_frames,
-        "dropped_frames": _ranges_as_json(counts.dropped),
-        "not_decodable_frames": _ranges_as_json(counts.undecodable),
-        "skipped_frames": _ranges_as_json(counts.skipped),
+        **{f"num_{fate}": frames.num_frames for fate, frames in lost.items()},
+        **{
+            f"{fate}_frames": {"ranges": frames.ranges, "num_ranges_left_out": frames.num_left_out}
+            for fate, frames in lost.items()
+        },
         "damage": result.damage,
         "notes": movie.notes,
         "follow": None if result.follow is None else result.follow.as_json(),
     }
-
-
-def _ranges_as_json(ranges: FrameRanges) -> dict[str, object]:
-    return {"ranges": ranges.ranges, "num_ranges_left_out": ranges.num_left_out}
 
 
 def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:
@@ -169,7 +169,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"size_bytes": num_bytes, "sha256_of_samples": digest.hexdigest()}
 
 
-def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, Any]:
+def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, str]:
     """Describe a movie by the first frame that was recorded, as `picture_digest` does.
 
     Raises

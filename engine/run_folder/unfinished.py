@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from engine.errors import RunError
 from engine.run_folder.journal import JournalContent, read_journal
 from engine.run_folder.output_names import UNFINISHED, OutputDirectory
 from engine.untrusted.small_files import SettingsError, read_json
@@ -36,9 +37,9 @@ class RunRecord:
     started
         When it was begun, ISO 8601.
     overwrite
-        Whether it may replace results that are in the output directory.
+        Whether it may replace results.
     is_finished
-        Whether its outputs are all whole, and only have to be moved into place.
+        Whether its outputs only have to be moved into place.
     is_live
         Whether its movies were read while they were recorded.
     outputs
@@ -63,11 +64,6 @@ class UnfinishedRun:
     Other programs can change or remove these files at any time. An output whose size or checksum
     is not as noted is made again. If the folder itself was replaced, the run ends and leaves the
     new one as it is.
-
-    Parameters
-    ----------
-    outputs
-        The output directory.
     """
 
     def __init__(self, outputs: OutputDirectory) -> None:
@@ -223,6 +219,21 @@ class UnfinishedRun:
         record = replace(self.record(), **changes)
         self.write_record(record)
         return record
+
+    def note_first_picture(self, movie_number: int, digest: dict[str, str]) -> None:
+        """Note the first picture of a movie that is being recorded, or check that it is the same.
+
+        Raises
+        ------
+        RunError
+            If it is of another recording.
+        """
+        identity = self.record().identity
+        movies = identity["movies"]
+        if movie_number == len(movies):
+            self.change_record(identity={**identity, "movies": [*movies, digest]})
+        elif movies[movie_number] != digest:
+            raise RunError("this is another recording than the one that was begun here")
 
     def clear(self, *kept: Path) -> None:
         """Remove all that is here except the lock and `kept`, the record last."""

@@ -25,19 +25,7 @@ _MOST_METADATA_BYTES = 2**26
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run whose outputs are in the output directory.
-
-    Attributes
-    ----------
-    identity
-        All that its outputs depend on, from `engine.run_folder.identity.identify`.
-    warnings
-        What it warned of.
-    is_damaged
-        Whether a movie was cut off or a frame could not be decoded.
-    is_live
-        Whether its movies were read while they were recorded.
-    """
+    """A run whose outputs are in the output directory; see `RunRecord` and `RunResult`."""
 
     identity: dict[str, Any]
     warnings: tuple[str, ...]
@@ -60,17 +48,10 @@ def read_finished_run(metadata: Path) -> FinishedRun | None:
 
 
 class Workplace:
-    """The output directory of a job, the folder within it, and the earlier run found there.
+    """The place where `outputs` end up, the `folder` where they grow, and the earlier run there.
 
-    Attributes
-    ----------
-    outputs
-        Where outputs end up.
-    folder
-        Where they grow until all of them are whole.
-    unfinished, finished
-        The earlier run that the job may resume, whether it was stopped or has all outputs in place;
-        None where there is none.
+    That is `unfinished` where it was stopped, `finished` where it has all outputs in place; None
+    where there is none, or the job does not resume it.
 
     Raises
     ------

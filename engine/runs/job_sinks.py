@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.inference import ModelExport
 from engine.job.job import Job
 from engine.pipeline.coordinates import InMovieCoordinates
+from engine.pipeline.pipeline import Lane
 from engine.run_folder.identity import MovieResult, crop_as_json
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.replay import MovieSource
@@ -20,6 +21,7 @@ from sinks import (
     FASTEST_FRAME_RATE,
     SLOWEST_FRAME_RATE,
     ExperimentAnnotations,
+    FrameCounts,
     LabelledMovieSink,
     OverlayStyle,
     PoseEstimates,
@@ -32,6 +34,7 @@ from sinks import (
 )
 
 RunOutputs = Mapping["Output", RunOutput]
+LABELLED_MOVIE = "dlc_labeled_movie.{movie}.mp4"
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,8 @@ def output_directory(path: Path) -> OutputDirectory:
 class JobSinks:
     """The sinks of a job's run and of its movies, which are counted from 0.
 
-    Attributes
-    ----------
-    job, export, style
-        What to do, with which model, and how poses are drawn.
-    outputs
-        Where the files go while they are made.
-    on_whole
-        Given the path of a labelled movie that is whole, while its segments are still there.
+    Files are made in `outputs`. `on_whole` is given the path of a labelled movie that is whole,
+    while its segments are still there.
     """
 
     job: Job
@@ -122,6 +119,16 @@ class JobSinks:
             for output, sink in sinks.items()
         }
 
+    def lanes(
+        self, number: int, movie: MovieSource, of_run: RunOutputs, counts: FrameCounts
+    ) -> list[Lane]:
+        """Make the sinks of one movie, and group them by thread; `counts` is one of them."""
+        sinks = self.of_movie(number, movie, of_run)
+        drawn = [sink for output, sink in sinks.items() if output.needs_pictures]
+        data = [sink for output, sink in sinks.items() if not output.needs_pictures]
+        lanes = [Lane("labelled movie", drawn), Lane("data", [counts, *data])]
+        return [lane for lane in lanes if lane.sinks]
+
     def num_drawn_frames(self, number: int) -> float:
         """Count the frames of a movie whose pictures are not needed again; infinity for all."""
         drawn = [output for output in OUTPUTS if output.needs_pictures]
@@ -135,9 +142,39 @@ class JobSinks:
             return math.inf
         return min(map(output.num_finished_frames, paths))
 
-    def live_labelled_movie(self, number: int, movie: MovieSource) -> Sink:
-        """Make the sink that leaves a labelled movie in its segments, to be joined later."""
-        return _labelled_movie(self, self._paths(_LABELLED_MOVIE, number), movie, joins=False)
+    def labelled_movie(self, path: Path, movie: MovieSource, *, joins: bool = True) -> Sink:
+        """Make the sink of a labelled movie, which may be left in its segments to be joined."""
+        height, width, _ = movie.image_shape
+        return LabelledMovieSink(
+            path,
+            width=width,
+            height=height,
+            frame_rate=self.labelled_frame_rate(movie.info),
+            body_parts=self.export.body_parts,
+            style=self.style,
+            joins=joins,
+            on_whole=self.on_whole,
+        )
+
+    def labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
+        """Give the frame rate of a labelled movie, in frames per second."""
+        if self.job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
+            return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
+        return Fraction(str(self.job.output_frame_rate))  # 29.97, not its nearest binary number
+
+    def previews(self, paths: PreviewPaths, movie: MovieSource) -> Sink:
+        """Make the sink of a movie's figures, whose axes are those of saved poses."""
+        height, width, _ = movie.image_shape
+        if self.job.coordinates == "movie":
+            height, width = movie.info.height, movie.info.width
+        return PreviewSink(
+            paths,
+            body_parts=self.export.body_parts,
+            p_cutoff=self.job.p_cutoff,
+            color_map=self.job.color_map,
+            frame_width=width,
+            frame_height=height,
+        )
 
     def in_saved_coordinates(self, sink: Sink) -> Sink:
         """Give a sink the poses in the coordinates that the job saves."""
@@ -177,81 +214,41 @@ class JobSinks:
         return [folder / name.format(movie=number, format=kind) for name in output.files]
 
 
-def _pose_estimates(sinks: JobSinks, paths: Sequence[Path], _movie: MovieSource) -> Sink:
-    crop = crop_as_json(sinks.job.crop_rect)
-    return PoseEstimates(
-        paths[0],
-        scorer=sinks.export.scorer,
-        body_parts=sinks.export.body_parts,
-        notes={"coordinates": sinks.job.coordinates, "crop_rect": crop},
-    )
-
-
-def _annotations(sinks: JobSinks, paths: Sequence[Path], first: MovieInfo) -> RunOutput:
-    return ExperimentAnnotations(
-        paths[0],
-        body_parts=sinks.export.body_parts,
-        has_hardware_counter=first.has_hardware_counter,
-    )
-
-
-def _labelled_movie(
-    sinks: JobSinks, paths: Sequence[Path], movie: MovieSource, *, joins: bool = True
-) -> Sink:
-    height, width, _ = movie.image_shape
-    return LabelledMovieSink(
-        paths[0],
-        width=width,
-        height=height,
-        frame_rate=_labelled_frame_rate(sinks.job, movie.info),
-        body_parts=sinks.export.body_parts,
-        style=sinks.style,
-        joins=joins,
-        on_whole=sinks.on_whole,
-    )
-
-
-def _labelled_frame_rate(job: Job, movie: MovieInfo) -> Fraction:
-    if job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
-        return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
-    return Fraction(str(job.output_frame_rate))  # 29.97, not its nearest binary number
-
-
-def _describe_labelled_movie(sinks: JobSinks, result: MovieResult) -> dict[str, object]:
-    pictures = sinks.job.crop_rect or result.movie
-    return describe_labelled_movie(
-        width=pictures.width,
-        height=pictures.height,
-        frame_rate=float(_labelled_frame_rate(sinks.job, result.movie)),
-        num_frames=result.num_frames,
-    )
-
-
-def _previews(sinks: JobSinks, paths: Sequence[Path], movie: MovieSource) -> Sink:
-    height, width, _ = movie.image_shape
-    if sinks.job.crop_rect is not None and sinks.job.coordinates == "movie":
-        height, width = movie.info.height, movie.info.width
-    return PreviewSink(
-        PreviewPaths(*paths),
-        body_parts=sinks.export.body_parts,
-        p_cutoff=sinks.job.p_cutoff,
-        color_map=sinks.job.color_map,
-        frame_width=width,
-        frame_height=height,
-    )
-
-
-_LABELLED_MOVIE = Output(
-    "labelled movie",
-    ("dlc_labeled_movie.{movie}.mp4",),
-    make=_labelled_movie,
-    num_finished_frames=num_finished_frames,
-    describe=_describe_labelled_movie,
-)
 OUTPUTS: tuple[Output, ...] = (
-    Output("pose estimates", ("dlc_pose_estimates.{movie}.h5",), make=_pose_estimates),
-    Output("annotations", ("dlc_annotations.{format}",), make_for_run=_annotations),
-    _LABELLED_MOVIE,
+    Output(
+        "pose estimates",
+        ("dlc_pose_estimates.{movie}.h5",),
+        make=lambda sinks, paths, _: PoseEstimates(
+            paths[0],
+            scorer=sinks.export.scorer,
+            body_parts=sinks.export.body_parts,
+            notes={
+                "coordinates": sinks.job.coordinates,
+                "crop_rect": crop_as_json(sinks.job.crop_rect),
+            },
+        ),
+    ),
+    Output(
+        "annotations",
+        ("dlc_annotations.{format}",),
+        make_for_run=lambda sinks, paths, first: ExperimentAnnotations(
+            paths[0],
+            body_parts=sinks.export.body_parts,
+            has_hardware_counter=first.has_hardware_counter,
+        ),
+    ),
+    Output(
+        "labelled movie",
+        (LABELLED_MOVIE,),
+        make=lambda sinks, paths, movie: sinks.labelled_movie(paths[0], movie),
+        num_finished_frames=num_finished_frames,
+        describe=lambda sinks, result: describe_labelled_movie(
+            width=(sinks.job.crop_rect or result.movie).width,
+            height=(sinks.job.crop_rect or result.movie).height,
+            frame_rate=float(sinks.labelled_frame_rate(result.movie)),
+            num_frames=result.num_frames,
+        ),
+    ),
     Output(
         "previews",
         (  # in the order of `PreviewPaths`
@@ -260,7 +257,7 @@ OUTPUTS: tuple[Output, ...] = (
             "plot.{movie}.svg",
             "trajectory.{movie}.png",
         ),
-        make=_previews,
+        make=lambda sinks, paths, movie: sinks.previews(PreviewPaths(*paths), movie),
         describe=None,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.machine.memory import resident_mib
-from engine.run_folder.named_files import write_marked
+from engine.run_folder.output_names import write_marked
 from engine.watch.latency import Latency, LatencyPercentiles, Rate
 from readers import FrameStatus
 from readers.live import now_s

@@ -82,7 +82,7 @@ def test_a_run_that_fails_says_why_in_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("engine.runs.all_movies.write_metadata", full)
+    monkeypatch.setattr("engine.runs.run.write_metadata", full)
     assert main(["run", str(movie), "--output-dir", str(tmp_path / "a" / "b")]) == 1
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("posestream: the run failed: OSError: ")
