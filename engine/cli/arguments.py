@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -97,21 +97,9 @@ _RUN = {
 }
 
 
-@dataclass(frozen=True)
-class Subcommand:
-    """A row of a subcommand: its help, the names of its options by group, and its own rows.
-
-    Those of them that are in no group are positional.
-    """
-
-    help: str
-    description: str
-    groups: Mapping[str, Sequence[str]]
-    own: Mapping[str, Settings]
-
-
-_SUBCOMMANDS = {
-    "run": Subcommand(
+_Groups = Mapping[str, Sequence[str]]
+_SUBCOMMANDS: dict[str, tuple[str, str, _Groups, dict[str, Settings]]] = {
+    "run": (
         "estimate poses in movies and write all outputs",
         "Estimate the pose in every frame of the movies, and write pose estimates (.h5), "
         "experiment annotations, a labelled movie, previews and metadata.",
@@ -125,7 +113,7 @@ _SUBCOMMANDS = {
             | {"nargs": "*", "default": []}
         },
     ),
-    "live": Subcommand(
+    "live": (
         "estimate poses while the camera records",
         "Read a recording as it grows, give each pose away at once, and write all outputs of "
         "posestream run when the recording has ended: when the recorder has closed the file, when "
@@ -139,7 +127,7 @@ _SUBCOMMANDS = {
         },
         {"source": _ROWS["source"]},
     ),
-    "bench": Subcommand(
+    "bench": (
         "measure what this machine does with a movie and a model",
         "Measure each stage alone on your own movie and model (decode, colour conversion, "
         "inference by runtime and batch size, filter, each output), then the whole job on the "
@@ -160,20 +148,24 @@ _SUBCOMMANDS = {
             ),
         },
     ),
-    "inspect": Subcommand(
+    "inspect": (
         "tell what a movie or a model is",
         "Tell what a movie is (size, rate, frames, drops, times, counters) or a model's folder "
         "(body parts, network, scorer, flavour).",
         {"": ["as_json"]},
         {"path": argument("a movie, or a folder of an export", "PATH")},
     ),
-    "demo": Subcommand(
+    "demo": (
         "run the built-in model on the built-in movie",
         "Run the built-in model on the built-in movie, with all outputs.",
         {"": ["output_dir"]},
         {"output_dir": argument(f"folder of the outputs (default: {DEMO_OUTPUT_DIR})", "DIR")},
     ),
 }
+"""By name: help, description, names of options by group, and rows of its own.
+
+Those rows that are in no group are positional arguments.
+"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -206,17 +198,17 @@ def parse(arguments: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
         "--version", action="version", version=f"posestream {version('posestream')}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, row in _SUBCOMMANDS.items():
+    for name, (text, description, names_by_group, own) in _SUBCOMMANDS.items():
         command = commands.add_parser(
             name,
-            help=row.help,
-            description=row.description,
+            help=text,
+            description=description,
             argument_default=argparse.SUPPRESS,  # what is not given comes from --inputs, or a Job
         )
-        places = {name: title for title, names in row.groups.items() for name in names}
-        groups = {title: command.add_argument_group(title) for title in row.groups if title}
-        for option in (*(row.own.keys() - places), *places):
-            settings = dict(row.own.get(option) or _ROWS[option])
+        places = {name: title for title, names in names_by_group.items() for name in names}
+        groups = {title: command.add_argument_group(title) for title in names_by_group if title}
+        for option in (*(own.keys() - places), *places):
+            settings = dict(own.get(option) or _ROWS[option])
             flag = settings.pop("flag") or f"--{option.replace('_', '-')}"
             if option in places:
                 settings = {"action": _ACTIONS.get(option, settings.pop("action")), **settings}

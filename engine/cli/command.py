@@ -12,16 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.cli.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.cli.standard_streams import end_at_once, put_out, set_up_streams
 from engine.errors import RunError
+from engine.job.inputs import read_inputs
+from engine.job.job import Job, LiveOptions
 from engine.untrusted.quoting import printable
 from readers import InputError
-
-if TYPE_CHECKING:
-    from engine.job.job import Job
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -124,8 +123,6 @@ def _tell(outputs: Iterable[Path]) -> None:
 
 
 def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
-    from engine.job.inputs import read_inputs
-    from engine.job.job import Job
     from engine.runs.job_sinks import output_directory
 
     parameters = ({} if inputs is None else read_inputs(inputs)) | given
@@ -150,7 +147,6 @@ def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> i
 
 
 def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.job.job import LiveOptions
     from engine.runs.live import live
     from engine.watch.progress import progress_for
 
@@ -197,7 +193,6 @@ def _bench(
 ) -> None:
     from engine.bench.measurement import measure
     from engine.bench.report import as_text
-    from engine.job.job import Job
     from engine.machine.description import describe_machine
     from engine.run_folder.output_names import check_replaceable, write_marked
     from engine.watch.progress import progress_for

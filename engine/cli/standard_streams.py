@@ -54,7 +54,7 @@ def message_stream(descriptor: int, encoding: str = "utf-8") -> io.TextIOWrapper
     return io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True)
 
 
-class _Messages(io.RawIOBase):
+class _Messages(io.FileIO):
     """Writes to a descriptor what can be written at once, and never fails.
 
     The last 64 writes wait for a reader that does not read now, or for room on its disk. The
@@ -63,8 +63,7 @@ class _Messages(io.RawIOBase):
     """
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
+        super().__init__(descriptor, "w", closefd=False)
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         # An object that is deleted within a write may write a message itself.
         self._lock = threading.RLock()
@@ -74,18 +73,6 @@ class _Messages(io.RawIOBase):
                 own = os.open(f"/dev/fd/{descriptor}", flags)
                 os.dup2(own, descriptor)
                 os.close(own)
-
-    def fileno(self) -> int:
-        """Give the descriptor."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Tell whether it leads to a terminal."""
-        return os.isatty(self._descriptor)
-
-    def writable(self) -> bool:
-        """Tell that it can be written to."""
-        return True
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write it, or keep it for the next time."""
@@ -105,9 +92,9 @@ class _Messages(io.RawIOBase):
         while self._waiting:
             message, num_sent = self._waiting.popleft(), 0
             with suppress(OSError):  # it is full, hung up or gone
-                _, writable, _ = select.select([], [self._descriptor], [], patience_s)
+                _, writable, _ = select.select([], [self], [], patience_s)
                 if writable:
-                    num_sent = os.write(self._descriptor, message[:_PIECE_LENGTH])
+                    num_sent = os.write(self.fileno(), message[:_PIECE_LENGTH])
             if num_sent < len(message):
                 self._waiting.appendleft(message[num_sent:])
             if num_sent == 0:

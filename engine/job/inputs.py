@@ -84,7 +84,9 @@ def _crop_rectangle(given: object) -> CropRectangle | None:
     if given is None or given == []:
         return None
     rectangle = given[0] if isinstance(given, list) and len(given) == 1 else given
-    sides = [rectangle.get(key) for key in _CROP_KEYS] if isinstance(rectangle, dict) else [None]
+    sides: list[Any] = (
+        [rectangle.get(key) for key in _CROP_KEYS] if isinstance(rectangle, dict) else [None]
+    )
     for side in sides:
         is_number = isinstance(side, int | float) and not isinstance(side, bool)
         if not (is_number and abs(side) <= _LARGEST_COORDINATE_PX):

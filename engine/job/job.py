@@ -101,7 +101,9 @@ def is_frame_rate(value: object) -> bool:
     from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
 
     rule = number(SLOWEST_FRAME_RATE, FASTEST_FRAME_RATE, " of frames per second")
-    return bool(rule.kept("output_frame_rate", value))
+    if not rule.allows(value):
+        raise ValueError(rule.told)
+    return True
 
 
 def is_color_map(name: object) -> bool:

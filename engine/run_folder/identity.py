@@ -26,7 +26,7 @@ from sinks import FrameCounts
 _MOST_SAMPLES = 64
 _SAMPLE_BYTES = 2**19
 _PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
-_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
+_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "coordinates")
 _WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
 _OTHER_KEYS = ("coordinates", "crop_rect", "most_frames")
 
@@ -37,10 +37,8 @@ class MovieResult:
 
     Attributes
     ----------
-    movie
-        The movie.
-    counts
-        Its frames, and which of them had no picture.
+    movie, counts
+        The movie, and its frames: how many, and which of them had no picture.
     damage
         The damage of its file as a whole, in one line; None for no damage.
     follow
@@ -68,6 +66,7 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
     parameters = asdict(job)
     for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
         del parameters[name]
+    crop_rect = parameters.pop("crop_rect")
     if job.skeleton is not None:
         parameters["skeleton"] = path_as_text(Path(job.skeleton))
     return {
@@ -81,7 +80,7 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
         },
         "parameters": parameters,
         "coordinates": job.coordinates,
-        "crop_rect": crop_as_json(job.crop_rect),
+        "crop_rect": crop_rect,
     }
 
 
@@ -114,11 +113,6 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
     }
 
 
-def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:
-    """Give a rectangle by the reference tool's names, or None for the whole frame."""
-    return None if crop is None else asdict(crop)
-
-
 def identify(
     job: Job,
     export: ModelExport,
@@ -143,8 +137,7 @@ def identify(
         ],
         "most_frames": most_frames,
     }
-    plain: dict[str, Any] = json.loads(json.dumps(identity))  # tuples become lists, as when read
-    return plain
+    return dict(json.loads(json.dumps(identity)))  # tuples become lists, as when read
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class OutputDirectory:
         InputError
             If there are results that may not be overwritten, or the directory cannot be written.
         """
-        with self._errors():
+        with self.errors():
             here = self.path
             if here.exists() and not here.is_dir():
                 raise InputError(f"output directory {here}: is a file; choose another")
@@ -105,7 +105,7 @@ class OutputDirectory:
         InputError
             If it cannot be made.
         """
-        with self._errors():
+        with self.errors():
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
             for path in missing:
@@ -150,7 +150,7 @@ class OutputDirectory:
         """Tell whether a run may replace or remove what has this path."""
         own, place = _place(self.path), _place(path)
         names = {place, _place(path.parent) / path.name}
-        with self._errors():
+        with self.errors():
             led_to = {_place(result) for result in self.results()}
         return (
             own / UNFINISHED in (place, *place.parents)
@@ -159,7 +159,8 @@ class OutputDirectory:
         )
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Turn what the file system raises into an `InputError`."""
         try:
             yield
         except OSError as error:

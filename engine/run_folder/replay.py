@@ -106,26 +106,23 @@ class ReplayedReader(ResourceHolder):
         index, num_known = self._next_frame_index, self._journal.num_frames
         batch: FrameBatch | None = None
         if index < self._first_picture:
-            batch = self._replayed(min(ROWS_AT_ONCE, self._first_picture - index))
+            num_frames = min(ROWS_AT_ONCE, self._first_picture - index)
+            rows = self._cursor.read(num_frames)
+            if self._needs_movie and self._reader.skip(num_frames) < num_frames:
+                raise self._changed()
+            batch = KnownFrames(
+                first_frame_index=index,
+                images=np.empty((num_frames, 0, 0, 3), np.uint8),
+                status=rows["status"].copy(),
+                is_known=np.ones(num_frames, np.bool_),
+                **_known_columns(rows),
+            )
         elif index < num_known:
             batch = self._read_again(images[: num_known - index])
         elif not self._journal.is_ended:
             batch = self._reader.read(images)
         self._next_frame_index += 0 if batch is None else len(batch)
         return batch
-
-    def _replayed(self, num_frames: int) -> KnownFrames:
-        rows = self._cursor.read(num_frames)
-        if self._needs_movie and self._reader.skip(num_frames) < num_frames:
-            raise self._changed()
-        images = np.empty((num_frames, 0, 0, 3), np.uint8)
-        return KnownFrames(
-            first_frame_index=self._next_frame_index,
-            images=images,
-            status=rows["status"].copy(),
-            is_known=np.ones(num_frames, np.bool_),
-            **_known_columns(rows),
-        )
 
     def _read_again(self, images: NDArray[np.uint8]) -> KnownFrames:
         batch = self._reader.read(images)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -53,6 +53,12 @@ class RunRecord:
     is_live: bool = False
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def tells_of(self, path: Path) -> bool:
+        """Tell whether an output is as it was noted."""
+        if path.name not in self.outputs or path.is_symlink() or not path.is_file():
+            return False
+        return _described(path) == self.outputs[path.name]
+
 
 class UnfinishedRun:
     """The folder in which a run's files grow until all of them are whole.
@@ -69,7 +75,7 @@ class UnfinishedRun:
     def __init__(self, outputs: OutputDirectory) -> None:
         self.path = outputs.path / UNFINISHED
         self.outputs = replace(outputs, path=self.path)
-        self._output_dir = outputs.path
+        self._results, self._output_dir = outputs, outputs.path
         self._record_path = self.path / "run.json"
         self._lock = FileLock(self.path / "lock", blocking=False)
         self._lock_status: os.stat_result | None = None
@@ -144,19 +150,15 @@ class UnfinishedRun:
         InputError
             If another run works here.
         """
-        try:
-            self._lock.acquire()
-            self._lock_status = Path(self._lock.lock_file).stat()
-        except Timeout:
-            raise InputError(
-                f"output directory {self._output_dir}: another run works on it{self._owner()}; "
-                "choose another directory, or wait for that run"
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"output directory {self._output_dir}: cannot be written to ({error.strerror}); "
-                "choose another"
-            ) from error
+        with self._results.errors():
+            try:
+                self._lock.acquire()
+                self._lock_status = Path(self._lock.lock_file).stat()
+            except Timeout:
+                raise InputError(
+                    f"output directory {self._output_dir}: another run works on it"
+                    f"{self._owner()}; choose another directory, or wait for that run"
+                ) from None
         try:
             with suppress(OSError):  # of a full disk: it is there for a message alone
                 self._owner_path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
@@ -275,10 +277,9 @@ class UnfinishedRun:
 
     def find_changed(self, outputs: Iterable[Path]) -> Path | None:
         """Find an output that is not as it was noted, neither here nor where it is to go."""
-        noted = self.record().outputs
         for path in outputs:
             staged = self.path / path.name
-            if not _is_as_noted(staged if staged.exists() else path, noted):
+            if not self.record().tells_of(staged if staged.exists() else path):
                 return path
         return None
 
@@ -291,13 +292,13 @@ class UnfinishedRun:
         before = self.record()
 
         def is_kept(path: Path) -> bool:
-            return self.outputs.is_kept(path.name) and _is_as_noted(path, before.outputs)
+            return self.outputs.is_kept(path.name) and before.tells_of(path)
 
         self.change_record(overwrite=before.overwrite or before.is_finished, is_finished=False)
         kept = {}
         with output_errors(self.path):
             if before.is_finished:
-                for path in replace(self.outputs, path=self._output_dir).results():
+                for path in self._results.results():
                     staged = self.path / path.name
                     if not staged.exists() and is_kept(path):
                         path.replace(staged)
@@ -329,9 +330,3 @@ def _described(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     return {"size_bytes": path.stat().st_size, "sha256": digest.hexdigest()}
-
-
-def _is_as_noted(path: Path, noted: Mapping[str, object]) -> bool:
-    if path.name not in noted or path.is_symlink() or not path.is_file():
-        return False
-    return _described(path) == noted[path.name]

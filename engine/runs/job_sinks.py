@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from engine.inference import ModelExport
 from engine.job.job import Job
 from engine.pipeline.coordinates import InMovieCoordinates
 from engine.pipeline.pipeline import Lane
-from engine.run_folder.identity import MovieResult, crop_as_json
+from engine.run_folder.identity import MovieResult
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.replay import MovieSource
 from readers import MovieInfo
@@ -74,6 +74,14 @@ class Output:
         """True for one that is drawn on pictures."""
         return self.num_finished_frames is not None
 
+    def num_drawn(self, paths: Sequence[Path]) -> float:
+        """Count the frames that are drawn already; infinity where the files are whole."""
+        if self.num_finished_frames is None:
+            return 0
+        if all(path.exists() for path in paths):
+            return math.inf
+        return min(map(self.num_finished_frames, paths))
+
 
 def output_directory(path: Path) -> OutputDirectory:
     """Give the directory where outputs of the names in `OUTPUTS` go."""
@@ -110,14 +118,14 @@ class JobSinks:
         """Make the sinks of one movie, first those that draw; a whole drawn file gets none."""
         sinks: dict[Output, Sink] = {}
         for output in sorted(OUTPUTS, key=lambda output: not output.needs_pictures):
+            paths = self._paths(output, number)
             if output in of_run:
                 sinks[output] = of_run[output].movie(movie.info)
-            elif output.make is not None and self._num_drawn(output, number) < math.inf:
-                sinks[output] = output.make(self, self._paths(output, number), movie)
-        return {
-            output: sink if output.needs_pictures else self.in_saved_coordinates(sink)
-            for output, sink in sinks.items()
-        }
+            elif output.make is not None and output.num_drawn(paths) < math.inf:
+                sinks[output] = output.make(self, paths, movie)
+            if output in sinks and not output.needs_pictures:
+                sinks[output] = self.in_saved_coordinates(sinks[output])
+        return sinks
 
     def lanes(
         self, number: int, movie: MovieSource, of_run: RunOutputs, counts: FrameCounts
@@ -132,15 +140,8 @@ class JobSinks:
     def num_drawn_frames(self, number: int) -> float:
         """Count the frames of a movie whose pictures are not needed again; infinity for all."""
         drawn = [output for output in OUTPUTS if output.needs_pictures]
-        return min((self._num_drawn(output, number) for output in drawn), default=math.inf)
-
-    def _num_drawn(self, output: Output, number: int) -> float:
-        if output.num_finished_frames is None:
-            return 0
-        paths = self._paths(output, number)
-        if all(path.exists() for path in paths):
-            return math.inf
-        return min(map(output.num_finished_frames, paths))
+        counts = (output.num_drawn(self._paths(output, number)) for output in drawn)
+        return min(counts, default=math.inf)
 
     def labelled_movie(self, path: Path, movie: MovieSource, *, joins: bool = True) -> Sink:
         """Make the sink of a labelled movie, which may be left in its segments to be joined."""
@@ -224,7 +225,7 @@ OUTPUTS: tuple[Output, ...] = (
             body_parts=sinks.export.body_parts,
             notes={
                 "coordinates": sinks.job.coordinates,
-                "crop_rect": crop_as_json(sinks.job.crop_rect),
+                "crop_rect": sinks.job.crop_rect and asdict(sinks.job.crop_rect),
             },
         ),
     ),
