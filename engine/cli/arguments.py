@@ -184,10 +184,7 @@ class Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
     """Read a command and its options; only what was given: others know the defaults.
 
-    Raises
-    ------
-    InputError
-        If they cannot be understood.
+    Raises an `InputError` if they cannot be understood.
     """
     parser = Parser(
         prog="posestream",

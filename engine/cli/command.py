@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.cli.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.cli.standard_streams import end_at_once, put_out, set_up_streams
-from engine.errors import RunError
+from engine.errors import RunError, ending_run
 from engine.job.inputs import read_inputs
 from engine.job.job import Job, LiveOptions
 from engine.untrusted.quoting import printable
@@ -134,29 +134,29 @@ def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
     return job
 
 
-def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
+def _run(
+    inputs: Path | None = None, *, strict: bool = False, source: str | None = None, **given: Any
+) -> int:
+    """Run a job; of what is being recorded, where a source is given."""
     # Imported when needed: the libraries behind a run take long to load, and --help does not.
-    from engine.runs.run import run
     from engine.watch.progress import progress_for
 
-    if not given["movies"]:
-        del given["movies"]
-    result = run(_job(inputs, given), progress_for())
-    _tell(result.outputs)
-    return EXIT_DAMAGED if strict and result.is_damaged else 0
-
-
-def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.runs.live import live
-    from engine.watch.progress import progress_for
-
-    names = [field.name for field in fields(LiveOptions)]
+    names = [one.name for one in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
     is_told_all = "stdout" in of_live.get("publish", ())
     if is_told_all and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
-    job = _job(inputs, {**given, "movies": [source]})
-    result = live(job, source, progress_for(), **of_live)
+    if source is not None:
+        from engine.runs.live import live
+
+        job = _job(inputs, {**given, "movies": [source]})
+        result = live(job, source, progress_for(), **of_live)
+    else:
+        from engine.runs.run import run
+
+        if not given["movies"]:
+            del given["movies"]
+        result = run(_job(inputs, given), progress_for())
     if is_told_all:  # which is for poses alone
         print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
     else:
@@ -207,16 +207,16 @@ def _bench(
     report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
     try:
         if json_path is not None:
-            write_marked(json_path, "bench", {"machine": describe_machine(), **report.as_json()})
-    except OutputError as error:
-        raise RunError(str(error)) from error
+            numbers = {"machine": describe_machine(), **report.as_json()}
+            with ending_run(OutputError):
+                write_marked(json_path, "bench", numbers)
     finally:
         put_out(as_text(report))
 
 
 _COMMANDS: dict[str, Callable[..., int | None]] = {
     "run": _run,
-    "live": _live,
+    "live": _run,
     "bench": _bench,
     "inspect": _inspect,
     "demo": _demo,

@@ -34,10 +34,7 @@ _NOTHING = {"damage": "none", "num_not_decodable": "not looked at: the movie is 
 def inspect(path: Path) -> dict[str, object]:
     """Describe a movie file, or the folder of a DeepLabCut export, by plain JSON values.
 
-    Raises
-    ------
-    InputError
-        If it is neither.
+    Raises an `InputError` if it is neither.
     """
     try:
         is_directory = path.is_dir()

@@ -64,6 +64,7 @@ class _Messages(io.FileIO):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
+        self._descriptor = descriptor  # also when this is closed
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         # An object that is deleted within a write may write a message itself.
         self._lock = threading.RLock()
@@ -92,9 +93,9 @@ class _Messages(io.FileIO):
         while self._waiting:
             message, num_sent = self._waiting.popleft(), 0
             with suppress(OSError):  # it is full, hung up or gone
-                _, writable, _ = select.select([], [self], [], patience_s)
+                _, writable, _ = select.select([], [self._descriptor], [], patience_s)
                 if writable:
-                    num_sent = os.write(self.fileno(), message[:_PIECE_LENGTH])
+                    num_sent = os.write(self._descriptor, message[:_PIECE_LENGTH])
             if num_sent < len(message):
                 self._waiting.appendleft(message[num_sent:])
             if num_sent == 0:

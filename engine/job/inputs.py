@@ -25,11 +25,8 @@ def read_inputs(path: Path) -> dict[str, Any]:
     Keys are the reference tool's (``movie_files``, ``crop_rect`` as a list of rectangles drawn in
     its window) and the names of `Job`'s attributes. Relative paths are relative to the file.
 
-    Raises
-    ------
-    InputError
-        If the file is not a JSON object or larger than 16 MiB, or has unknown keys, a key twice,
-        or more than one rectangle.
+    Raises an `InputError` if the file is not a JSON object or larger than 16 MiB, or has unknown
+    keys, a key twice, or more than one rectangle.
     """
     try:
         return _arguments(read_json(path, _MOST_BYTES), path.parent)

@@ -157,11 +157,7 @@ NAMED_FILE = Rule(lambda _: True, "", Path, read_path, "a path")
 
 
 def option(default: Any, metavar: str | None, rule: Rule = _ANY, **row: str) -> Any:
-    """Make an attribute of a class of options, whose docstring tells its meaning.
-
-    `metavar` stands for its value on the command line; a switch has none. `flag` is its name there
-    where that is not the attribute's.
-    """
+    """Make an attribute, whose class tells its meaning; one without a `metavar` is a switch."""
     return field(default=default, metadata={"metavar": metavar, "rule": rule, **row})
 
 

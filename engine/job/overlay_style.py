@@ -43,10 +43,7 @@ class Skeleton:
 def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
     """Give the style in which a job draws the poses of a model.
 
-    Raises
-    ------
-    InputError
-        If the job names body parts that the model does not have.
+    Raises an `InputError` if the job names body parts that the model does not have.
     """
     displayed = displayed_body_parts(job.displayed_body_parts)
     if displayed is not None:

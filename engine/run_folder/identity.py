@@ -146,10 +146,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
     Up to 32 MiB, the samples are the whole file. Its name and times do not count: a copy has the
     same contents.
 
-    Raises
-    ------
-    MovieError
-        If it cannot be read.
+    Raises a `MovieError` if it cannot be read.
     """
     digest = hashlib.sha256()
     with movie_errors(path), path.open("rb") as file:
@@ -165,10 +162,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
 def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, str]:
     """Describe a movie by the first frame that was recorded, as `picture_digest` does.
 
-    Raises
-    ------
-    MovieError
-        If it cannot be read.
+    Raises a `MovieError` if it cannot be read.
     """
     with open_movie(movie, crop) as reader:
         images = np.empty((1, *reader.image_shape), np.uint8)

@@ -136,10 +136,7 @@ class JournalCursor(ResourceHolder):
     def read(self, num_rows: int) -> Rows:
         """Read the next rows: those of skipped frames as they were filled in, if they were.
 
-        Raises
-        ------
-        RunError
-            If there are no longer as many: another program has changed the file.
+        Raises a `RunError` if there are no longer as many: another program has changed the file.
         """
         pieces, missing = [], num_rows
         while missing:

@@ -73,10 +73,8 @@ class OutputDirectory:
     def check(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
         """Check, leaving nothing behind, that outputs can be written here.
 
-        Raises
-        ------
-        InputError
-            If there are results that may not be overwritten, or the directory cannot be written.
+        Raises an `InputError` if there are results that may not be overwritten, or the directory
+        cannot be written.
         """
         with self.errors():
             here = self.path
@@ -100,10 +98,7 @@ class OutputDirectory:
     def make(self) -> list[Path]:
         """Make the directory, durably; return those directories, innermost first, that are new.
 
-        Raises
-        ------
-        InputError
-            If it cannot be made.
+        Raises an `InputError` if it cannot be made.
         """
         with self.errors():
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
@@ -117,11 +112,9 @@ class OutputDirectory:
 
         `inputs` need not exist yet; `named` files are made where the user says.
 
-        Raises
-        ------
-        InputError
-            If a path may be replaced by a result, lies in the folder of an unfinished run or is
-            given twice, or a file would be made that may be taken for one of a folder that is read.
+        Raises an `InputError` if a path may be replaced by a result, lies in the folder of an
+        unfinished run or is given twice, or a file would be made that may be taken for one of a
+        folder that is read.
         """
         inputs = [*inputs]
         for path in inputs:
@@ -196,11 +189,8 @@ def check_replaceable(option: str, path: Path, made_by: str) -> None:
     Messages name the `option`. A link stands for the file that it leads to. Only what the command
     `made_by` has written before may be replaced.
 
-    Raises
-    ------
-    InputError
-        If there is anything else under its name, or that of its temporary file, or it cannot be
-        written.
+    Raises an `InputError` if there is anything else under its name, or that of its temporary file,
+    or it cannot be written.
     """
     path = _place(path)
     name = f"{option} {printable(str(path))}"
@@ -222,10 +212,7 @@ def check_replaceable(option: str, path: Path, made_by: str) -> None:
 def write_marked(path: Path, made_by: str, content: Mapping[str, object]) -> None:
     """Write a JSON object with the mark of its command, in one step: no reader sees a part of it.
 
-    Raises
-    ------
-    OutputError
-        If it cannot be written; what stood there before stays as it was.
+    Raises an `OutputError` if it cannot be written; what stood there before stays as it was.
     """
     path = _place(path)
     temporary = _temporary(path)

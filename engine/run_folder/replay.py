@@ -98,10 +98,7 @@ class ReplayedReader(ResourceHolder):
     def read(self, images: NDArray[np.uint8]) -> FrameBatch | None:
         """Give the next frames; see `MovieReader.read`.
 
-        Raises
-        ------
-        RunError
-            If the movie does not hold what it held when it was read before.
+        Raises a `RunError` if the movie does not hold what it held when it was read before.
         """
         index, num_known = self._next_frame_index, self._journal.num_frames
         batch: FrameBatch | None = None
@@ -165,10 +162,7 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
     drawn of frames that still have the same indices is kept. The journal of a run that was not live
     stays as it is.
 
-    Raises
-    ------
-    MovieError
-        If the movie cannot be read.
+    Raises a `MovieError` if the movie cannot be read.
     """
     path = folder.journal(number)
     live = read_journal(path)

@@ -108,10 +108,7 @@ class UnfinishedRun:
     def check(self) -> None:
         """Check that no other run works here, and that nothing here leads elsewhere.
 
-        Raises
-        ------
-        InputError
-            If one does, or a link was put into the folder.
+        Raises an `InputError` if one does, or a link was put into the folder.
         """
         if not os.path.lexists(self.path):
             return
@@ -145,10 +142,7 @@ class UnfinishedRun:
 
         The system frees the lock when a process ends, however it ends.
 
-        Raises
-        ------
-        InputError
-            If another run works here.
+        Raises an `InputError` if another run works here.
         """
         with self._results.errors():
             try:
@@ -173,10 +167,7 @@ class UnfinishedRun:
     def check_held(self) -> None:
         """Check that the lock that this run holds is still that of the folder.
 
-        Raises
-        ------
-        OutputError
-            If the folder was removed, or replaced by another run's.
+        Raises an `OutputError` if the folder was removed, or replaced by another run's.
         """
         if self._lock_status is not None:
             with output_errors(self.path):
@@ -191,10 +182,7 @@ class UnfinishedRun:
     def record(self) -> RunRecord:
         """Give the record as this process last read or wrote it.
 
-        Raises
-        ------
-        InputError
-            If it cannot be read.
+        Raises an `InputError` if it cannot be read.
         """
         if self._record is None:
             try:
@@ -225,10 +213,7 @@ class UnfinishedRun:
     def note_first_picture(self, movie_number: int, digest: dict[str, str]) -> None:
         """Note the first picture of a movie that is being recorded, or check that it is the same.
 
-        Raises
-        ------
-        RunError
-            If it is of another recording.
+        Raises a `RunError` if it is of another recording.
         """
         identity = self.record().identity
         movies = identity["movies"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Interrupted, RunError
+from engine.errors import Interrupted, RunError, ending_run
 from engine.job.job import Job
 from engine.machine.memory import naming_lack_of_memory
 from engine.run_folder.identity import first_difference
@@ -53,11 +53,8 @@ class Workplace:
     That is `unfinished` where it was stopped, `finished` where it has all outputs in place; None
     where there is none, or the job does not resume it.
 
-    Raises
-    ------
-    InputError
-        If another run works there, or there is an unfinished run and the job says neither to resume
-        nor to overwrite it.
+    Raises an `InputError` if another run works there, or there is an unfinished run and the job
+    says neither to resume nor to overwrite it.
     """
 
     def __init__(self, job: Job, outputs: OutputDirectory) -> None:
@@ -87,10 +84,8 @@ class Workplace:
     def check(self, movies: Sequence[MovieInfo]) -> None:
         """Check, leaving nothing behind, that outputs can be written.
 
-        Raises
-        ------
-        InputError
-            If there are results that may not be overwritten, or the directory cannot be written.
+        Raises an `InputError` if there are results that may not be overwritten, or the directory
+        cannot be written.
         """
         self.outputs.check_apart(self._job.inputs)
         may_replace = self._job.overwrite or self.finished is not None
@@ -139,12 +134,12 @@ class Workplace:
         """
         made = self.outputs.make()
         try:
-            with _ending_run(OutputError), self.folder.made(), self.folder.locked():
+            with ending_run(OutputError), self.folder.made(), self.folder.locked():
                 try:
                     # Under the lock once more: another run may have been faster.
                     if self.unfinished is None:
                         self.outputs.check(movies, overwrite=self._job.overwrite)
-                    with _ending_run(OutputError, InputError), naming_lack_of_memory():
+                    with ending_run(OutputError, InputError), naming_lack_of_memory():
                         yield
                 except BaseException as error:
                     hint = self.folder.give_up()
@@ -183,10 +178,7 @@ class Workplace:
     def confirm(self, written: Sequence[Path]) -> None:
         """Confirm that an earlier run has made the outputs; take away what its end has left.
 
-        Raises
-        ------
-        InputError
-            If an output is not there any more.
+        Raises an `InputError` if an output is not there any more.
         """
         gone = next((path for path in written if not path.is_file()), None)
         if gone is not None:
@@ -201,10 +193,7 @@ class Workplace:
     def move_outputs(self, written: Sequence[Path]) -> None:
         """Rename the outputs, all of which are whole now, into the output directory.
 
-        Raises
-        ------
-        RunError
-            If one is not as it was made.
+        Raises a `RunError` if one is not as it was made.
         """
         self.folder.check_held()
         changed = self.folder.find_changed(written)
@@ -222,12 +211,3 @@ class Workplace:
         with output_errors(self.outputs.path):
             flush_folder(self.outputs.path)
         self.outputs.remove_results_except(written)
-
-
-@contextmanager
-def _ending_run(*errors: type[Exception]) -> Iterator[None]:
-    """End the run with such an error, as of an output that cannot be written any more."""
-    try:
-        yield
-    except errors as error:
-        raise RunError(str(error)) from error

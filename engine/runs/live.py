@@ -23,14 +23,7 @@ from engine.run_folder.output_names import check_replaceable
 from engine.run_folder.unfinished import UnfinishedRun
 from engine.run_folder.workplace import Workplace
 from engine.runs.job_sinks import LABELLED_MOVIE
-from engine.runs.run import (
-    RunContext,
-    RunResult,
-    make_outputs,
-    prepare,
-    run_movie,
-    run_result,
-)
+from engine.runs.run import RunContext, RunResult, make_outputs, prepare, run_movie, run_result
 from engine.runs.warnings import alignment_warning, model_warnings
 from engine.watch.audience import Audience
 from engine.watch.progress import MovieWatch, Progress
@@ -163,10 +156,7 @@ class _Recording:
         Poses are published as they come, and kept in a journal; the labelled movie is drawn and
         left in its segments; annotations appear in parts.
 
-        Raises
-        ------
-        RunError
-            If nothing came that could be read.
+        Raises a `RunError` if nothing came that could be read.
         """
         for message in model_warnings(self.run.job, self.run.export, []):
             self.audience.warn(message)

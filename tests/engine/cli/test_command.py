@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from engine import run
 from engine.bench import measurement
 from engine.builtin import MODEL_DIR
 from engine.cli import main
+from engine.job.job import Job, LiveOptions, help_of
 from engine.machine.description import describe_machine
 from engine.run_folder.journal import read_journal
 from tests.engine.stopping import Loader
@@ -164,6 +166,20 @@ def test_help_fits_a_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(" ".join(["usage: posestream", *command]))
     assert max(map(len, lines)) <= 80
+
+
+def test_every_option_of_a_job_has_an_argument_and_a_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["live", "--help"])
+    shown = capsys.readouterr().out
+    for owner in (Job, LiveOptions):
+        told = help_of(owner)
+        assert list(told) == [one.name for one in fields(owner)]
+        assert all(told.values())
+        for name in told.keys() - {"movies", "source"}:
+            assert f"--{name.removesuffix('_after_s').replace('_', '-')}" in shown
 
 
 def posestream(*arguments: object, **options: Any) -> subprocess.Popen[str]:
