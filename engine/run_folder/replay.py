@@ -69,16 +69,17 @@ class ReplayedReader(ResourceHolder):
         self._journal, self._reader = journal, reader
         self._path = path = folder.journal(number)
         status = read_statuses(path, journal.num_frames)
-        (skipped,) = np.nonzero(status == FrameStatus.SKIPPED)
-        self._fills = fills and len(skipped) > 0
+        is_skipped = status == FrameStatus.SKIPPED
+        self._fills = fills and bool(is_skipped.any())
         num_kept = journal.num_frames
         if self._fills:
-            num_kept = int(skipped[0])
+            num_kept = int(is_skipped.argmax())
             folder.keep_drawn(number, num_kept)
         num_kept = int(min(num_drawn(number), num_kept))
         # A frame without a picture is drawn on the last picture before it: begin with that one.
-        (decoded,) = np.nonzero(status[:num_kept] == FrameStatus.DECODED)
-        self._first_picture = int(decoded[-1]) if len(decoded) else 0
+        is_decoded = status[:num_kept] == FrameStatus.DECODED
+        num_behind = int(is_decoded[::-1].argmax()) if is_decoded.any() else num_kept - 1
+        self._first_picture = num_kept - 1 - num_behind
         self._needs_movie = num_kept < journal.num_frames or not journal.is_ended
         if not self._needs_movie:
             self._first_picture = journal.num_frames
@@ -182,9 +183,10 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
                 journal.flush()
         folder.check_held()
         joint = read_journal(temporary) or content
-        (dropped,) = np.nonzero(read_statuses(temporary, joint.num_frames) == FrameStatus.DROPPED)
-        if len(dropped) or not joint.is_ended:
-            folder.keep_drawn(number, int(dropped[0]) if len(dropped) else joint.num_frames)
+        is_dropped = read_statuses(temporary, joint.num_frames) == FrameStatus.DROPPED
+        if is_dropped.any() or not joint.is_ended:
+            num_kept = int(is_dropped.argmax()) if is_dropped.any() else joint.num_frames
+            folder.keep_drawn(number, num_kept)
 
 
 def _append_rows(

@@ -108,6 +108,7 @@ def live(
 
 
 def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult:
+    """Take the recording, and make all outputs of what was recorded."""
     identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
     place.check_same(identity, None)
     unfinished = place.unfinished
@@ -133,15 +134,7 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
 
 @dataclass
 class _Recording:
-    """The movies of a recording, one after the other, while they are recorded.
-
-    Attributes
-    ----------
-    run, source, audience
-        The run, the source of its movies, and the audience, which is open.
-    skips
-        Whether the newest frame counts where the machine is too slow.
-    """
+    """The movies of a recording, one after the other, while they are recorded."""
 
     run: RunContext
     source: LiveSource
