@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from engine.errors import Interrupted, RunError
     from engine.job.job import Job
     from engine.run_folder.identity import MovieResult
-    from engine.runs.all_movies import RunResult
     from engine.runs.live import live
-    from engine.runs.run import run
+    from engine.runs.run import RunResult, run
     from readers import CropRectangle, InputError
 
 __all__ = [
@@ -34,7 +33,7 @@ _HOMES = {
     "Job": "engine.job.job",
     "MovieResult": "engine.run_folder.identity",
     "RunError": "engine.errors",
-    "RunResult": "engine.runs.all_movies",
+    "RunResult": "engine.runs.run",
     "live": "engine.runs.live",
     "run": "engine.runs.run",
 }

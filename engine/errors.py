@@ -1,5 +1,8 @@
 """The errors of a run that has begun and cannot go on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from engine.untrusted.quoting import printable
 
 
@@ -15,3 +18,12 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+@contextmanager
+def ending_run(*errors: type[Exception]) -> Iterator[None]:
+    """End the run with such an error, as of an output that cannot be written any more."""
+    try:
+        yield
+    except errors as error:
+        raise RunError(str(error)) from error

@@ -12,16 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.cli.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.cli.standard_streams import end_at_once, put_out, set_up_streams
-from engine.errors import RunError
+from engine.errors import RunError, ending_run
+from engine.job.inputs import read_inputs
+from engine.job.job import Job, LiveOptions
 from engine.untrusted.quoting import printable
 from readers import InputError
-
-if TYPE_CHECKING:
-    from engine.job.job import Job
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -124,8 +123,6 @@ def _tell(outputs: Iterable[Path]) -> None:
 
 
 def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
-    from engine.job.inputs import read_inputs
-    from engine.job.job import Job
     from engine.runs.job_sinks import output_directory
 
     parameters = ({} if inputs is None else read_inputs(inputs)) | given
@@ -137,30 +134,29 @@ def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
     return job
 
 
-def _run(inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
+def _run(
+    inputs: Path | None = None, *, strict: bool = False, source: str | None = None, **given: Any
+) -> int:
+    """Run a job; of what is being recorded, where a source is given."""
     # Imported when needed: the libraries behind a run take long to load, and --help does not.
-    from engine.runs.run import run
     from engine.watch.progress import progress_for
 
-    if not given["movies"]:
-        del given["movies"]
-    result = run(_job(inputs, given), progress_for())
-    _tell(result.outputs)
-    return EXIT_DAMAGED if strict and result.is_damaged else 0
-
-
-def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **given: Any) -> int:
-    from engine.job.live_options import LiveOptions
-    from engine.runs.live import live
-    from engine.watch.progress import progress_for
-
-    names = [field.name for field in fields(LiveOptions)]
+    names = [one.name for one in fields(LiveOptions)]
     of_live = {name: given.pop(name) for name in names if name in given}
     is_told_all = "stdout" in of_live.get("publish", ())
     if is_told_all and sys.stdout is None:
         raise InputError("stdout: cannot be written to (it is closed)")
-    job = _job(inputs, {**given, "movies": [source]})
-    result = live(job, source, progress_for(), **of_live)
+    if source is not None:
+        from engine.runs.live import live
+
+        job = _job(inputs, {**given, "movies": [source]})
+        result = live(job, source, progress_for(), **of_live)
+    else:
+        from engine.runs.run import run
+
+        if not given["movies"]:
+            del given["movies"]
+        result = run(_job(inputs, given), progress_for())
     if is_told_all:  # which is for poses alone
         print(*map(printable, map(str, result.outputs)), sep="\n", file=sys.stderr)  # noqa: T201
     else:
@@ -168,14 +164,14 @@ def _live(source: str, inputs: Path | None = None, *, strict: bool = False, **gi
     return EXIT_DAMAGED if strict and result.is_damaged else 0
 
 
-def _inspect(path: Path, *, as_json: bool) -> None:
+def _inspect(path: Path, *, as_json: bool = False) -> None:
     from engine.cli.inspection import as_text, inspect
 
     description = inspect(path)
     put_out(json.dumps(description, indent=4) if as_json else as_text(description))
 
 
-def _demo(output_dir: Path) -> None:
+def _demo(output_dir: Path = DEMO_OUTPUT_DIR) -> None:
     from engine.builtin import DEMO_MOVIE
 
     is_usual = output_dir == DEMO_OUTPUT_DIR
@@ -197,9 +193,8 @@ def _bench(
 ) -> None:
     from engine.bench.measurement import measure
     from engine.bench.report import as_text
-    from engine.job.job import Job
     from engine.machine.system import describe_machine
-    from engine.run_folder.named_files import check_replaceable, write_marked
+    from engine.run_folder.output_names import check_replaceable, write_marked
     from engine.watch.progress import progress_for
     from sinks import OutputError
 
@@ -212,16 +207,16 @@ def _bench(
     report = measure(job, progress_for(), is_null=is_null, most_frames=most_frames)
     try:
         if json_path is not None:
-            write_marked(json_path, "bench", {"machine": describe_machine(), **report.as_json()})
-    except OutputError as error:
-        raise RunError(str(error)) from error
+            numbers = {"machine": describe_machine(), **report.as_json()}
+            with ending_run(OutputError):
+                write_marked(json_path, "bench", numbers)
     finally:
         put_out(as_text(report))
 
 
 _COMMANDS: dict[str, Callable[..., int | None]] = {
     "run": _run,
-    "live": _live,
+    "live": _run,
     "bench": _bench,
     "inspect": _inspect,
     "demo": _demo,

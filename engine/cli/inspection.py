@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.inference import ModelExport, read_export
+from engine.inference import read_export
 from engine.machine.workers import undisturbed
 from engine.untrusted.quoting import path_as_text, printable
 from readers import (
@@ -34,18 +34,24 @@ _NOTHING = {"damage": "none", "num_not_decodable": "not looked at: the movie is 
 def inspect(path: Path) -> dict[str, object]:
     """Describe a movie file, or the folder of a DeepLabCut export, by plain JSON values.
 
-    Raises
-    ------
-    InputError
-        If it is neither.
+    Raises an `InputError` if it is neither.
     """
     try:
         is_directory = path.is_dir()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if is_directory:
-        return _describe_export(read_export(path))
-    return _describe_movie(undisturbed(inspect_movie, path))
+    if not is_directory:
+        return _describe_movie(undisturbed(inspect_movie, path))
+    export = read_export(path)
+    return {
+        "model": path_as_text(export.directory),
+        "body_parts": list(export.body_parts),
+        "network": export.network,
+        "scorer": export.scorer,
+        "depends_on_batch": export.depends_on_batch,
+        **export.details,
+        "sha256": export.sha256,
+    }
 
 
 def _describe_movie(movie: MovieInfo) -> dict[str, object]:
@@ -123,23 +129,11 @@ def _estimated_num_frames(movie: MovieInfo) -> int | None:
 
 
 def _iso_time(time_ms: int) -> str | None:
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
     try:
-        return (epoch + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
     except OverflowError:  # on no calendar: the header is not to be trusted
         return None
-
-
-def _describe_export(export: ModelExport) -> dict[str, object]:
-    return {
-        "model": path_as_text(export.directory),
-        "body_parts": list(export.body_parts),
-        "network": export.network,
-        "scorer": export.scorer,
-        "depends_on_batch": export.depends_on_batch,
-        **export.details,
-        "sha256": export.sha256,
-    }
+    return time.isoformat(timespec="milliseconds")
 
 
 def as_text(description: dict[str, object]) -> str:
@@ -148,17 +142,15 @@ def as_text(description: dict[str, object]) -> str:
     if description.get("num_frames_is_estimated"):
         shown["num_frames"] = f"about {shown['num_frames']}"
     width = max(len(key) for key in shown)
-    return "\n".join(
-        f"{key.replace('_', ' '):{width}}  {_value_as_text(key, value)}"
-        for key, value in shown.items()
-    )
-
-
-def _value_as_text(key: str, value: object) -> str:
-    if value is None:
-        return _NOTHING.get(key, "not told by the file")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return printable(", ".join(map(str, value))) or "none"
-    return printable(str(value))
+    lines = []
+    for key, value in shown.items():
+        if value is None:
+            told = _NOTHING.get(key, "not told by the file")
+        elif isinstance(value, bool):
+            told = "yes" if value else "no"
+        elif isinstance(value, list):
+            told = printable(", ".join(map(str, value))) or "none"
+        else:
+            told = printable(str(value))
+        lines.append(f"{key.replace('_', ' '):{width}}  {told}")
+    return "\n".join(lines)

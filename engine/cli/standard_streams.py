@@ -54,7 +54,7 @@ def message_stream(descriptor: int, encoding: str = "utf-8") -> io.TextIOWrapper
     return io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True)
 
 
-class _Messages(io.RawIOBase):
+class _Messages(io.FileIO):
     """Writes to a descriptor what can be written at once, and never fails.
 
     The last 64 writes wait for a reader that does not read now, or for room on its disk. The
@@ -63,8 +63,8 @@ class _Messages(io.RawIOBase):
     """
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
+        super().__init__(descriptor, "w", closefd=False)
+        self._descriptor = descriptor  # also when this is closed
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         # An object that is deleted within a write may write a message itself.
         self._lock = threading.RLock()
@@ -74,18 +74,6 @@ class _Messages(io.RawIOBase):
                 own = os.open(f"/dev/fd/{descriptor}", flags)
                 os.dup2(own, descriptor)
                 os.close(own)
-
-    def fileno(self) -> int:
-        """Give the descriptor."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Tell whether it leads to a terminal."""
-        return os.isatty(self._descriptor)
-
-    def writable(self) -> bool:
-        """Tell that it can be written to."""
-        return True
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write it, or keep it for the next time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,8 @@ def read_inputs(path: Path) -> dict[str, Any]:
     Keys are the reference tool's (``movie_files``, ``crop_rect`` as a list of rectangles drawn in
     its window) and the names of `Job`'s attributes. Relative paths are relative to the file.
 
-    Raises
-    ------
-    InputError
-        If the file is not a JSON object or larger than 16 MiB, or has unknown keys, a key twice,
-        or more than one rectangle.
+    Raises an `InputError` if the file is not a JSON object or larger than 16 MiB, or has unknown
+    keys, a key twice, or more than one rectangle.
     """
     try:
         return _arguments(read_json(path, _MOST_BYTES), path.parent)
@@ -85,16 +81,12 @@ def _crop_rectangle(given: object) -> CropRectangle | None:
     if given is None or given == []:
         return None
     rectangle = given[0] if isinstance(given, list) and len(given) == 1 else given
-    sides: list[Any] = [None]
-    if isinstance(rectangle, Mapping):
-        sides = [rectangle.get(key) for key in _CROP_KEYS]
-    if not all(map(_is_coordinate, sides)):
-        keys = ", ".join(_CROP_KEYS)
-        raise SettingsError(f"crop_rect must be one rectangle with {keys}, got {short(given)}")
-    return CropRectangle(*(round(side) for side in sides))
-
-
-def _is_coordinate(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= _LARGEST_COORDINATE_PX
+    sides: list[Any] = (
+        [rectangle.get(key) for key in _CROP_KEYS] if isinstance(rectangle, dict) else [None]
+    )
+    for side in sides:
+        is_number = isinstance(side, int | float) and not isinstance(side, bool)
+        if not (is_number and abs(side) <= _LARGEST_COORDINATE_PX):
+            keys = ", ".join(_CROP_KEYS)
+            raise SettingsError(f"crop_rect must be one rectangle with {keys}, got {short(given)}")
+    return CropRectangle(*map(round, sides))

@@ -43,10 +43,7 @@ class Skeleton:
 def overlay_style(job: Job, body_parts: Sequence[str]) -> OverlayStyle:
     """Give the style in which a job draws the poses of a model.
 
-    Raises
-    ------
-    InputError
-        If the job names body parts that the model does not have.
+    Raises an `InputError` if the job names body parts that the model does not have.
     """
     displayed = displayed_body_parts(job.displayed_body_parts)
     if displayed is not None:
@@ -109,19 +106,19 @@ def find_skeleton(given: str | None, body_parts: Sequence[str]) -> Skeleton:
     texts = given.split(",", _MOST_PAIRS)
     if len(texts) > _MOST_PAIRS:
         raise InputError(f"skeleton: {_TOO_MANY_PAIRS}")
-    return Skeleton(tuple(_pair(text.strip(), body_parts) for text in texts))
-
-
-def _pair(text: str, body_parts: Sequence[str]) -> tuple[str, str]:
-    """Split ``A-B`` at the hyphen that leaves two known names; names may hold hyphens too."""
-    for position in (i for i, char in enumerate(text[:_LONGEST_PAIR]) if char == "-"):
-        pair = text[:position].strip(), text[position + 1 :].strip()
-        if set(pair) <= set(body_parts):
-            return pair
-    raise InputError(
-        f"skeleton {short(text)}: must be two body parts joined by a hyphen; "
-        f"the model knows {short_list(body_parts)}"
-    )
+    found = []
+    for text in map(str.strip, texts):
+        # Names may hold hyphens too: split at the one that leaves two known names.
+        hyphens = [index for index, char in enumerate(text[:_LONGEST_PAIR]) if char == "-"]
+        pairs = ((text[:index].strip(), text[index + 1 :].strip()) for index in hyphens)
+        pair = next((pair for pair in pairs if set(pair) <= set(body_parts)), None)
+        if pair is None:
+            raise InputError(
+                f"skeleton {short(text)}: must be two body parts joined by a hyphen; "
+                f"the model knows {short_list(body_parts)}"
+            )
+        found.append(pair)
+    return Skeleton(tuple(found))
 
 
 def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
@@ -133,7 +130,9 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
         cause = error.strerror if isinstance(error, OSError) else reason(error)
         raise InputError(f"{path}: cannot be read ({cause})") from error
     given = config.get("skeleton") if isinstance(config, dict) else None
-    if not isinstance(given, list) or not all(map(_is_pair, given)):
+    if not isinstance(given, list) or not all(
+        isinstance(pair, list) and [type(name) for name in pair] == [str, str] for pair in given
+    ):
         raise InputError(f"{path}: {_NO_PAIRS}")
     if len(given) > _MOST_PAIRS:
         raise InputError(f"{path}: skeleton: {_TOO_MANY_PAIRS}")
@@ -147,10 +146,6 @@ def _from_config(path: Path, body_parts: Sequence[str]) -> Skeleton:
             f"{path}: skeleton_color {short(color)} must be a color that matplotlib knows"
         )
     return Skeleton(pairs, color)
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, list) and [type(name) for name in value] == [str, str]
 
 
 def check_body_parts(what: str, names: Iterable[str], known: Sequence[str]) -> None:

@@ -21,12 +21,12 @@ from engine.job.job import Job
 from engine.untrusted.quoting import cut, path_as_text, printable
 from readers import CropRectangle, FrameStatus, MovieInfo, open_movie
 from readers.errors import movie_errors
-from sinks import FrameCounts, FrameRanges
+from sinks import FrameCounts
 
 _MOST_SAMPLES = 64
 _SAMPLE_BYTES = 2**19
 _PACKAGES = ("posestream", "av", "numpy", "pandas", "tables", "pyarrow", "matplotlib")
-_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "crop_rect", "coordinates")
+_TOLD_ELSEWHERE = ("movies", "output_dir", "model", "coordinates")
 _WITHOUT_EFFECT = ("overwrite", "resume", "durable_every_s", "durable_every_frames")
 _OTHER_KEYS = ("coordinates", "crop_rect", "most_frames")
 
@@ -37,10 +37,8 @@ class MovieResult:
 
     Attributes
     ----------
-    movie
-        The movie.
-    counts
-        Its frames, and which of them had no picture.
+    movie, counts
+        The movie, and its frames: how many, and which of them had no picture.
     damage
         The damage of its file as a whole, in one line; None for no damage.
     follow
@@ -68,6 +66,7 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
     parameters = asdict(job)
     for name in (*_TOLD_ELSEWHERE, *_WITHOUT_EFFECT):
         del parameters[name]
+    crop_rect = parameters.pop("crop_rect")
     if job.skeleton is not None:
         parameters["skeleton"] = path_as_text(Path(job.skeleton))
     return {
@@ -81,13 +80,18 @@ def describe_run(job: Job, export: ModelExport, runtime: str) -> dict[str, objec
         },
         "parameters": parameters,
         "coordinates": job.coordinates,
-        "crop_rect": crop_as_json(job.crop_rect),
+        "crop_rect": crop_rect,
     }
 
 
 def describe_movie(result: MovieResult) -> dict[str, object]:
     """Describe one movie of a run."""
     movie, counts = result.movie, result.counts
+    lost = {
+        "dropped": counts.dropped,
+        "not_decodable": counts.undecodable,
+        "skipped": counts.skipped,
+    }
     return {
         "path": path_as_text(movie.path),
         "format": movie.format,
@@ -98,25 +102,15 @@ def describe_movie(result: MovieResult) -> dict[str, object]:
         "start_time_ms": movie.start_time_ms,
         "num_frames_in_header": movie.num_frames_from_header,
         "num_frames": result.num_frames,
-        "num_dropped": counts.dropped.num_frames,
-        "num_not_decodable": counts.undecodable.num_frames,
-        "num_skipped": counts.skipped.num_frames,
-        "dropped_frames": _ranges_as_json(counts.dropped),
-        "not_decodable_frames": _ranges_as_json(counts.undecodable),
-        "skipped_frames": _ranges_as_json(counts.skipped),
+        **{f"num_{fate}": frames.num_frames for fate, frames in lost.items()},
+        **{
+            f"{fate}_frames": {"ranges": frames.ranges, "num_ranges_left_out": frames.num_left_out}
+            for fate, frames in lost.items()
+        },
         "damage": result.damage,
         "notes": movie.notes,
         "follow": None if result.follow is None else result.follow.as_json(),
     }
-
-
-def _ranges_as_json(ranges: FrameRanges) -> dict[str, object]:
-    return {"ranges": ranges.ranges, "num_ranges_left_out": ranges.num_left_out}
-
-
-def crop_as_json(crop: CropRectangle | None) -> dict[str, int] | None:
-    """Give a rectangle by the reference tool's names, or None for the whole frame."""
-    return None if crop is None else asdict(crop)
 
 
 def identify(
@@ -143,8 +137,7 @@ def identify(
         ],
         "most_frames": most_frames,
     }
-    plain: dict[str, Any] = json.loads(json.dumps(identity))  # tuples become lists, as when read
-    return plain
+    return dict(json.loads(json.dumps(identity)))  # tuples become lists, as when read
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
@@ -153,10 +146,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
     Up to 32 MiB, the samples are the whole file. Its name and times do not count: a copy has the
     same contents.
 
-    Raises
-    ------
-    MovieError
-        If it cannot be read.
+    Raises a `MovieError` if it cannot be read.
     """
     digest = hashlib.sha256()
     with movie_errors(path), path.open("rb") as file:
@@ -169,13 +159,10 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"size_bytes": num_bytes, "sha256_of_samples": digest.hexdigest()}
 
 
-def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, Any]:
+def first_picture(movie: MovieInfo, crop: CropRectangle | None) -> dict[str, str]:
     """Describe a movie by the first frame that was recorded, as `picture_digest` does.
 
-    Raises
-    ------
-    MovieError
-        If it cannot be read.
+    Raises a `MovieError` if it cannot be read.
     """
     with open_movie(movie, crop) as reader:
         images = np.empty((1, *reader.image_shape), np.uint8)

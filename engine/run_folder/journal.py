@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +33,8 @@ _START = struct.Struct(f"<{len(_MAGIC)}sII??")
 _CHECKSUM = struct.Struct("<I")
 _HEAD = struct.Struct("<BIII")
 _LARGEST_BLOCK_BYTES = 2**30
+ROWS_AT_ONCE = 1024
+"""Frames a batch where no pictures are needed."""
 
 Rows = NDArray[np.void]
 """Shape (frames,): ``time_s``, ``hardware_counter_us`` and ``status`` as in `readers.FrameBatch`,
@@ -54,23 +56,17 @@ class JournalContent:
 
     Attributes
     ----------
-    num_body_parts
-        Body parts of each pose.
-    batch_size
-        Frames a batch of the run that wrote it.
+    num_body_parts, batch_size
+        Body parts of each pose, and frames a batch of the run that wrote it.
     has_looks
         Whether rows tell how their frames were looked at.
     is_live
         Whether rows are as they were known while the movie was recorded: frames that the recorder
         dropped have none.
-    num_frames
-        Rows that are whole.
-    num_bytes
-        Where the last whole block ends; 0 for a journal that is yet to be written.
-    is_ended
-        Whether the movie was read to its end.
-    damage
-        What was found to be wrong with the movie's file by its end, in one line.
+    num_frames, num_bytes
+        Rows that are whole, and where their last block ends.
+    is_ended, damage
+        Whether the movie was read to its end, and what was wrong with its file, in one line.
     """
 
     num_body_parts: int
@@ -81,6 +77,12 @@ class JournalContent:
     num_bytes: int = 0
     is_ended: bool = False
     damage: str | None = None
+
+    def start(self) -> bytes:
+        """Give the first bytes of the file."""
+        shape = self.num_body_parts, self.batch_size
+        start = _START.pack(_MAGIC, *shape, self.has_looks, self.is_live)
+        return start + _CHECKSUM.pack(zlib.crc32(start))
 
     def empty_rows(self, num_rows: int) -> Rows:
         """Make rows to be filled in."""
@@ -98,17 +100,18 @@ def read_journal(path: Path) -> JournalContent | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
-        start = _read_start(file)
-        if start is None:
+        content = _read_start(file)
+        if content is None:
             return None
-        num_frames, is_ended, damage = 0, False, None
-        num_bytes = file.tell()
+        num_frames, num_bytes, is_ended, damage = 0, file.tell(), False, None
         for kind, num_rows, data in _blocks(file):
             num_bytes = file.tell()
             num_frames += num_rows if kind == _Block.ROWS else 0
             if kind == _Block.END:
                 is_ended, damage = True, data.decode() or None
-        return JournalContent(*start, num_frames, num_bytes, is_ended, damage)
+    return replace(
+        content, num_frames=num_frames, num_bytes=num_bytes, is_ended=is_ended, damage=damage
+    )
 
 
 class JournalCursor(ResourceHolder):
@@ -118,18 +121,21 @@ class JournalCursor(ResourceHolder):
         self._path = path
 
     def open(self, resources: ExitStack) -> None:
-        """Open the file."""
-        self._blocks = self._rows(_Block.ROWS, resources)
-        self._filled = (row for rows in self._rows(_Block.FILLED, resources) for row in rows)
+        """Open the file, once for rows and once for those that were filled in."""
+
+        def rows_of(kind: _Block) -> Iterator[Rows]:
+            file = resources.enter_context(self._path.open("rb"))
+            dtype = (_read_start(file) or JournalContent(0, 0)).empty_rows(0).dtype
+            return (np.frombuffer(data, dtype) for found, _, data in _blocks(file) if found == kind)
+
+        self._blocks = rows_of(_Block.ROWS)
+        self._filled = (row for rows in rows_of(_Block.FILLED) for row in rows)
         self._rest: Rows | None = None
 
     def read(self, num_rows: int) -> Rows:
         """Read the next rows: those of skipped frames as they were filled in, if they were.
 
-        Raises
-        ------
-        RunError
-            If there are no longer as many: another program has changed the file.
+        Raises a `RunError` if there are no longer as many: another program has changed the file.
         """
         pieces, missing = [], num_rows
         while missing:
@@ -144,12 +150,16 @@ class JournalCursor(ResourceHolder):
             rows[index] = next(self._filled, rows[index])
         return rows
 
-    def _rows(self, kind: _Block, resources: ExitStack) -> Iterator[Rows]:
-        """Give the blocks of a kind, each as read-only rows, reading as they are asked for."""
-        file = resources.enter_context(self._path.open("rb"))
-        start = _read_start(file)
-        dtype = JournalContent(*start or (0, 0)).empty_rows(0).dtype
-        return (np.frombuffer(data, dtype) for found, _, data in _blocks(file) if found == kind)
+
+def read_statuses(path: Path, num_frames: int) -> NDArray[np.uint8]:
+    """Read the statuses of a journal's first frames: uint8, shape (frames,)."""
+    status = np.empty(num_frames, np.uint8)
+    if num_frames:
+        with JournalCursor(path) as cursor:
+            for start in range(0, num_frames, ROWS_AT_ONCE):
+                part = status[start : start + ROWS_AT_ONCE]
+                part[:] = cursor.read(len(part))["status"]
+    return status
 
 
 class Journal(ResourceHolder):
@@ -162,16 +172,12 @@ class Journal(ResourceHolder):
 
     Parameters
     ----------
-    path
-        The file.
-    content
-        What it holds; it goes on behind that.
+    path, content
+        The file and what it holds; it goes on behind that.
     durable_every_s, durable_every_frames
         The most that a power cut may lose.
     damage
         Asked at the end of the movie for what is wrong with its file.
-    clock_s
-        Seconds that only grow.
     """
 
     def __init__(
@@ -201,7 +207,7 @@ class Journal(ResourceHolder):
             self._file.truncate(num_bytes)
             self._file.seek(num_bytes)
             if not num_bytes:
-                self._write(_start_bytes(self._content))
+                self._write(self._content.start())
             self._make_durable()
             flush_folder(self._path.parent)
         resources.enter_context(closed_at_end(self._make_durable, self._path))
@@ -209,16 +215,25 @@ class Journal(ResourceHolder):
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Write what the journal does not hold of the batch; return all of it."""
         frames = batch.frames
-        if frames.first_frame_index >= self._content.num_frames:
-            self.append(self._rows(batch))
-        elif isinstance(frames, KnownFrames) and not frames.is_known.all():
-            self.append(self._rows(batch)[~frames.is_known], _Block.FILLED)
+        is_new = frames.first_frame_index >= self._content.num_frames
+        is_filled = isinstance(frames, KnownFrames) and not frames.is_known.all()
+        if is_new or is_filled:
+            rows = self._content.empty_rows(len(batch))
+            for name in ("time_s", "hardware_counter_us", "status"):
+                rows[name] = getattr(frames, name)
+            rows["poses"] = batch.poses
+            if isinstance(batch, FollowedBatch):
+                rows["looks"] = batch.looks
+            if is_new:
+                self.append(rows)
+            elif isinstance(frames, KnownFrames):
+                self.append(rows[~frames.is_known], _Block.FILLED)
         return [batch]
 
     def append(self, rows: Rows, kind: _Block = _Block.ROWS) -> None:
         """Write the next rows."""
         with output_errors(self._path):
-            self._write(_block_bytes(kind, len(rows), rows.tobytes()))
+            self._write(_head(kind, len(rows), data := rows.tobytes()) + data)
             self._num_waiting += len(rows)
             is_due = self._clock_s() - self._durable_s >= self._every_s
             if is_due or self._num_waiting >= self._every_frames:
@@ -228,19 +243,10 @@ class Journal(ResourceHolder):
         """Note the end of the movie."""
         if not self._content.is_ended:
             with output_errors(self._path):
-                self._write(_block_bytes(_Block.END, 0, (self._damage() or "").encode()))
+                told = (self._damage() or "").encode()
+                self._write(_head(_Block.END, 0, told) + told)
                 self._make_durable()
         return []
-
-    def _rows(self, batch: PoseBatch) -> Rows:
-        rows, frames = self._content.empty_rows(len(batch)), batch.frames
-        rows["time_s"] = frames.time_s
-        rows["hardware_counter_us"] = frames.hardware_counter_us
-        rows["status"] = frames.status
-        rows["poses"] = batch.poses
-        if isinstance(batch, FollowedBatch):
-            rows["looks"] = batch.looks
-        return rows
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -252,39 +258,27 @@ class Journal(ResourceHolder):
         self._num_waiting, self._durable_s = 0, self._clock_s()
 
 
-def _start_bytes(content: JournalContent) -> bytes:
-    start = _START.pack(
-        _MAGIC, content.num_body_parts, content.batch_size, content.has_looks, content.is_live
-    )
-    return start + _CHECKSUM.pack(zlib.crc32(start))
-
-
-def _read_start(file: IO[bytes]) -> tuple[int, int, bool, bool] | None:
-    """Read what begins a `JournalContent`; None where the file has no whole start."""
+def _read_start(file: IO[bytes]) -> JournalContent | None:
+    """Read the start; None where the file has no whole one."""
     data = file.read(_START.size + _CHECKSUM.size)
-    start = data[: _START.size]
-    if not start.startswith(_MAGIC) or data[_START.size :] != _CHECKSUM.pack(zlib.crc32(start)):
+    if not data.startswith(_MAGIC) or len(data) < _START.size:
         return None
-    _, num_body_parts, batch_size, has_looks, is_live = _START.unpack(start)
-    return num_body_parts, batch_size, has_looks, is_live
+    content = JournalContent(*_START.unpack(data[: _START.size])[1:])
+    return content if content.start() == data else None
 
 
-def _block_bytes(kind: int, num_rows: int, data: bytes) -> bytes:
-    checksum = _checksum(kind, num_rows, data)
-    return _HEAD.pack(kind, num_rows, len(data), checksum) + data
+def _head(kind: int, num_rows: int, data: bytes) -> bytes:
+    fields = struct.pack("<BII", kind, num_rows, len(data))
+    return fields + _CHECKSUM.pack(zlib.crc32(data, zlib.crc32(fields)))
 
 
 def _blocks(file: IO[bytes]) -> Iterator[tuple[int, int, bytes]]:
     """Yield kind, number of rows and bytes of every block, up to the first that is not whole."""
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        kind, num_rows, num_bytes, checksum = _HEAD.unpack(head)
+        kind, num_rows, num_bytes, _ = _HEAD.unpack(head)
         if num_bytes > _LARGEST_BLOCK_BYTES:
             return
         data = file.read(num_bytes)
-        if len(data) < num_bytes or checksum != _checksum(kind, num_rows, data):
+        if len(data) < num_bytes or head != _head(kind, num_rows, data):
             return
         yield kind, num_rows, data
-
-
-def _checksum(kind: int, num_rows: int, data: bytes) -> int:
-    return zlib.crc32(data, zlib.crc32(struct.pack("<BII", kind, num_rows, len(data))))

@@ -1,19 +1,24 @@
-"""The output directory, and the checks of what may be written there."""
+"""The checks of what may be written: in the output directory, and where options name a file.
+
+Of JSON files that options name, only our own are replaced.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.job.job import ANNOTATION_FORMATS
 from engine.untrusted.quoting import printable
 from readers import InputError, MovieInfo
-from sinks import flush_folder
+from sinks import flush_folder, output_errors
 
 _NEVER_READ = ("", ".json", ".sock")
 """Suffixes of files that are part of no model and no series of movies."""
@@ -68,12 +73,10 @@ class OutputDirectory:
     def check(self, movies: Sequence[MovieInfo], *, overwrite: bool) -> None:
         """Check, leaving nothing behind, that outputs can be written here.
 
-        Raises
-        ------
-        InputError
-            If there are results that may not be overwritten, or the directory cannot be written.
+        Raises an `InputError` if there are results that may not be overwritten, or the directory
+        cannot be written.
         """
-        with self._errors():
+        with self.errors():
             here = self.path
             if here.exists() and not here.is_dir():
                 raise InputError(f"output directory {here}: is a file; choose another")
@@ -95,12 +98,9 @@ class OutputDirectory:
     def make(self) -> list[Path]:
         """Make the directory, durably; return those directories, innermost first, that are new.
 
-        Raises
-        ------
-        InputError
-            If it cannot be made.
+        Raises an `InputError` if it cannot be made.
         """
-        with self._errors():
+        with self.errors():
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
             for path in missing:
@@ -110,18 +110,11 @@ class OutputDirectory:
     def check_apart(self, inputs: Iterable[Path], named: Iterable[Path] = ()) -> None:
         """Check that nothing here takes the place of what is read, or of another file.
 
-        Parameters
-        ----------
-        inputs
-            Files and folders that are read, which need not exist yet.
-        named
-            Files that are made elsewhere, where the user says.
+        `inputs` need not exist yet; `named` files are made where the user says.
 
-        Raises
-        ------
-        InputError
-            If a path may be replaced by a result, lies in the folder of an unfinished run or is
-            given twice, or a file would be made that may be taken for one of a folder that is read.
+        Raises an `InputError` if a path may be replaced by a result, lies in the folder of an
+        unfinished run or is given twice, or a file would be made that may be taken for one of a
+        folder that is read.
         """
         inputs = [*inputs]
         for path in inputs:
@@ -150,7 +143,7 @@ class OutputDirectory:
         """Tell whether a run may replace or remove what has this path."""
         own, place = _place(self.path), _place(path)
         names = {place, _place(path.parent) / path.name}
-        with self._errors():
+        with self.errors():
             led_to = {_place(result) for result in self.results()}
         return (
             own / UNFINISHED in (place, *place.parents)
@@ -159,7 +152,8 @@ class OutputDirectory:
         )
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Turn what the file system raises into an `InputError`."""
         try:
             yield
         except OSError as error:
@@ -187,3 +181,68 @@ def _is_one_of(name: str, names: Iterable[str]) -> bool:
 def _place(path: Path) -> Path:
     """Tell where a path leads; unlike `Path.resolve`, without an error for links in a circle."""
     return Path(os.path.realpath(path))
+
+
+def check_replaceable(option: str, path: Path, made_by: str) -> None:
+    """Check, leaving nothing behind, that a JSON file can be written without loss to the user.
+
+    Messages name the `option`. A link stands for the file that it leads to. Only what the command
+    `made_by` has written before may be replaced.
+
+    Raises an `InputError` if there is anything else under its name, or that of its temporary file,
+    or it cannot be written.
+    """
+    path = _place(path)
+    name = f"{option} {printable(str(path))}"
+    try:
+        if not path.parent.is_dir():
+            raise InputError(f"{name}: its directory does not exist")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise InputError(f"{name}: cannot be written")
+        for present in (path, _temporary(path)):
+            if not _may_be_replaced(present, made_by, may_be_cut=present != path):
+                raise InputError(
+                    f"{name}: would replace {printable(present.name)}, which posestream {made_by} "
+                    "did not make; give another name, or remove it"
+                )
+    except OSError as error:
+        raise InputError(f"{name}: cannot be written ({error.strerror})") from error
+
+
+def write_marked(path: Path, made_by: str, content: Mapping[str, object]) -> None:
+    """Write a JSON object with the mark of its command, in one step: no reader sees a part of it.
+
+    Raises an `OutputError` if it cannot be written; what stood there before stays as it was.
+    """
+    path = _place(path)
+    temporary = _temporary(path)
+    text = json.dumps({"made_by": f"posestream {made_by}", **content}, indent=1, allow_nan=False)
+    with output_errors(path):
+        if path.exists() and not path.is_file():
+            raise OSError("it exists and is not a file")  # a device or pipe would be replaced
+        try:
+            temporary.unlink(missing_ok=True)  # it may be a link that leads elsewhere
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):  # what failed first is what matters
+                temporary.unlink()
+            raise
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _may_be_replaced(path: Path, made_by: str, *, may_be_cut: bool) -> bool:
+    """Tell whether nothing is there, or what begins as `write_marked` begins it."""
+    mark = f'{{\n "made_by": "posestream {made_by}"'.encode()
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
+    except FileNotFoundError:
+        return True
+    with path.open("rb") as file:
+        begin = file.read(len(mark))
+    return begin == mark or (may_be_cut and mark.startswith(begin))

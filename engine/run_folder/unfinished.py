@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from engine.errors import RunError
 from engine.run_folder.journal import JournalContent, read_journal
 from engine.run_folder.output_names import UNFINISHED, OutputDirectory
 from engine.untrusted.small_files import SettingsError, read_json
@@ -36,9 +37,9 @@ class RunRecord:
     started
         When it was begun, ISO 8601.
     overwrite
-        Whether it may replace results that are in the output directory.
+        Whether it may replace results.
     is_finished
-        Whether its outputs are all whole, and only have to be moved into place.
+        Whether its outputs only have to be moved into place.
     is_live
         Whether its movies were read while they were recorded.
     outputs
@@ -52,6 +53,12 @@ class RunRecord:
     is_live: bool = False
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def tells_of(self, path: Path) -> bool:
+        """Tell whether an output is as it was noted."""
+        if path.name not in self.outputs or path.is_symlink() or not path.is_file():
+            return False
+        return _described(path) == self.outputs[path.name]
+
 
 class UnfinishedRun:
     """The folder in which a run's files grow until all of them are whole.
@@ -63,17 +70,12 @@ class UnfinishedRun:
     Other programs can change or remove these files at any time. An output whose size or checksum
     is not as noted is made again. If the folder itself was replaced, the run ends and leaves the
     new one as it is.
-
-    Parameters
-    ----------
-    outputs
-        The output directory.
     """
 
     def __init__(self, outputs: OutputDirectory) -> None:
         self.path = outputs.path / UNFINISHED
         self.outputs = replace(outputs, path=self.path)
-        self._output_dir = outputs.path
+        self._results, self._output_dir = outputs, outputs.path
         self._record_path = self.path / "run.json"
         self._lock = FileLock(self.path / "lock", blocking=False)
         self._lock_status: os.stat_result | None = None
@@ -106,10 +108,7 @@ class UnfinishedRun:
     def check(self) -> None:
         """Check that no other run works here, and that nothing here leads elsewhere.
 
-        Raises
-        ------
-        InputError
-            If one does, or a link was put into the folder.
+        Raises an `InputError` if one does, or a link was put into the folder.
         """
         if not os.path.lexists(self.path):
             return
@@ -143,24 +142,17 @@ class UnfinishedRun:
 
         The system frees the lock when a process ends, however it ends.
 
-        Raises
-        ------
-        InputError
-            If another run works here.
+        Raises an `InputError` if another run works here.
         """
-        try:
-            self._lock.acquire()
-            self._lock_status = Path(self._lock.lock_file).stat()
-        except Timeout:
-            raise InputError(
-                f"output directory {self._output_dir}: another run works on it{self._owner()}; "
-                "choose another directory, or wait for that run"
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"output directory {self._output_dir}: cannot be written to ({error.strerror}); "
-                "choose another"
-            ) from error
+        with self._results.errors():
+            try:
+                self._lock.acquire()
+                self._lock_status = Path(self._lock.lock_file).stat()
+            except Timeout:
+                raise InputError(
+                    f"output directory {self._output_dir}: another run works on it"
+                    f"{self._owner()}; choose another directory, or wait for that run"
+                ) from None
         try:
             with suppress(OSError):  # of a full disk: it is there for a message alone
                 self._owner_path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
@@ -175,10 +167,7 @@ class UnfinishedRun:
     def check_held(self) -> None:
         """Check that the lock that this run holds is still that of the folder.
 
-        Raises
-        ------
-        OutputError
-            If the folder was removed, or replaced by another run's.
+        Raises an `OutputError` if the folder was removed, or replaced by another run's.
         """
         if self._lock_status is not None:
             with output_errors(self.path):
@@ -191,24 +180,22 @@ class UnfinishedRun:
             return ""
 
     def record(self) -> RunRecord:
-        """Read the record.
+        """Give the record as this process last read or wrote it.
 
-        Raises
-        ------
-        InputError
-            If the record cannot be read.
+        Raises an `InputError` if it cannot be read.
         """
-        try:
-            record = RunRecord(**read_json(self._record_path, _MOST_RECORD_BYTES))
-            datetime.fromisoformat(record.started)
-            dict(record.identity), dict(record.outputs)
-        except (OSError, SettingsError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{self._record_path}: cannot be read, so this run cannot be resumed; "
-                "start anew with --overwrite"
-            ) from error
-        self._record = record
-        return record
+        if self._record is None:
+            try:
+                record = RunRecord(**read_json(self._record_path, _MOST_RECORD_BYTES))
+                datetime.fromisoformat(record.started)
+                dict(record.identity), dict(record.outputs)
+            except (OSError, SettingsError, ValueError, TypeError) as error:
+                raise InputError(
+                    f"{self._record_path}: cannot be read, so this run cannot be resumed; "
+                    "start anew with --overwrite"
+                ) from error
+            self._record = record
+        return self._record
 
     def write_record(self, record: RunRecord) -> None:
         """Write the record, durably."""
@@ -219,36 +206,44 @@ class UnfinishedRun:
 
     def change_record(self, **changes: Any) -> RunRecord:
         """Change some of the record's values, durably; return the new record."""
-        record = replace(self.known_record(), **changes)
+        record = replace(self.record(), **changes)
         self.write_record(record)
         return record
 
-    def clear(self) -> None:
-        """Remove all that is here except the lock, the record last."""
-        self._remove_except(Path(self._lock.lock_file), self._owner_path, self._record_path)
+    def note_first_picture(self, movie_number: int, digest: dict[str, str]) -> None:
+        """Note the first picture of a movie that is being recorded, or check that it is the same.
+
+        Raises a `RunError` if it is of another recording.
+        """
+        identity = self.record().identity
+        movies = identity["movies"]
+        if movie_number == len(movies):
+            self.change_record(identity={**identity, "movies": [*movies, digest]})
+        elif movies[movie_number] != digest:
+            raise RunError("this is another recording than the one that was begun here")
+
+    def clear(self, *kept: Path) -> None:
+        """Remove all that is here except the lock and `kept`, the record last."""
+        self.check_held()
+        stays = (Path(self._lock.lock_file), self._owner_path, self._record_path, *kept)
         with output_errors(self.path):
-            self._record_path.unlink(missing_ok=True)
+            for path in self.path.iterdir():
+                if path not in stays:
+                    remove(path)
+            if self._record_path not in kept:
+                self._record_path.unlink(missing_ok=True)
 
     def keep_journals(self) -> None:
         """Remove all but the journals, with which the outputs can be made again."""
         self.change_record(overwrite=True, is_finished=False, outputs={})
-        kept = (Path(self._lock.lock_file), self._owner_path, self._record_path)
-        self._remove_except(*kept, *self.path.glob("*.journal"))
-
-    def _remove_except(self, *kept: Path) -> None:
-        self.check_held()
-        with output_errors(self.path):
-            for path in self.path.iterdir():
-                if path not in kept:
-                    remove(path)
+        self.clear(self._record_path, *self.path.glob("*.journal"))
 
     def keep_drawn(self, movie_number: int, num_frames: int) -> None:
         """Keep what is drawn of a movie's first frames: the others have changed."""
         self.check_held()
         for path in self.outputs.kept(movie_number):
-            noted = dict(self.known_record().outputs)
-            noted.pop(path.name, None)
-            self.change_record(outputs=noted)
+            noted = self.record().outputs.items()
+            self.change_record(outputs={name: one for name, one in noted if name != path.name})
             with output_errors(path):
                 path.unlink(missing_ok=True)
                 keep_segments(path, num_frames)
@@ -258,7 +253,7 @@ class UnfinishedRun:
 
         `is_finished` tells that there are no others.
         """
-        noted = dict(self.known_record().outputs)
+        noted = dict(self.record().outputs)
         for path in outputs:
             if path.name not in noted:
                 with output_errors(path):
@@ -267,10 +262,9 @@ class UnfinishedRun:
 
     def find_changed(self, outputs: Iterable[Path]) -> Path | None:
         """Find an output that is not as it was noted, neither here nor where it is to go."""
-        noted = self.known_record().outputs
         for path in outputs:
             staged = self.path / path.name
-            if not _is_as_noted(staged if staged.exists() else path, noted):
+            if not self.record().tells_of(staged if staged.exists() else path):
                 return path
         return None
 
@@ -280,39 +274,34 @@ class UnfinishedRun:
         A finished run is one no longer: what it has moved will be replaced, and its labelled
         movies come back.
         """
-        before = self.known_record()
+        before = self.record()
+
+        def is_kept(path: Path) -> bool:
+            return self.outputs.is_kept(path.name) and before.tells_of(path)
+
         self.change_record(overwrite=before.overwrite or before.is_finished, is_finished=False)
         kept = {}
         with output_errors(self.path):
             if before.is_finished:
-                for path in replace(self.outputs, path=self._output_dir).results():
+                for path in self._results.results():
                     staged = self.path / path.name
-                    if not staged.exists() and self._is_kept(path, before):
+                    if not staged.exists() and is_kept(path):
                         path.replace(staged)
             for path in self.outputs.results():
-                if self._is_kept(path, before):
+                if is_kept(path):
                     kept[path.name] = before.outputs[path.name]
                 else:
                     remove(path)
         return self.change_record(outputs=kept)
 
-    def _is_kept(self, path: Path, record: RunRecord) -> bool:
-        return self.outputs.is_kept(path.name) and _is_as_noted(path, record.outputs)
-
-    def known_record(self) -> RunRecord:
-        """Give the record as this process last read or wrote it."""
-        return self._record or self.record()
-
-    def move_outputs(self, outputs: Iterable[Path]) -> None:
-        """Rename outputs into the output directory, except those that were renamed before."""
-        self.check_held()
-        for path in outputs:
-            staged = self.path / path.name
-            if staged.exists():
-                with output_errors(path):
-                    staged.replace(path)
-        with output_errors(self._output_dir):
-            flush_folder(self._output_dir)
+    def give_up(self) -> str | None:
+        """Tell how to go on with what is done; take all away and give None where nothing is."""
+        with suppress(OSError, OutputError):  # a failing disk, or another run's folder: it is told
+            self.check_held()
+            if num_frames := self.num_frames:
+                return f"{num_frames:,} frames are done and kept; go on with --resume"
+            self.remove()
+        return None
 
     def remove(self) -> None:
         """Remove all that is here, the file of the lock last."""
@@ -326,9 +315,3 @@ def _described(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     return {"size_bytes": path.stat().st_size, "sha256": digest.hexdigest()}
-
-
-def _is_as_noted(path: Path, noted: Mapping[str, object]) -> bool:
-    if path.name not in noted or path.is_symlink() or not path.is_file():
-        return False
-    return _described(path) == noted[path.name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from engine.inference import ModelExport
 from engine.job.job import Job
-from engine.run_folder.identity import MovieResult, crop_as_json
+from engine.pipeline.pipeline import Lane
+from engine.run_folder.identity import MovieResult
 from engine.run_folder.output_names import OutputDirectory
 from engine.run_folder.replay import MovieSource
 from readers import CropRectangle, MovieInfo
@@ -21,6 +22,7 @@ from sinks import (
     FASTEST_FRAME_RATE,
     SLOWEST_FRAME_RATE,
     ExperimentAnnotations,
+    FrameCounts,
     LabelledMovieSink,
     OverlayStyle,
     PoseBatch,
@@ -35,6 +37,7 @@ from sinks import (
 )
 
 RunOutputs = Mapping["Output", RunOutput]
+LABELLED_MOVIE = "dlc_labeled_movie.{movie}.mp4"
 
 
 class InMovieCoordinates(ResourceHolder):
@@ -90,6 +93,14 @@ class Output:
         """True for one that is drawn on pictures."""
         return self.num_finished_frames is not None
 
+    def num_drawn(self, paths: Sequence[Path]) -> float:
+        """Count the frames that are drawn already; infinity where the files are whole."""
+        if self.num_finished_frames is None:
+            return 0
+        if all(path.exists() for path in paths):
+            return math.inf
+        return min(map(self.num_finished_frames, paths))
+
 
 def output_directory(path: Path) -> OutputDirectory:
     """Give the directory where outputs of the names in `OUTPUTS` go."""
@@ -102,14 +113,8 @@ def output_directory(path: Path) -> OutputDirectory:
 class JobSinks:
     """The sinks of a job's run and of its movies, which are counted from 0.
 
-    Attributes
-    ----------
-    job, export, style
-        What to do, with which model, and how poses are drawn.
-    outputs
-        Where the files go while they are made.
-    on_whole
-        Given the path of a labelled movie that is whole, while its segments are still there.
+    Files are made in `outputs`. `on_whole` is given the path of a labelled movie that is whole,
+    while its segments are still there.
     """
 
     job: Job
@@ -132,31 +137,64 @@ class JobSinks:
         """Make the sinks of one movie, first those that draw; a whole drawn file gets none."""
         sinks: dict[Output, Sink] = {}
         for output in sorted(OUTPUTS, key=lambda output: not output.needs_pictures):
+            paths = self._paths(output, number)
             if output in of_run:
                 sinks[output] = of_run[output].movie(movie.info)
-            elif output.make is not None and self._num_drawn(output, number) < math.inf:
-                sinks[output] = output.make(self, self._paths(output, number), movie)
-        return {
-            output: sink if output.needs_pictures else self.in_saved_coordinates(sink)
-            for output, sink in sinks.items()
-        }
+            elif output.make is not None and output.num_drawn(paths) < math.inf:
+                sinks[output] = output.make(self, paths, movie)
+            if output in sinks and not output.needs_pictures:
+                sinks[output] = self.in_saved_coordinates(sinks[output])
+        return sinks
+
+    def lanes(
+        self, number: int, movie: MovieSource, of_run: RunOutputs, counts: FrameCounts
+    ) -> list[Lane]:
+        """Make the sinks of one movie, and group them by thread; `counts` is one of them."""
+        sinks = self.of_movie(number, movie, of_run)
+        drawn = [sink for output, sink in sinks.items() if output.needs_pictures]
+        data = [sink for output, sink in sinks.items() if not output.needs_pictures]
+        lanes = [Lane("labelled movie", drawn), Lane("data", [counts, *data])]
+        return [lane for lane in lanes if lane.sinks]
 
     def num_drawn_frames(self, number: int) -> float:
         """Count the frames of a movie whose pictures are not needed again; infinity for all."""
         drawn = [output for output in OUTPUTS if output.needs_pictures]
-        return min((self._num_drawn(output, number) for output in drawn), default=math.inf)
+        counts = (output.num_drawn(self._paths(output, number)) for output in drawn)
+        return min(counts, default=math.inf)
 
-    def _num_drawn(self, output: Output, number: int) -> float:
-        if output.num_finished_frames is None:
-            return 0
-        paths = self._paths(output, number)
-        if all(path.exists() for path in paths):
-            return math.inf
-        return min(map(output.num_finished_frames, paths))
+    def labelled_movie(self, path: Path, movie: MovieSource, *, joins: bool = True) -> Sink:
+        """Make the sink of a labelled movie, which may be left in its segments to be joined."""
+        height, width, _ = movie.image_shape
+        return LabelledMovieSink(
+            path,
+            width=width,
+            height=height,
+            frame_rate=self.labelled_frame_rate(movie.info),
+            body_parts=self.export.body_parts,
+            style=self.style,
+            joins=joins,
+            on_whole=self.on_whole,
+        )
 
-    def live_labelled_movie(self, number: int, movie: MovieSource) -> Sink:
-        """Make the sink that leaves a labelled movie in its segments, to be joined later."""
-        return _labelled_movie(self, self._paths(_LABELLED_MOVIE, number), movie, joins=False)
+    def labelled_frame_rate(self, movie: MovieInfo) -> Fraction:
+        """Give the frame rate of a labelled movie, in frames per second."""
+        if self.job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
+            return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
+        return Fraction(str(self.job.output_frame_rate))  # 29.97, not its nearest binary number
+
+    def previews(self, paths: PreviewPaths, movie: MovieSource) -> Sink:
+        """Make the sink of a movie's figures, whose axes are those of saved poses."""
+        height, width, _ = movie.image_shape
+        if self.job.coordinates == "movie":
+            height, width = movie.info.height, movie.info.width
+        return PreviewSink(
+            paths,
+            body_parts=self.export.body_parts,
+            p_cutoff=self.job.p_cutoff,
+            color_map=self.job.color_map,
+            frame_width=width,
+            frame_height=height,
+        )
 
     def in_saved_coordinates(self, sink: Sink) -> Sink:
         """Give a sink the poses in the coordinates that the job saves."""
@@ -196,81 +234,41 @@ class JobSinks:
         return [folder / name.format(movie=number, format=kind) for name in output.files]
 
 
-def _pose_estimates(sinks: JobSinks, paths: Sequence[Path], _movie: MovieSource) -> Sink:
-    crop = crop_as_json(sinks.job.crop_rect)
-    return PoseEstimates(
-        paths[0],
-        scorer=sinks.export.scorer,
-        body_parts=sinks.export.body_parts,
-        notes={"coordinates": sinks.job.coordinates, "crop_rect": crop},
-    )
-
-
-def _annotations(sinks: JobSinks, paths: Sequence[Path], first: MovieInfo) -> RunOutput:
-    return ExperimentAnnotations(
-        paths[0],
-        body_parts=sinks.export.body_parts,
-        has_hardware_counter=first.has_hardware_counter,
-    )
-
-
-def _labelled_movie(
-    sinks: JobSinks, paths: Sequence[Path], movie: MovieSource, *, joins: bool = True
-) -> Sink:
-    height, width, _ = movie.image_shape
-    return LabelledMovieSink(
-        paths[0],
-        width=width,
-        height=height,
-        frame_rate=_labelled_frame_rate(sinks.job, movie.info),
-        body_parts=sinks.export.body_parts,
-        style=sinks.style,
-        joins=joins,
-        on_whole=sinks.on_whole,
-    )
-
-
-def _labelled_frame_rate(job: Job, movie: MovieInfo) -> Fraction:
-    if job.output_frame_rate is None:  # a time lapse may be slower than an mp4 can be
-        return min(max(movie.frame_rate, SLOWEST_FRAME_RATE), FASTEST_FRAME_RATE)
-    return Fraction(str(job.output_frame_rate))  # 29.97, not its nearest binary number
-
-
-def _describe_labelled_movie(sinks: JobSinks, result: MovieResult) -> dict[str, object]:
-    pictures = sinks.job.crop_rect or result.movie
-    return describe_labelled_movie(
-        width=pictures.width,
-        height=pictures.height,
-        frame_rate=float(_labelled_frame_rate(sinks.job, result.movie)),
-        num_frames=result.num_frames,
-    )
-
-
-def _previews(sinks: JobSinks, paths: Sequence[Path], movie: MovieSource) -> Sink:
-    height, width, _ = movie.image_shape
-    if sinks.job.crop_rect is not None and sinks.job.coordinates == "movie":
-        height, width = movie.info.height, movie.info.width
-    return PreviewSink(
-        PreviewPaths(*paths),
-        body_parts=sinks.export.body_parts,
-        p_cutoff=sinks.job.p_cutoff,
-        color_map=sinks.job.color_map,
-        frame_width=width,
-        frame_height=height,
-    )
-
-
-_LABELLED_MOVIE = Output(
-    "labelled movie",
-    ("dlc_labeled_movie.{movie}.mp4",),
-    make=_labelled_movie,
-    num_finished_frames=num_finished_frames,
-    describe=_describe_labelled_movie,
-)
 OUTPUTS: tuple[Output, ...] = (
-    Output("pose estimates", ("dlc_pose_estimates.{movie}.h5",), make=_pose_estimates),
-    Output("annotations", ("dlc_annotations.{format}",), make_for_run=_annotations),
-    _LABELLED_MOVIE,
+    Output(
+        "pose estimates",
+        ("dlc_pose_estimates.{movie}.h5",),
+        make=lambda sinks, paths, _: PoseEstimates(
+            paths[0],
+            scorer=sinks.export.scorer,
+            body_parts=sinks.export.body_parts,
+            notes={
+                "coordinates": sinks.job.coordinates,
+                "crop_rect": sinks.job.crop_rect and asdict(sinks.job.crop_rect),
+            },
+        ),
+    ),
+    Output(
+        "annotations",
+        ("dlc_annotations.{format}",),
+        make_for_run=lambda sinks, paths, first: ExperimentAnnotations(
+            paths[0],
+            body_parts=sinks.export.body_parts,
+            has_hardware_counter=first.has_hardware_counter,
+        ),
+    ),
+    Output(
+        "labelled movie",
+        (LABELLED_MOVIE,),
+        make=lambda sinks, paths, movie: sinks.labelled_movie(paths[0], movie),
+        num_finished_frames=num_finished_frames,
+        describe=lambda sinks, result: describe_labelled_movie(
+            width=(sinks.job.crop_rect or result.movie).width,
+            height=(sinks.job.crop_rect or result.movie).height,
+            frame_rate=float(sinks.labelled_frame_rate(result.movie)),
+            num_frames=result.num_frames,
+        ),
+    ),
     Output(
         "previews",
         (  # in the order of `PreviewPaths`
@@ -279,7 +277,7 @@ OUTPUTS: tuple[Output, ...] = (
             "plot.{movie}.svg",
             "trajectory.{movie}.png",
         ),
-        make=_previews,
+        make=lambda sinks, paths, movie: sinks.previews(PreviewPaths(*paths), movie),
         describe=None,
     ),
 )

@@ -9,26 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.builtin import MODEL_DIR
 from engine.errors import RunError
-from engine.follow.settings import follow_settings, load_for
-from engine.inference import ModelExport, PoseModel, read_export
-from engine.job.alignment import alignment_warning
-from engine.job.job import Job
-from engine.job.live_options import LiveOptions
-from engine.job.overlay_style import overlay_style
+from engine.follow.settings import load_for
+from engine.inference import ModelExport, PoseModel
+from engine.job.job import Job, LiveOptions
 from engine.machine.system import naming_lack_of_memory
 from engine.machine.workers import undisturbed
 from engine.pipeline.pipeline import Lane
 from engine.pipeline.prediction import KnownFrames
 from engine.run_folder.identity import first_picture, identify, picture_digest
 from engine.run_folder.journal import read_journal
-from engine.run_folder.named_files import check_replaceable
-from engine.run_folder.replay import join_times
+from engine.run_folder.output_names import check_replaceable
+from engine.run_folder.unfinished import UnfinishedRun
 from engine.run_folder.workplace import Workplace
-from engine.runs.all_movies import RunResult, make_outputs, model_warnings, run_result
-from engine.runs.job_sinks import JobSinks, output_directory
-from engine.runs.one_movie import OneMovie, RunContext
+from engine.runs.job_sinks import LABELLED_MOVIE
+from engine.runs.run import RunContext, RunResult, make_outputs, prepare, run_movie, run_result
+from engine.runs.warnings import alignment_warning, model_warnings
 from engine.watch.audience import Audience
 from engine.watch.progress import MovieWatch, Progress
 from engine.watch.status import MADE_BY
@@ -68,7 +64,7 @@ def live(
         can be.
     options
         ``end_after_s``, ``when_behind``, ``publish``, ``status``, ``preview`` and others: see
-        `engine.job.live_options.LiveOptions`.
+        `engine.job.job.LiveOptions`.
 
     Raises
     ------
@@ -94,38 +90,28 @@ def live(
             recording=lambda number: job.output_dir / f"recording.{number}.mkv",
         )
         recorder.check()
-        export = read_export(job.model or MODEL_DIR)
-        follow = follow_settings(job, export)
+        place, follow, sinks = prepare(job, [])
         if follow is not None:  # of a recording that begins there are no frames to look at first
             follow = replace(follow, is_calibrated=False)
-        style = overlay_style(job, export.body_parts)
-        place = Workplace(job, output_directory(job.output_dir))
-        place.check([])
         place.outputs.check_apart(job.inputs, chosen.named_files)
-        _check_recordings(job, recorder)
-        folder = place.folder
-        sinks = JobSinks(job, export, style, folder.outputs, folder.note_whole)
-        progress = progress or Progress()
-        audience = Audience(chosen, export, style, sinks.in_saved_coordinates, progress)
+        found = sorted(job.output_dir.glob("recording.*.mkv"))
+        if found and recorder.is_recorded:  # it may be all there is of a session
+            raise InputError(
+                f"output directory {job.output_dir}: already holds a recording "
+                f"({found[0].name}); choose another"
+            )
+        export, progress = sinks.export, progress or Progress()
+        audience = Audience(chosen, export, sinks.style, sinks.in_saved_coordinates, progress)
         with audience, closing(load(export, job.runtime)) as model:
-            run = RunContext(job, export, model, sinks, folder, progress, follow)
+            run = RunContext(job, export, model, sinks, place.folder, progress, follow)
             return _work(run, place, _Recording(run, recorder, audience, chosen.skips))
 
 
-def _check_recordings(job: Job, source: LiveSource) -> None:
-    """Check that no recording would be written over: that may be all there is of a session."""
-    found = sorted(job.output_dir.glob("recording.*.mkv"))
-    if found and source.is_recorded:
-        raise InputError(
-            f"output directory {job.output_dir}: already holds a recording "
-            f"({found[0].name}); choose another"
-        )
-
-
 def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult:
+    """Take the recording, and make all outputs of what was recorded."""
     identity = identify(run.job, run.export, run.model.runtime, [], None, is_live=True)
-    place.earlier.check(run.job.output_dir, identity, None)
-    unfinished = place.earlier.unfinished
+    place.check_same(identity, None)
+    unfinished = place.unfinished
     journals = place.folder.journals()
     if unfinished and (unfinished.is_finished or any(not found.is_live for found in journals)):
         raise InputError(
@@ -133,12 +119,10 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
             "go on with posestream run MOVIE --resume"
         )
     with place.working([]):
-        _ = place.go_on() or place.begin(identity, is_live=True)
+        place.begin(identity, is_live=True)
         movies = recording.take()
         place.outputs.check_apart(movie.path for movie in movies)
-        for number, movie in enumerate(movies):
-            undisturbed(join_times, place.folder, number, movie)
-        results = make_outputs(run, movies, has_told=True)
+        results = make_outputs(run, movies, was_live=True)
         written = run.sinks.files(len(movies), place.outputs)
         place.move_outputs(written)
         if any(result.counts.skipped.num_frames for result in results):
@@ -150,15 +134,7 @@ def _work(run: RunContext, place: Workplace, recording: _Recording) -> RunResult
 
 @dataclass
 class _Recording:
-    """The movies of a recording, one after the other, while they are recorded.
-
-    Attributes
-    ----------
-    run, source, audience
-        The run, the source of its movies, and the audience, which is open.
-    skips
-        Whether the newest frame counts where the machine is too slow.
-    """
+    """The movies of a recording, one after the other, while they are recorded."""
 
     run: RunContext
     source: LiveSource
@@ -173,10 +149,7 @@ class _Recording:
         Poses are published as they come, and kept in a journal; the labelled movie is drawn and
         left in its segments; annotations appear in parts.
 
-        Raises
-        ------
-        RunError
-            If nothing came that could be read.
+        Raises a `RunError` if nothing came that could be read.
         """
         for message in model_warnings(self.run.job, self.run.export, []):
             self.audience.warn(message)
@@ -236,28 +209,18 @@ class _Recording:
         if known is not None and known.num_frames:
             begun = undisturbed(inspect_movie, movie.path)
             picture = undisturbed(first_picture, begun, job.crop_rect)
-            self._note_first_picture(number, picture)
+            self.run.folder.note_first_picture(number, picture)
         for note in movie.info.notes:
             self.audience.warn(f"{movie.path}: {note}")
 
         def lanes(_: FrameCounts) -> list[Lane]:
-            labelled_movie = sinks.live_labelled_movie(number, movie)
+            path = self.run.folder.path / LABELLED_MOVIE.format(movie=number)
+            labelled_movie = sinks.labelled_movie(path, movie, joins=False)
             data = sinks.in_saved_coordinates(parts.movie(movie.info))
             return [Lane("labelled movie", [labelled_movie]), Lane("data", [data])]
 
-        publication = _Publication(self.audience, partial(self._note_first_picture, number))
-        watch = partial(_LiveWatch, self.audience, movie, number)
-        way = OneMovie(self.run, number, movie, lanes, watch, [publication], self.skips)
-        with way:
-            way.pipeline.run()
-
-    def _note_first_picture(self, number: int, digest: dict[str, Any]) -> None:
-        identity = self.run.folder.known_record().identity
-        movies = identity["movies"]
-        if number == len(movies):
-            self.run.folder.change_record(identity={**identity, "movies": [*movies, digest]})
-        elif movies[number] != digest:
-            raise RunError("this is another recording than the one that was begun here")
+        watch = _LiveWatch(self.audience, movie, number, self.run.folder)
+        run_movie(self.run, number, movie, lanes, watch.behind, [watch], reads_on_demand=self.skips)
 
 
 def _as_recorded(info: MovieInfo, ended_by: EndedBy | None) -> MovieInfo:
@@ -275,21 +238,31 @@ def _as_recorded(info: MovieInfo, ended_by: EndedBy | None) -> MovieInfo:
     )
 
 
-class _Publication:
-    """The stage that publishes poses before they are filtered, and notes each first picture."""
+class _LiveWatch(MovieWatch):
+    """Tells the audience of a movie while it is recorded: its poses, before they are filtered, too.
+
+    As a stage of the pipeline, it also notes the first picture.
+    """
 
     def __init__(
-        self, audience: Audience, on_first_picture: Callable[[dict[str, str]], None]
+        self, audience: Audience, movie: LiveMovie, number: int, folder: UnfinishedRun
     ) -> None:
-        self._audience = audience
-        self._on_first_picture = on_first_picture
+        self._audience, self._movie, self._number = audience, movie, number
+        self._folder = folder
+        self._num_known_frames = 0
+        self._has_warned = False
+
+    def behind(self, num_known_frames: int) -> MovieWatch:
+        """Begin behind the frames that an earlier run has published."""
+        self._num_known_frames = num_known_frames
+        return self
 
     def push(self, batch: PoseBatch) -> list[PoseBatch]:
         """Publish the batch, unless an earlier live run has done so; return it."""
         frames = batch.frames
         is_first = frames.first_frame_index == 0 and frames.images[0].size
         if is_first and frames.status[0] != FrameStatus.SKIPPED:
-            self._on_first_picture(picture_digest(frames.images[0]))
+            self._folder.note_first_picture(self._number, picture_digest(frames.images[0]))
         if not isinstance(frames, KnownFrames):
             self._audience.publish(batch)
         return [batch]
@@ -297,17 +270,6 @@ class _Publication:
     def flush(self) -> list[PoseBatch]:
         """Return nothing: nothing is held back."""
         return []
-
-
-class _LiveWatch(MovieWatch):
-    """Tells the audience of a movie while it is recorded."""
-
-    def __init__(
-        self, audience: Audience, movie: LiveMovie, number: int, num_known_frames: int
-    ) -> None:
-        self._audience, self._movie = audience, movie
-        self._number, self._num_known_frames = number, num_known_frames
-        self._has_warned = False
 
     def open(self, resources: ExitStack) -> None:
         """Begin the movie."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from engine.inference import ModelExport
-from engine.job.live_options import LiveOptions
+from engine.job.job import LiveOptions
 from engine.untrusted.quoting import printable
 from engine.watch.page.preview import PreviewPage
 from engine.watch.page.server import find_token

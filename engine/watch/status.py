@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.machine.system import resident_mib
-from engine.run_folder.named_files import write_marked
+from engine.run_folder.output_names import write_marked
 from readers import FrameStatus
 from readers.live import now_s
 from sinks import OutputError, PoseBatch

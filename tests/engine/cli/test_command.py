@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from engine import run
 from engine.bench import measurement
 from engine.builtin import MODEL_DIR
 from engine.cli import main
+from engine.job.job import Job, LiveOptions, help_of
 from engine.machine.system import describe_machine
 from engine.run_folder.journal import read_journal
 from tests.engine.stopping import Loader
@@ -82,7 +84,7 @@ def test_a_run_that_fails_says_why_in_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("engine.runs.all_movies.write_metadata", full)
+    monkeypatch.setattr("engine.runs.run.write_metadata", full)
     assert main(["run", str(movie), "--output-dir", str(tmp_path / "a" / "b")]) == 1
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("posestream: the run failed: OSError: ")
@@ -164,6 +166,20 @@ def test_help_fits_a_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(" ".join(["usage: posestream", *command]))
     assert max(map(len, lines)) <= 80
+
+
+def test_every_option_of_a_job_has_an_argument_and_a_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["live", "--help"])
+    shown = capsys.readouterr().out
+    for owner in (Job, LiveOptions):
+        told = help_of(owner)
+        assert list(told) == [one.name for one in fields(owner)]
+        assert all(told.values())
+        for name in told.keys() - {"movies", "source"}:
+            assert f"--{name.removesuffix('_after_s').replace('_', '-')}" in shown
 
 
 def posestream(*arguments: object, **options: Any) -> subprocess.Popen[str]:

@@ -23,7 +23,6 @@ from engine.pipeline.batch_size import (
     inference_cost,
     probe_batch_size,
 )
-from engine.runs import one_movie as movie_run
 from engine.runs import run as composition
 from tests.small_movies import small_movie
 
@@ -286,7 +285,7 @@ def batches_of_a_run(folder: Path) -> list[int]:
 def test_a_run_uses_the_size_that_the_probe_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(movie_run, "probe_batch_size", lambda *_: 3)
+    monkeypatch.setattr(composition, "probe_batch_size", lambda *_: 3)
 
     assert batches_of_a_run(tmp_path) == [3, 3, 1]
 
@@ -294,7 +293,7 @@ def test_a_run_uses_the_size_that_the_probe_finds(
 def test_a_model_whose_poses_depend_on_the_batch_is_not_probed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(movie_run, "probe_batch_size", lambda *_: 3)
+    monkeypatch.setattr(composition, "probe_batch_size", lambda *_: 3)
     export = replace(read_export(MODEL_DIR), depends_on_batch=True)
     monkeypatch.setattr(composition, "read_export", lambda _: export)
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.builtin import MODEL_DIR
 from engine.cli import main
-from engine.run_folder.named_files import check_replaceable, write_marked
+from engine.run_folder.output_names import check_replaceable, write_marked
 from engine.runs.job_sinks import output_directory
 from readers import InputError
 from sinks import OutputError

@@ -92,7 +92,7 @@ def test_a_batch_size_that_was_probed_is_kept(
 ) -> None:
     job = job_for([recording], tmp_path, batch_size="auto")
     for probed in (3, 5):
-        monkeypatch.setattr("engine.runs.one_movie.probe_batch_size", lambda *_, size=probed: size)
+        monkeypatch.setattr("engine.runs.run.probe_batch_size", lambda *_, size=probed: size)
         images_seen(replace(job, resume=probed == 5), 30 if probed == 3 else None)
         journal = read_journal(tmp_path / "unfinished-run" / "poses.0.journal")
         assert journal is None or journal.batch_size == 3

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from engine import RunError
-from engine.job.live_options import LiveOptions
+from engine.job.job import LiveOptions
 from readers import InputError
 from readers.growing.growing_file import GrowingFile
 from tests.engine.runs.recording import (

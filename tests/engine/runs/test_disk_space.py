@@ -12,7 +12,7 @@ import pytest
 from benchmarks.synthetic import write_isxb
 from engine import CropRectangle, Job, run
 from engine.bench.costs import load_null_model
-from engine.runs.run import bytes_needed, space_warning
+from engine.runs.warnings import bytes_needed, space_warning
 from engine.watch.progress import Progress
 from readers import MovieInfo
 from tests.engine.stopping import Loader, PowerCut, job_for

@@ -186,7 +186,7 @@ def test_filling_in_goes_on_where_it_was_stopped(
     resumed = replace(run_job(camera.path, job), resume=True)
     loader, stopped, rest = SeeingLoader(camera), Loader(), Loader()
     if ends == "before all outputs are whole":
-        monkeypatch.setattr("engine.runs.all_movies.write_metadata", raise_power_cut)
+        monkeypatch.setattr("engine.runs.run.write_metadata", raise_power_cut)
         with pytest.raises(PowerCut):
             record_live(camera, job, loader, when_behind="skip")
         monkeypatch.undo()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import CropRectangle, Job, run
-from engine.job.alignment import nearest_aligned
+from engine.runs.warnings import nearest_aligned
 from tests.engine.runs.recording import Camera, Watcher, live_job, record_live
 from tests.engine.stopping import Loader
 from tests.small_movies import HEIGHT, WIDTH, small_movie
