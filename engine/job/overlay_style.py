@@ -109,7 +109,8 @@ def find_skeleton(given: str | None, body_parts: Sequence[str]) -> Skeleton:
     found = []
     for text in map(str.strip, texts):
         # Names may hold hyphens too: split at the one that leaves two known names.
-        hyphens = [index for index, char in enumerate(text[:_LONGEST_PAIR]) if char == "-"]
+        is_short = len(text) <= _LONGEST_PAIR
+        hyphens = [index for index, char in enumerate(text) if char == "-"] if is_short else []
         pairs = ((text[:index].strip(), text[index + 1 :].strip()) for index in hyphens)
         pair = next((pair for pair in pairs if set(pair) <= set(body_parts)), None)
         if pair is None:

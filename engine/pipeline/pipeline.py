@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ContextDecorator, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol, TypeVar
@@ -244,6 +244,22 @@ class Pipeline:
             self._free_buffers.put(buffer)
 
 
+class _Work(ContextDecorator):
+    """The work of a pipeline's thread; an error in it ends the run."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.ended = threading.Event()
+        self._pipeline = pipeline
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is not None and not isinstance(error, Cancelled):
+            self._pipeline.fail(error)
+        self.ended.set()
+        return True
+
+
 class _Worker(threading.Thread):
     """A thread of a pipeline, whose end can be waited for also when interrupts come.
 
@@ -253,21 +269,10 @@ class _Worker(threading.Thread):
     def __init__(
         self, pipeline: Pipeline, name: str, work: Callable[..., None], *args: object
     ) -> None:
-        self.ended = threading.Event()
-        self._pipeline = pipeline
+        whole_work = _Work(pipeline)
+        self.ended = whole_work.ended
         # As a daemon it does not keep the process where it had to be left behind.
-        super().__init__(target=work, args=args, name=f"posestream {name}", daemon=True)
-
-    def run(self) -> None:
-        """Work; an error ends the pipeline's run."""
-        try:
-            super().run()
-        except Cancelled:
-            pass
-        except BaseException as error:
-            self._pipeline.fail(error)
-        finally:
-            self.ended.set()
+        super().__init__(target=whole_work(work), args=args, name=f"posestream {name}", daemon=True)
 
     def outlast(self, timeout_s: float | None) -> None:
         """Wait for the end of the work if it was begun, through all interrupts."""

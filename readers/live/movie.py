@@ -124,11 +124,6 @@ class LiveMovie:
         num_waiting_bytes = self._feed.num_waiting_bytes if num_bytes else 0
         return num_received + num_waiting_bytes * num_received // max(1, num_bytes)
 
-    @property
-    def num_waiting(self) -> int:
-        """Frames that have arrived and were not read, estimated as `num_arrived` is."""
-        return max(0, self.num_arrived - self._next_frame_index)
-
     def receive(self) -> None:
         """Take in what arrives, until the source ends or `stop`; for a thread of its own."""
         try:

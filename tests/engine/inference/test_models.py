@@ -117,7 +117,7 @@ def test_a_model_tells_its_body_parts_and_runtime(
     assert models[runtime].runtime.startswith(f"{runtime} 2")
 
 
-@pytest.mark.often(3)
+@pytest.mark.often(2)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("num_body_parts", [1, 3])
 def test_score_maps_become_the_poses_of_deeplabcuts_formula(
@@ -143,7 +143,7 @@ def test_score_maps_become_the_poses_of_deeplabcuts_formula(
     assert_same(model.predict(images), poses_one_by_one(*maps))
 
 
-@pytest.mark.often(5)
+@pytest.mark.often(3)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("flavour", [pose_graph, score_map_graph])
 @pytest.mark.parametrize(("in_graph", "in_settings"), [(1, 3), (4, 3), (3, 1)])
@@ -217,6 +217,7 @@ def test_a_library_that_is_missing_is_no_fault_of_the_model(
         load_model(read_export(MODEL_DIR), "openvino")
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_folder_may_have_any_name(tmp_path: Path, runtime: str) -> None:
     folder = export_folder(tmp_path / "été [old] *?", pose_graph(2), all_joints_names=names(2))

@@ -186,7 +186,7 @@ def every_pair(tf: Any, image: Any) -> Any:
     return tf.transpose(flat) * flat
 
 
-@pytest.mark.often(3)
+@pytest.mark.often(2)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 @pytest.mark.parametrize("build", [doubling, huge_tile, huge_range, every_pair])
 def test_bombs(build: Callable[[Any, Any], Any], runtime: str, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_two_recordings_joined_are_read_as_opencv_reads_them_and_their_time_goes
     np.testing.assert_allclose(movie.time_s, np.arange(30) / 30, atol=1e-9)
 
 
+@pytest.mark.often(5)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lengths", [(14, 9), (3, 20, 8)])
 def test_each_picture_of_each_part_has_its_row(

@@ -109,7 +109,6 @@ def test_frames_are_those_of_the_finished_file_however_it_is_written(
     assert movie.ended_by == ("silent" if kind == "ts" else "closed")
     assert movie.damage is None
     assert movie.num_arrived == len(batch)
-    assert movie.num_waiting == 0
     if kind != "isxb":
         np.testing.assert_array_equal(batch.time_s, expected.time_s)
 
@@ -662,19 +661,18 @@ def copied(batch: FrameBatch) -> FrameBatch:
     return dataclasses.replace(batch, images=batch.images.copy())
 
 
-def test_frames_that_wait_are_counted_also_those_in_the_file(
+def test_frames_that_have_arrived_are_counted_also_those_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("readers.live.movie._MOST_QUEUED_BYTES", 1)
     writes = by_picture(isxb_recording(tmp_path, 40))
     recorder = Recorder(tmp_path / "movie.isxb", iter(writes))
     with recorder.movie() as movie:
-        assert (movie.num_arrived, movie.num_waiting) == (1, 1)
+        assert movie.num_arrived == 1
         for _ in range(20):
             recorder.wait(0.001)
         movie._feed.watch()
 
-        assert movie.num_waiting == pytest.approx(21, abs=1)
+        assert movie.num_arrived == pytest.approx(21, abs=1)
         movie.read(np.empty((1, *movie.image_shape), np.uint8))
-        assert movie.num_waiting == pytest.approx(20, abs=1)
         assert movie.num_arrived == pytest.approx(21, abs=1)
