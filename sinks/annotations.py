@@ -20,7 +20,8 @@ from sinks.base import PoseBatch, ResourceHolder, RowBuffer, Rows, RunOutput
 from sinks.files import closed_at_end, flush_folder, held_folder, output_errors, whole_file
 
 _FORMULA_STARTS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a cell a formula for some spreadsheet, the last four in wide letters; and its mark."""
+"""Beginnings of cells that some spreadsheet computes, the last four in wide letters. The first
+is the mark of text."""
 _CHUNK_LENGTH = 8192
 """Rows of a row group. The writer keeps some 300 bytes of each group and column."""
 _PART = re.compile(r"\.?part-[0-9]{6,}(\.partial)?\.(parquet|csv)", re.ASCII)

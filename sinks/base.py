@@ -27,9 +27,10 @@ class PoseBatch:
     frames
         The frames, cropped where a crop was asked for.
     poses
-        float64, shape (frames, body parts, 3), or `ValueError`: x and y in pixels from the top
-        left corner of the frames as they are here (so relative to the crop rectangle), and
-        likelihood, 0-1. Where the frame has no picture, x and y are NaN and the likelihood is 0.
+        float64, shape (frames, body parts, 3): x and y in pixels from the top left corner of the
+        frames as they are here (so relative to the crop rectangle), and likelihood, 0-1. Where
+        the frame has no picture, x and y are NaN and the likelihood is 0. `ValueError` for
+        another shape.
     """
 
     frames: FrameBatch

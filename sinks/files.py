@@ -132,13 +132,16 @@ def flush_folder(folder: Path) -> None:
 
     Where folders cannot be opened (on Windows, or without the right to read) nothing is done.
     """
-    if hasattr(os, "O_DIRECTORY"):
-        with suppress(PermissionError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> None:

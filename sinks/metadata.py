@@ -1,6 +1,6 @@
 """``output_metadata.json``: what the outputs are, and what makes them reproducible.
 
-What is described has the reference tool's keys.
+Descriptions have the keys of the reference tool's file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def describe_model(
 def describe_labelled_movie(
     *, width: int, height: int, frame_rate: float, num_frames: int
 ) -> dict[str, object]:
-    """Describe a labelled movie; the period is that of the rounded rate, as there."""
+    """Describe a labelled movie; the period is the rounded rate's, as in the reference tool."""
     sampling_rate = round(frame_rate, 2) or frame_rate  # 0.00 for slow time lapses
     return {
         "spacingInfo": {"numPixels": {"x": width, "y": height}},
@@ -53,8 +53,8 @@ def write_metadata(
 ) -> None:
     """Write the metadata of a run that has ended; `OutputError` if that cannot be.
 
-    The model stands with every output, whose name has no suffix, and what else is told of it. What
-    makes the run reproducible is under the key ``posestream``.
+    `outputs` has what is told of each output, by its name without suffix; the model is added to
+    each. What makes the run reproducible is under the key ``posestream``.
     """
     content: dict[str, object] = {name: {**told, "dlc": model} for name, told in outputs.items()}
     content["posestream"] = provenance

@@ -55,7 +55,7 @@ class Channel(Generic[T]):
         return not self._items
 
     def end(self) -> None:
-        """Say that no item will follow; to be told apart by `__iter__` alone."""
+        """Say that no item will follow. Only `__iter__` understands it: `get` would give a mark."""
         with self._changed:
             self._items.append(_END)
             self._changed.notify_all()

@@ -254,9 +254,11 @@ class _Work(ContextDecorator):
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if error is not None and not isinstance(error, Cancelled):
-            self._pipeline.fail(error)
-        self.ended.set()
+        try:
+            if error is not None and not isinstance(error, Cancelled):
+                self._pipeline.fail(error)
+        finally:
+            self.ended.set()  # whatever happens: the calling thread waits for it
         return True
 
 

@@ -241,7 +241,7 @@ class Status:
             self._kept = replace(self._kept, is_over=True)
 
     def backlog(self) -> int:
-        """Tell how many frames wait; cheaper than all of a snapshot."""
+        """Tell how many frames wait; cheaper than all of a snapshot. The rates take note."""
         return self._sample(self._clock()).backlog
 
     def snapshot(self) -> StatusSnapshot:

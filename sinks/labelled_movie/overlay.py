@@ -117,8 +117,9 @@ class Overlay:
         self._past: deque[NDArray[np.float64]] = deque(maxlen=max(style.trail_points - 1, 0))
 
     def draw(self, image: NDArray[np.uint8], poses: NDArray[np.float64]) -> None:
-        """Draw the next frame's poses, float64, shape (body parts, 3); NaN draws nothing.
+        """Draw the next frame's poses, float64, shape (body parts, 3): x, y in pixels, likelihood.
 
+        A body part whose position is NaN is not drawn, whatever its likelihood.
         The image, uint8, shape (height, width, 3), RGB, is drawn on: give a copy of a batch's,
         which other sinks see, too.
         """

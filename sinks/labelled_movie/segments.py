@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -169,8 +170,8 @@ class SegmentedMovie(ResourceHolder):
     A segment is durable once its last frame was encoded, and stays if the block raises. At the
     end of the block the segments' packets are copied into one movie, without encoding them
     again, and the segments are removed. A segment depends on its own frames alone: a movie that
-    was begun in one block, which had `num_finished_frames` in closed segments, and goes on in
-    another has the bytes of one that was written at once.
+    was begun in one block and goes on in another has the bytes of one that was written at once.
+    `num_finished_frames` were in closed segments when the block began.
 
     `OutputError`, which names `path`, if anything cannot be written. The parameters are those of
     `LabelledMovieSink` and of the `encoder` of each segment.
@@ -206,7 +207,6 @@ class SegmentedMovie(ResourceHolder):
             flush_folder(self._folder.parent)
             self._check_folder = resources.enter_context(held_folder(self._folder))
         resources.push(self._clean)
-        resources.enter_context(self._open_segment)
         self.num_finished_frames = self._num_frames = sum(lengths)
 
     def encode(self, frame: av.VideoFrame) -> None:
@@ -257,8 +257,10 @@ class SegmentedMovie(ResourceHolder):
                 path.unlink()  # the last first: what is left is a beginning
             self._folder.rmdir()
 
-    def _clean(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is not None:
+    def _clean(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            with suppress(Exception):  # what failed first is what the user should read
+                self._open_segment.__exit__(kind, *error)
             with suppress(OSError, OutputError):  # it holds closed segments, or is another's
                 self._check_folder()
                 self._folder.rmdir()

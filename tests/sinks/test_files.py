@@ -127,6 +127,17 @@ def test_where_folders_cannot_be_opened_their_names_are_not_flushed(
     flush_folder(tmp_path / "absent")
 
 
+def test_a_folder_that_may_be_opened_and_not_flushed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(PermissionError):
+        flush_folder(tmp_path)
+
+
 def test_a_disk_that_fails_when_it_is_flushed_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -326,7 +326,7 @@ class _Handler(BaseRequestHandler):
         return head
 
     def _respond(self, request: _Request) -> Response:
-        """Refuse a request that names another host, or lacks the token, which says enough, too."""
+        """Answer a request, unless it names another host or lacks the token."""
         if self.server.must_be_loopback and not request.is_for_loopback:
             raise _Refusal(
                 HTTPStatus.FORBIDDEN, "this page is for programs of the machine that it comes from"

@@ -173,11 +173,12 @@ def test_an_error_of_a_sink_reaches_the_caller_and_the_sinks_opened_before(
         assert sink.failed_with is raised.value
 
 
-def test_an_error_of_the_model_reaches_the_caller(movie: Path) -> None:
-    class Broken(MeanModel):
-        def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-            raise RuntimeError(f"no memory left for {len(images)} images")
+class Broken(MeanModel):
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        raise RuntimeError(f"no memory left for {len(images)} images")
 
+
+def test_an_error_of_the_model_reaches_the_caller(movie: Path) -> None:
     sink = Recorder("a", [])
     with (
         open_movie(inspect_movie(movie)) as reader,
@@ -185,6 +186,19 @@ def test_an_error_of_the_model_reaches_the_caller(movie: Path) -> None:
     ):
         pipeline(reader, [Lane("one", [sink])], model=Broken()).run()
     assert isinstance(sink.failed_with, RuntimeError)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_ends_also_where_its_work_cannot_be_called_off(movie: Path) -> None:
+    def cancel() -> None:
+        raise OSError("closing fails, too")
+
+    lanes = [Lane("one", [Recorder("a", [])])]
+    with (
+        open_movie(inspect_movie(movie)) as reader,
+        pytest.raises((RuntimeError, OSError), match=r"no memory left|closing fails"),
+    ):
+        pipeline(reader, lanes, model=Broken(), cancel_work=cancel).run()
 
 
 def test_an_error_of_the_reader_reaches_the_caller(
