@@ -115,17 +115,24 @@ def time_keeping(stream: VideoStream) -> str | None:
 
 
 def num_claimed(stream: VideoStream) -> int | None:
-    """Tell how many frames a file claims; an edit list of a .mp4 may leave out some of them."""
+    """Tell how many frames a file claims; None where it does not.
+
+    An edit list of a .mp4 may leave out some of them.
+    """
     if stream.frames > 0 and stream.container.format.name.startswith("mov"):
         return sum(not entry.is_discard for entry in stream.index_entries)
     return max(0, stream.frames // chunks_per_frame(stream)[0]) or None
 
 
 def num_dropped(stream: VideoStream) -> int | None:
-    """Tell how many frames the index of an .avi counts without having a picture of them."""
+    """Tell how many frames the index of an .avi counts without having a picture of them.
+
+    None for other movies, and where the index is missing.
+    """
+    if stream.container.format.name != "avi":
+        return None
     claimed, num_indexed = num_claimed(stream), len(stream.index_entries)
-    is_avi = stream.container.format.name == "avi"
-    if not is_avi or claimed is None or num_indexed < min(claimed, 2):
+    if claimed is None or num_indexed < min(claimed, 2):
         return None
     return max(0, claimed - num_indexed)
 

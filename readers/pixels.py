@@ -135,7 +135,7 @@ def _rows(picture: av.VideoFrame) -> NDArray[np.uint8]:
 def orientation_of(picture: av.VideoFrame) -> Orientation:
     """Tell how a picture is to be turned by the container, or by what the camera wrote into it.
 
-    A matrix tells, with which the position (x, y) of a stored pixel is multiplied, as a row.
+    The matrix is one by which the row vector (x, y) of a stored pixel is multiplied.
     """
     try:
         display_matrix = picture.side_data.get("DISPLAYMATRIX")

@@ -25,8 +25,8 @@ from engine.bench.report import Report
 from engine.builtin import MODEL_DIR
 from engine.errors import RunError
 from engine.follow.settings import follow_settings
-from engine.inference import RUNTIMES, read_export, usual_batch_size
-from engine.job.job import Job
+from engine.inference import read_export, usual_batch_size
+from engine.job.job import RUNTIMES, Job
 from engine.job.overlay_style import overlay_style
 from engine.machine.system import num_cores
 from engine.machine.workers import ChildDiedError, run_in_child, undisturbed

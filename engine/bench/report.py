@@ -51,7 +51,7 @@ class Report:
     def limits(self) -> Mapping[str, float]:
         """Frames per second that the processor allows, and each thread: idle cores do not help it.
 
-        A thread is named by its stages, which wait for each other.
+        A thread is named by its stages, which wait for each other; the processor by "".
         """
         stages = self.by_stage
         threads = {

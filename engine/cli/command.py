@@ -17,7 +17,6 @@ from typing import Any
 from engine.cli.arguments import DEMO_OUTPUT_DIR, NULL_MODEL, parse
 from engine.cli.standard_streams import end_at_once, put_out, set_up_streams
 from engine.errors import RunError, ending_run
-from engine.job.inputs import read_inputs
 from engine.job.job import Job, LiveOptions
 from engine.untrusted.quoting import printable
 from readers import InputError
@@ -123,6 +122,7 @@ def _tell(outputs: Iterable[Path]) -> None:
 
 
 def _job(inputs: Path | None, given: dict[str, Any]) -> Job:
+    from engine.job.inputs import read_inputs
     from engine.runs.job_sinks import output_directory
 
     parameters = ({} if inputs is None else read_inputs(inputs)) | given

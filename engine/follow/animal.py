@@ -145,7 +145,7 @@ class Animal:
     def doubt(self, after: Animal, trusted: Region = ANYWHERE) -> Look | None:
         """Tell why a next pose, after which `after` is known, is in doubt; None for no reason.
 
-        It is of a window in which the network sees what it sees in the picture where it is trusted.
+        `trusted` is the region in which the window's poses can be believed.
         """
         if not self.is_enough(int(after.is_seen.sum())):
             return Look.LOST

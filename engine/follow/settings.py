@@ -151,9 +151,10 @@ class Calibration:
     num_frames: int
     """Frames that it was measured on; 0 where no animal was found, and the usual was taken."""
     num_points: int = 0
-    """Points in windows that were compared with whole frames, and were off by so much:"""
+    """Points in windows that were compared with whole frames."""
     median_error_px: float = 0.0
     p99_error_px: float = 0.0
+    """Half of these points, and 99 %, were off by no more than these."""
 
 
 class Frames(FrameSource, Protocol):

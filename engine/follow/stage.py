@@ -120,8 +120,8 @@ class FollowingPrediction:
     ) -> tuple[NDArray[np.uint8], list[Animal]]:
         """Tell which poses of a window are in doubt, and why: a `Look` for each frame, or 0.
 
-        And what is known of the animal after each frame, from those that are not. The window is
-        `trusted` there; None where no pose is to be doubted.
+        And what is known of the animal after each frame, from those that are not. `trusted` is
+        where the window's poses can be believed; None where no pose is to be doubted.
         """
         doubts = np.zeros(len(poses), np.uint8)
         animal, animals = self._animals[-1], []

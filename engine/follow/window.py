@@ -58,8 +58,9 @@ class Region(NamedTuple):
 
     def within(self, width: int, height: int) -> Region:
         """Leave out what is outside a picture."""
-        x, y = width - 1, height - 1
-        return Region(*np.clip(self, 0, (x, y, x, y)).tolist())
+        left, right = min(max(self.left, 0), width - 1), max(min(self.right, width - 1), 0)
+        top, bottom = min(max(self.top, 0), height - 1), max(min(self.bottom, height - 1), 0)
+        return Region(left, top, right, bottom)
 
 
 ANYWHERE = Region(-np.inf, -np.inf, np.inf, np.inf)

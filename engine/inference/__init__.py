@@ -5,7 +5,7 @@ OpenVINO is imported within this package alone, so that its telemetry is off bef
 
 import sys
 
-from engine.inference.load import RUNTIMES, load_model, read_export
+from engine.inference.load import load_model, read_export
 from engine.inference.model import (
     Cancelled,
     CutSides,
@@ -22,7 +22,6 @@ from engine.inference.trial import TRIED_SHAPE, ImpossiblePoseError
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # typeshed knows modules alone
 
 __all__ = [
-    "RUNTIMES",
     "TRIED_SHAPE",
     "Cancelled",
     "CutSides",

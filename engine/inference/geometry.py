@@ -79,8 +79,9 @@ def find_geometry(nodes: Sequence[GraphNode]) -> Geometry | None:
     Strides multiply from layer to layer, and a kernel of k cells adds k - 1 strides to what a
     cell sees (Araujo, Norris & Sim, "Computing receptive fields", Distill 2019).
 
-    The inputs of a node stand before it. None where the way to the score maps has operations that
-    say nothing of places, or whose strides differ between height and width.
+    `nodes` are in the order of their file: inputs of a node stand before it. None where the way to
+    the score maps has operations that say nothing of places, or whose strides differ between
+    height and width.
     """
     layers: dict[str, _Layer] = {}
     constants: dict[str, Constant | None] = {}

@@ -1,7 +1,8 @@
 """Frozen TensorFlow graphs, read and checked without TensorFlow, whose import takes seconds.
 
 The fields that matter here are declared below with their numbers in TensorFlow's public
-``node_def.proto``, ``attr_value.proto``, ``tensor.proto`` and ``tensor_shape.proto``.
+``graph.proto``, ``node_def.proto``, ``attr_value.proto``, ``tensor.proto`` and
+``tensor_shape.proto``.
 
 The networks of DeepLabCut 2 hold some forty of TensorFlow's thirteen hundred operations. Arithmetic
 and changes of shape are allowed; what reads, writes, remembers, branches or calls is not. Nor may
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from engine.untrusted.quoting import short
 
 _NODE, _LIBRARY, _VERSION, _VERSIONS, _DEBUG_INFO = 0x0A, 0x12, 0x18, 0x22, 0x2A
-"""The tags of a graph's fields. Of all but the version, bytes follow, after their number."""
+"""The tags of a graph's fields. After each but the version come a length and as many bytes."""
 _MOST_NODES = 20_000
 _LARGEST_NODE_BYTES = 64 * 2**20
 _MOST_INPUTS = 1000
@@ -90,7 +91,7 @@ class GraphNode:
     inputs: tuple[str, ...] = ()
     """Names of what it takes: ``name``, ``name:output`` or, for order alone, ``^name``."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Truths, types and bytes by name; of a list, its first integers; None for all others."""
+    """Truths, types, numbers and bytes by name; of a list, its first integers; None for others."""
     constant: Constant | None = None
 
     def square(self, name: str) -> int | None:
@@ -110,7 +111,9 @@ def source(text: str) -> str:
 
 
 def read_graph(file: BinaryIO) -> list[GraphNode]:
-    """Read the nodes of a serialised graph, in the file's order, one after the other.
+    """Read the nodes of a serialised graph, in the file's order, one at a time.
+
+    The size of the file costs no memory.
 
     Raises
     ------
@@ -173,7 +176,7 @@ def _node(data: bytes) -> GraphNode:
             except GraphError as error:
                 raise GraphError(f"constant {short(node.name)} {error}") from error
         # A part of the message would keep all of it, the megabytes of weights too.
-        attributes[entry.key] = None if kind == "tensor" else value
+        attributes[entry.key] = None if kind in ("tensor", "shape") else value
         if kind == "list":
             attributes[entry.key] = value.i[:_SMALL]
     return GraphNode(node.name, node.op, tuple(node.input), attributes, constant)
@@ -276,7 +279,9 @@ _MESSAGES = {
     "float_val 5 *float, double_val 6 *double, int_val 7 *int32, int64_val 10 *int64, "
     "bool_val 11 *bool, half_val 13 *int32",
     "Values": "i 3 *int64",
-    "AttrValue": "list 1 ~Values, s 2 ~bytes, b 5 ~bool, type 6 ~int32, tensor 8 ~Tensor",
+    # All of its members: the last one that is given ends those before it, as for the runtimes.
+    "AttrValue": "list 1 ~Values, s 2 ~bytes, i 3 ~int64, f 4 ~float, b 5 ~bool, type 6 ~int32, "
+    "shape 7 ~TensorShape, tensor 8 ~Tensor, placeholder 9 ~bytes, func 10 ~bytes",
     "AttrEntry": "key 1 string, value 2 AttrValue",
     "NodeDef": "name 1 string, op 2 string, input 3 *string, attr 5 *AttrEntry",
 }

@@ -12,8 +12,6 @@ from engine.inference.trial import TRIED_SHAPE, GuardedModel, Load, Trial, blame
 from engine.machine.system import OutOfMemoryError, is_out_of_memory
 from engine.untrusted.quoting import printable
 
-RUNTIMES = ("auto", "tensorflow", "openvino")
-
 
 @dataclass(frozen=True)
 class ModelFormat:
@@ -26,8 +24,8 @@ class ModelFormat:
     read: Callable[[Path], ModelExport]
     """Reads and checks an export without running anything of it; raises `ModelError`."""
     choose: Callable[[str], str]
-    """Gives the runtime for one that the user named: of `RUNTIMES`, but for ``auto``, or another
-    that is the name of its package."""
+    """Gives the runtime for the one that the user named: one of ``tensorflow`` and ``openvino``,
+    or the name of another package."""
     load: Load
     """Imports a runtime, without running anything of a model; gives what loads an export on it."""
 
@@ -79,7 +77,7 @@ def load_model(
     Parameters
     ----------
     export, runtime
-        The model, and one of `RUNTIMES`: ``auto`` takes what suits the machine.
+        The model, and one of `engine.job.job.RUNTIMES`: ``auto`` takes what suits the machine.
     image_shapes
         Height, width and channels of the images that will come. Others are tried when they do.
     batch_size

@@ -175,7 +175,7 @@ class PoseModel(ABC):
 
 
 def images_at_a_time(image_shape: tuple[int, ...], most_bytes: int = _MOST_BYTES) -> int:
-    """Choose as many images (height, width, channels) as fit into so many bytes, 1 to 8."""
+    """Choose as many images (height, width, channels) as fit into 8 MiB or so, 1 to 8."""
     return max(1, min(MOST_IMAGES, most_bytes // math.prod(image_shape)))
 
 

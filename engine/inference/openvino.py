@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,21 @@ from engine.inference.openvino_network import (
     merge_heads,
     read_network,
 )
-from engine.machine.workers import patiently
+from engine.machine.workers import patiently, undisturbed
 
 _ALONE = Loading("openvino")
+
+
+def _core() -> ov.Core:
+    """Make a core that has loaded its plugin for CPUs.
+
+    The plugin gives the thread that loads it another stack for signals, and takes this memory away
+    when it is unloaded, perhaps by another thread: a thread that ends at once is not hurt by it. A
+    main thread would be ended by the next Ctrl-C.
+    """
+    core = ov.Core()
+    core.get_versions("CPU")
+    return core
 
 
 class OpenVinoModel(PoseModel):
@@ -44,7 +56,7 @@ class OpenVinoModel(PoseModel):
         self.body_parts = export.body_parts
         self.runtime = f"openvino {ov.__version__.split('-')[0]}"
         self._export, self._loading = export, loading
-        self._core = ov.Core()
+        self._core = undisturbed(_core)
         self._network = read_network(self._core, export)
         self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
         self._closed = threading.Event()
@@ -127,19 +139,21 @@ class _BegunImage:
 
     export: DeepLabCutExport
     request: Any
+    found: NDArray[np.float64] | None = None
 
     @property
     def is_ready(self) -> bool:
         """Whether there is nothing to wait for."""
-        return "poses" in vars(self) or bool(self.request.wait_for(0))
+        return self.found is not None or bool(self.request.wait_for(0))
 
-    @cached_property
+    @property
     def poses(self) -> NDArray[np.float64]:
         """The poses, shape (body parts, 3); the request is free once they are there."""
-        self.request.wait()
-        outputs = [tensor.data for tensor in self.request.output_tensors]
-        poses: NDArray[np.float64] = self.export.poses(outputs, 1)[0]
-        return poses
+        if self.found is None:  # `cached_property` of Python 3.11 would lock out all other images
+            self.request.wait()
+            outputs = [tensor.data for tensor in self.request.output_tensors]
+            self.found = self.export.poses(outputs, 1)[0]
+        return self.found
 
 
 @dataclass

@@ -96,11 +96,11 @@ def sees_gpu() -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's start-up notices, which help no user, and give it an empty `requests`.
+    """Keep start-up notices off standard error, and give TensorFlow an empty `requests`.
 
-    Some notices are written before TensorFlow has read its settings, straight to the descriptor.
-    The real `requests` opens a socket, to see whether the machine knows IPv6; what would use it is
-    for servers of Google's and for Keras' training.
+    The notices help no user. Some are written before TensorFlow has read its settings, straight to
+    the descriptor. The real `requests` opens a socket, to see whether the machine knows IPv6; what
+    would use it is for servers of Google's and for Keras' training.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with ExitStack() as afterwards:

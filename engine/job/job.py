@@ -15,11 +15,11 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from engine.inference import RUNTIMES
 from engine.untrusted.quoting import cut, short
 from readers import CropRectangle, InputError
 
 ANNOTATION_FORMATS = ("parquet", "csv")
+RUNTIMES = ("auto", "tensorflow", "openvino")
 _LARGEST_COUNT = 1_000_000
 """The highest count of frames or pixels: a higher one is a slip."""
 _LONGEST_S = 3600
@@ -33,11 +33,11 @@ _FOLLOW = "off|poses|tracker|auto"
 class Rule:
     """The rule of an option's values: which are allowed, that in words, and how they are kept.
 
-    `read` reads a value of a `kind` from the command line. `allows` may raise a `ValueError` that
-    says more than the rule in words.
+    `read` reads a value of a `kind` from the command line. `allows` may give a text that says more
+    than the rule in words.
     """
 
-    allows: Callable[[Any], bool]
+    allows: Callable[[Any], bool | str]
     told: str = ""
     keep: Callable[[Any], object] = lambda value: value
     read: Callable[[str], object] = str
@@ -45,14 +45,11 @@ class Rule:
 
     def kept(self, name: str, value: object) -> object:
         """Give a value as it is kept; raise an `InputError` if it breaks the rule."""
-        problem = self.told
-        try:
-            if self.allows(value):
-                return self.keep(value)
-        except ValueError as error:
-            problem = str(error)
+        found = self.allows(value)
+        if found and not isinstance(found, str):
+            return self.keep(value)
         name = _IN_WORDS.get(name, name.replace("_", " "))
-        raise InputError(f"{name} {short(value)}: {problem}")
+        raise InputError(f"{name} {short(value)}: {found or self.told}")
 
 
 def read_path(text: str) -> Path:
@@ -96,18 +93,16 @@ def one_of(*allowed: str) -> Rule:
     return Rule(lambda value: value in allowed, f"allowed are {', '.join(allowed)}")
 
 
-def is_frame_rate(value: object) -> bool:
-    """Tell whether an mp4 can have so many frames per second."""
+def is_frame_rate(value: object) -> bool | str:
+    """Tell whether an mp4 can have so many frames per second, or what it can have."""
     from sinks import FASTEST_FRAME_RATE, SLOWEST_FRAME_RATE  # takes long to import
 
     rule = number(SLOWEST_FRAME_RATE, FASTEST_FRAME_RATE, " of frames per second")
-    if not rule.allows(value):
-        raise ValueError(rule.told)
-    return True
+    return rule.allows(value) or rule.told
 
 
-def is_color_map(name: object) -> bool:
-    """Tell whether matplotlib knows the color map; the error tells near names."""
+def is_color_map(name: object) -> bool | str:
+    """Tell whether matplotlib knows the color map, or name near ones."""
     from sinks.plain_matplotlib import matplotlib  # takes long to import
 
     known = list(matplotlib.colormaps)
@@ -115,7 +110,7 @@ def is_color_map(name: object) -> bool:
         return True
     near = difflib.get_close_matches(cut(str(name)), known, n=4, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"must be a name of matplotlib's color maps{hint}")
+    return f"must be a name of matplotlib's color maps{hint}"
 
 
 _PATH = Rule(  # an empty text is a variable of the shell that was not set

@@ -12,7 +12,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -151,15 +151,13 @@ class JournalCursor(ResourceHolder):
         return rows
 
 
-def read_statuses(path: Path, num_frames: int) -> NDArray[np.uint8]:
-    """Read the statuses of a journal's first frames: uint8, shape (frames,)."""
-    status = np.empty(num_frames, np.uint8)
+def frames_of(path: Path, num_frames: int, status: FrameStatus) -> Generator[int, None, None]:
+    """Yield the indices of those of a journal's first frames that have a status."""
     if num_frames:
         with JournalCursor(path) as cursor:
             for start in range(0, num_frames, ROWS_AT_ONCE):
-                part = status[start : start + ROWS_AT_ONCE]
-                part[:] = cursor.read(len(part))["status"]
-    return status
+                rows = cursor.read(min(ROWS_AT_ONCE, num_frames - start))
+                yield from (start + np.flatnonzero(rows["status"] == status)).tolist()
 
 
 class Journal(ResourceHolder):
@@ -233,7 +231,8 @@ class Journal(ResourceHolder):
     def append(self, rows: Rows, kind: _Block = _Block.ROWS) -> None:
         """Write the next rows."""
         with output_errors(self._path):
-            self._write(_head(kind, len(rows), data := rows.tobytes()) + data)
+            data = rows.tobytes()
+            self._write(_head(kind, len(rows), data) + data)
             self._num_waiting += len(rows)
             is_due = self._clock_s() - self._durable_s >= self._every_s
             if is_due or self._num_waiting >= self._every_frames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import islice
@@ -19,8 +20,8 @@ from engine.run_folder.journal import (
     JournalContent,
     JournalCursor,
     Rows,
+    frames_of,
     read_journal,
-    read_statuses,
 )
 from engine.run_folder.unfinished import UnfinishedRun
 from readers import FrameBatch, FrameStatus, MovieInfo, MovieReader, open_movie
@@ -52,7 +53,8 @@ class ReplayedReader(ResourceHolder):
     num_drawn
         Tells how many frames a labelled movie has; infinity where it is done.
     fills
-        Whether frames that a live run has skipped are looked at now; nothing drawn of those stays.
+        Whether frames that a live run has skipped are looked at now; what is drawn from the first
+        of them on is removed.
     """
 
     def __init__(
@@ -67,21 +69,19 @@ class ReplayedReader(ResourceHolder):
     ) -> None:
         self._journal, self._reader = journal, reader
         self._path = path = folder.journal(number)
-        status = read_statuses(path, journal.num_frames)
-        is_skipped = status == FrameStatus.SKIPPED
-        self._fills = fills and bool(is_skipped.any())
-        num_kept = journal.num_frames
+        num_frames = num_kept = journal.num_frames
+        if fills:
+            num_kept = next(frames_of(path, num_frames, FrameStatus.SKIPPED), num_frames)
+        self._fills = num_kept < num_frames
         if self._fills:
-            num_kept = int(is_skipped.argmax())
             folder.keep_drawn(number, num_kept)
         num_kept = int(min(num_drawn(number), num_kept))
-        # A frame without a picture is drawn on the last picture before it: begin with that one.
-        is_decoded = status[:num_kept] == FrameStatus.DECODED
-        num_behind = int(is_decoded[::-1].argmax()) if is_decoded.any() else num_kept - 1
-        self._first_picture = num_kept - 1 - num_behind
-        self._needs_movie = num_kept < journal.num_frames or not journal.is_ended
-        if not self._needs_movie:
-            self._first_picture = journal.num_frames
+        self._needs_movie = num_kept < num_frames or not journal.is_ended
+        self._first_picture = num_frames
+        if self._needs_movie:
+            # A frame without a picture is drawn on the last picture before it: begin with that.
+            decoded = deque(frames_of(path, num_kept, FrameStatus.DECODED), maxlen=1)
+            self._first_picture = decoded[0] if decoded else 0
         self._next_frame_index = 0
 
     def open(self, resources: ExitStack) -> None:
@@ -182,9 +182,10 @@ def join_times(folder: UnfinishedRun, number: int, movie: MovieInfo) -> None:
                 journal.flush()
         folder.check_held()
         joint = read_journal(temporary) or content
-        is_dropped = read_statuses(temporary, joint.num_frames) == FrameStatus.DROPPED
-        if is_dropped.any() or not joint.is_ended:
-            num_kept = int(is_dropped.argmax()) if is_dropped.any() else joint.num_frames
+        dropped = frames_of(temporary, joint.num_frames, FrameStatus.DROPPED)
+        num_kept = next(dropped, joint.num_frames)
+        dropped.close()  # the file, which gets another name
+        if num_kept < joint.num_frames or not joint.is_ended:
             folder.keep_drawn(number, num_kept)
 
 
@@ -193,8 +194,8 @@ def _append_rows(
 ) -> bool:
     """Write rows up to the first frame that the live run has not seen; tell if they are all."""
     num_left = live.num_frames
-    # Of others, the file tells no more than was known live: an .isxb has its counters, an .avi
-    # which frames were dropped.
+    # Only these tell more than was known live: an .isxb its counters, an .avi which frames were
+    # dropped.
     if not (format_named(movie.format).tells_dropped and movie.times_are_known):
         for start in range(0, num_left, ROWS_AT_ONCE):
             journal.append(cursor.read(min(ROWS_AT_ONCE, num_left - start)))

@@ -295,7 +295,10 @@ class UnfinishedRun:
         return self.change_record(outputs=kept)
 
     def give_up(self) -> str | None:
-        """Tell how to go on with what is done; take all away and give None where nothing is."""
+        """Tell how to go on with what is done; take all away and give None where nothing is.
+
+        None also where the disk fails or the folder is another run's.
+        """
         with suppress(OSError, OutputError):  # a failing disk, or another run's folder: it is told
             self.check_held()
             if num_frames := self.num_frames:

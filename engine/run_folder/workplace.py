@@ -91,7 +91,7 @@ class Workplace:
         may_replace = self._job.overwrite or self.finished is not None
         if self.unfinished is not None:
             # One that ended between two moves has results of its own in place.
-            may_replace |= self.unfinished.overwrite or self.unfinished.is_finished
+            may_replace = may_replace or self.unfinished.overwrite or self.unfinished.is_finished
         self.outputs.check(movies, overwrite=may_replace)
 
     def check_same(self, identity: dict[str, Any], movies: Sequence[MovieInfo] | None) -> None:

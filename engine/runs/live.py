@@ -239,7 +239,7 @@ def _as_recorded(info: MovieInfo, ended_by: EndedBy | None) -> MovieInfo:
 
 
 class _LiveWatch(MovieWatch):
-    """Tells the audience of a movie while it is recorded: its poses, before they are filtered, too.
+    """Tells the audience of a movie while it is recorded, and publishes its unfiltered poses.
 
     As a stage of the pipeline, it also notes the first picture.
     """

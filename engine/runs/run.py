@@ -335,7 +335,7 @@ def make_outputs(
 ) -> list[MovieResult]:
     """Make all outputs in the run's folder, and note there that they are whole.
 
-    The journals of a live run become those of recorded movies before.
+    First, journals of a live run become those of recorded movies.
 
     Parameters
     ----------

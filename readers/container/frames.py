@@ -53,9 +53,9 @@ class PacketFrames:
     that of its arrival, from the arrival of the first frame on. A frame has arrived when its
     packet has: pictures that it refers to came before.
 
-    Of an .avi, the packets' times are their numbers. Where its index is given, because it is
-    finished, frames without a packet are added; most are chunks of no bytes: frames that the
-    recorder dropped.
+    Of an .avi, the packets' times are their numbers. Where the index of a finished one is
+    given, frames without a packet are added; most are chunks of no bytes: frames that the recorder
+    dropped.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class PacketFrames:
         packet = self.stretches.place(packet)
         if self.stretches.begins:
             yield from self._frames(self._decoder.begin_anew(packet))
-            self.stretches.note(self._num_frames)
+            self.stretches.note(self._num_frames + self._decoder.num_waiting)
         if arrival_time_s is not None:
             self._last_arrival_s = arrival_time_s
             if packet.pts is not None and not packet.is_discard:
@@ -189,6 +189,7 @@ class ContainerFrames(PacketFrames):
                     index.number(packet)
                 yield from self.put(packet)
         except av.error.FFmpegError as error:
+            yield from self._frames(self._decoder.put_tried())
             self._end = f"cannot be read beyond frame {self._num_frames} ({error.strerror})"
         yield from self.rest(is_cut_off=self._is_cut_off)
         if index is None:

@@ -98,6 +98,11 @@ class PacketDecoder:
             is_damaged = packet.is_corrupt and not self._marks_too_early
             yield from self._put(packet, is_damaged=is_damaged)
 
+    @property
+    def num_waiting(self) -> int:
+        """Packets that wait until it is known how they are decoded."""
+        return len(self._tried)
+
     def pass_over(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Do as `put` without decoding, where pictures stand alone: the row has no picture."""
         yield from self.put_tried()
@@ -112,9 +117,11 @@ class PacketDecoder:
     def begin_anew(self, packet: av.Packet[VideoStream]) -> Iterator[Row]:
         """Yield the rows that are left before a packet with which another recording begins.
 
-        Nothing is let go of unless the packet is one that a decoder can begin with.
+        Nothing is let go of unless the packet is one that a decoder can begin with, nor while it is
+        not known how JPEGs, which stand alone, are decoded.
         """
-        yield from self.put_tried()
+        if self._strict is not None:
+            return
         yield from self._put_suspect(is_damaged=False)
         if packet.is_keyframe:
             yield from self.rest()
@@ -242,9 +249,10 @@ class _Rows(ABC):
         """Yield the rows of what never came out."""
 
     def say(self, number: int, *, repeats: bool) -> None:
-        """Say that no picture comes of a packet by its nature: it repeats the one before, or none.
+        """Say what a packet without a picture of its own means.
 
-        In the latter case there is no row. The picture of any other packet is lost.
+        Its row repeats the picture before, or it has no row. Any other packet without a picture is
+        lost.
         """
         self._silent[number] = repeats
 

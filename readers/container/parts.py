@@ -1,4 +1,4 @@
-"""The parts that movie files are made of: whether all are there, and whether their claims can be.
+"""The parts that movie files are made of: whether all are there, and can hold what they claim.
 
 An .avi, a .mp4 and an .mkv are rows of parts that begin with their size: where a part reaches
 beyond the end of the file, the recording, or a copy of it, was cut off. A .ts tells nothing of
@@ -267,7 +267,7 @@ class _Track:
     """Chunks of as many samples: the first one's number, the samples of each, their kind."""
 
     def note(self, read_at: ReadAt, table: Part, end: int) -> None:
-        """Note what a table claims that ends with its file, or at `end`."""
+        """Note what a table claims; it ends at `end`."""
 
         def number(offset: int) -> int:
             return int.from_bytes(read_at(table.content + offset, 4), "big")

@@ -99,7 +99,7 @@ def looks_damaged(packet: av.Packet[VideoStream], *, all_of_it: bool) -> bool:
 
 
 def first_picture_size(path: Path, layout: IsxbLayout) -> tuple[int, int]:
-    """Width and height of the first picture that can be decoded."""
+    """Width and height of the first picture that can be decoded; `MovieError` if none can be."""
     with open_pictures(path, layout) as (context, packets):
         pictures = (decode_picture(context, packet) for packet in packets)
         picture = next((picture for picture in pictures if picture is not None), None)
@@ -125,8 +125,8 @@ class PictureScanner:
     end is missing goes up to the next start. One larger than 32 MiB is given in part, as no
     decoder takes it.
 
-    The first bytes come from `offset` in the file; `end` is where the picture that was given last,
-    and the garbage behind it, end.
+    The first bytes come from `offset` in the file; `end` is the place in the file behind
+    the last picture given and the garbage after it.
     """
 
     def __init__(self, offset: int) -> None:

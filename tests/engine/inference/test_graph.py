@@ -49,6 +49,26 @@ def test_what_is_no_graph_is_refused(data: bytes) -> None:
         read_graph(io.BytesIO(data))
 
 
+def test_of_several_values_of_an_attribute_the_last_counts() -> None:
+    """A message that is given twice is merged, unless another member stands between the two."""
+    from tensorflow.core.framework.attr_value_pb2 import AttrValue
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    small, large = AttrValue(), AttrValue()
+    small.tensor.tensor_shape.dim.add(size=0)
+    large.tensor.tensor_shape.dim.add(size=2**40)
+    small.tensor.dtype = large.tensor.dtype = 1
+    value = b"".join(each.SerializeToString() for each in (small, AttrValue(i=5), large))
+    entry = b"\x0a\x05value\x12" + bytes([len(value)]) + value
+    node = b"\x0a\x01c\x12\x05Const\x2a" + bytes([len(entry)]) + entry
+    data = b"\x0a" + bytes([len(node)]) + node
+
+    (theirs,) = GraphDef.FromString(data).node
+    assert [each.size for each in theirs.attr["value"].tensor.tensor_shape.dim] == [2**40]
+    with pytest.raises(GraphError, match=r"constant 'c' claims the shape \(1099511627776,\)"):
+        read_graph(io.BytesIO(data))
+
+
 def test_more_nodes_than_any_network_has_are_refused() -> None:
     data = graph_of([("a", "Const")]) * 20_001
     with pytest.raises(GraphError, match="has more than 20000 nodes"):

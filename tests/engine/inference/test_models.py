@@ -1,5 +1,6 @@
 """Both runtimes give one export's poses, whatever the batch, and stop when they are told to."""
 
+import ctypes
 import gc
 import sys
 import threading
@@ -334,3 +335,26 @@ def test_a_closed_model_predicts_nothing(kind: Callable[..., PoseModel]) -> None
     model.close()
     with pytest.raises(Cancelled):
         model.predict(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no stack of its own for signals elsewhere")
+def test_an_interrupt_after_the_end_of_a_model_finds_the_stack_of_its_thread() -> None:
+    """OpenVINO's plugin gives the thread that loads it a stack for signals, and takes it back."""
+
+    class SignalStack(ctypes.Structure):
+        _fields_ = (
+            ("pointer", ctypes.c_void_p),
+            ("flags", ctypes.c_int),
+            ("size", ctypes.c_size_t),
+        )
+
+    before, after = SignalStack(), SignalStack()
+    system = ctypes.CDLL(None)
+    assert system.sigaltstack(None, ctypes.byref(before)) == 0
+    first, second = (load_model(read_export(MODEL_DIR), "openvino") for _ in range(2))
+    for model in (first, second):
+        model.predict(np.zeros((1, 64, 64, 3), np.uint8))
+    for model in (first, second):
+        model.close()
+    assert system.sigaltstack(None, ctypes.byref(after)) == 0
+    assert (after.pointer, after.flags) == (before.pointer, before.flags)

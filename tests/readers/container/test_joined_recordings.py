@@ -1,5 +1,6 @@
 """Recordings that were joined, or a camera that began anew: each picture once, time goes on."""
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -77,6 +78,27 @@ def test_each_picture_of_each_part_has_its_row(
     movie = read_all(joined(tmp_path / f"joined{parts[0].suffix}", parts))
 
     assert_one_behind_the_other(movie, [read_all(each) for each in parts])
+
+
+def test_damaged_jpegs_are_undecodable_also_where_all_pictures_before_a_step_are(
+    tmp_path: Path,
+) -> None:
+    """A camera that began anew after a picture or two, both damaged, makes no decoder lenient."""
+    lengths = (2, 2, 24)
+    parts = [part(tmp_path / str(i), "MJPEG in .mkv", length) for i, length in enumerate(lengths)]
+    path = joined(tmp_path / "joined.mkv", parts)
+    data = bytearray(path.read_bytes())
+    starts = [match.start() for match in re.finditer(b"\xff\xd8\xff", data)]
+    damaged = [0, 1, 2, 3, 9, 14, 19]
+    for number in damaged:
+        end = data.index(b"\xff\xd9", starts[number])
+        data[end - 200 : end] = b"\xff\xd9" + bytes(198)
+    path.write_bytes(data)
+
+    movie = read_all(path)
+
+    assert len(movie) == 28
+    assert np.flatnonzero(movie.status).tolist() == damaged
 
 
 def test_the_steps_are_told_once(tmp_path: Path) -> None:
