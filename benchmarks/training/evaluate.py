@@ -29,9 +29,9 @@ HEADINGS = (
 
 def load(folder: Path, height: int, width: int) -> Any:
     """Compile the export of `folder` for one picture of this size at a time, in float32."""
-    import openvino  # behind engine.inference, which keeps it from sending telemetry
+    from engine.inference.openvino import cpu_core
 
-    core = openvino.Core()
+    core = cpu_core()
     model = core.read_model(read_export(folder).graph_path)
     model.reshape([1, height, width, 3])
     return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -28,16 +28,20 @@ from engine.machine.workers import patiently, undisturbed
 _ALONE = Loading("openvino")
 
 
-def _core() -> ov.Core:
-    """Make a core that has loaded its plugin for CPUs.
+def cpu_core() -> ov.Core:
+    """Make a core that has loaded its plugin for CPUs, in a thread that has ended.
 
     The plugin gives the thread that loads it another stack for signals, and takes this memory away
-    when it is unloaded, perhaps by another thread: a thread that ends at once is not hurt by it. A
-    main thread would be ended by the next Ctrl-C.
+    when it is unloaded, perhaps by another thread: where that was the main thread, the next Ctrl-C
+    would end the process.
     """
-    core = ov.Core()
-    core.get_versions("CPU")
-    return core
+
+    def make() -> ov.Core:
+        core = ov.Core()
+        core.get_versions("CPU")
+        return core
+
+    return undisturbed(make)
 
 
 class OpenVinoModel(PoseModel):
@@ -56,7 +60,7 @@ class OpenVinoModel(PoseModel):
         self.body_parts = export.body_parts
         self.runtime = f"openvino {ov.__version__.split('-')[0]}"
         self._export, self._loading = export, loading
-        self._core = undisturbed(_core)
+        self._core = cpu_core()
         self._network = read_network(self._core, export)
         self._requests: OrderedDict[tuple[tuple[int, ...], bool], _Requests] = OrderedDict()
         self._closed = threading.Event()

@@ -247,6 +247,7 @@ def test_both_sides_get_the_same_movie_and_the_same_network(tmp_path: Path, work
     assert result["largest_difference_px"] == 0
 
 
+@pytest.mark.slow
 def test_results_are_written_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

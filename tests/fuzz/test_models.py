@@ -29,7 +29,7 @@ from tests.fuzz.mutations import mutated
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8)
 FAILED = Path(__file__).parent / "failed"
-NUM_OFTEN = 60
+NUM_OFTEN = 30
 NUM_SLOW = 10_000
 LONGEST_MESSAGE = 600
 TRIAL_S = 100.0

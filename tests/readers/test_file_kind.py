@@ -49,7 +49,7 @@ def movie(path: Path, codec: str) -> Path:
     return encode(path, codec, formats.get(codec, "yuv420p"), range(NUM_FRAMES), options)
 
 
-@pytest.mark.often(18)
+@pytest.mark.often(8)
 @pytest.mark.parametrize(("name", "codec", "kind"), KINDS)
 @pytest.mark.parametrize("given_name", ["A.AVI", "a", "a.txt"])
 def test_a_movie_is_read_whatever_its_name_is(

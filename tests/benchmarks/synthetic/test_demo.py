@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import openvino
 import pytest
 import yaml
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.synthetic import BODY_PARTS
 from benchmarks.synthetic.demo import DROPPED, NUM_FRAMES, demo_movie
 from engine.builtin import DEMO_MOVIE, MODEL_DIR
+from engine.inference.openvino import cpu_core
 
 isx = pytest.importorskip("isx")
 
@@ -52,7 +52,7 @@ def test_demo_shows_what_the_generator_makes_today() -> None:
 
 def test_model_finds_the_body_parts_in_the_demo() -> None:
     movie = demo_movie()
-    core = openvino.Core()
+    core = cpu_core()
     model = core.read_model(next(MODEL_DIR.glob("snapshot-*.pb")))
     model.reshape([1, 480, 640, 3])
     poses = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

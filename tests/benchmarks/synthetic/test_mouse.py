@@ -36,7 +36,7 @@ def test_body_parts_are_those_of_the_bottom_view_model_in_its_order() -> None:
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 50), time_s=st.floats(0, 1e5))
 def test_body_keeps_to_the_floor_and_the_tail_to_the_picture(seed: int, time_s: float) -> None:
     points = mouse(seed).pose(time_s).key_points
@@ -81,7 +81,7 @@ def test_right_paws_are_on_the_right_of_an_animal_seen_from_below(seed: int) -> 
 
 def test_mouse_walks_turns_and_pauses() -> None:
     animal = mouse(1)
-    poses = [animal.pose(t) for t in np.arange(0, 30, 0.04)]
+    poses = [animal.pose(t) for t in np.arange(0, 15, 0.04)]
     base = np.stack([part(pose.key_points, "tail_base") for pose in poses])
     speed = np.linalg.norm(np.diff(base, axis=0), axis=1) / 0.04 / LENGTH_PX
     assert np.mean(speed == 0) > 0.02

@@ -263,6 +263,7 @@ def test_a_model_with_two_graphs(refusal: Refusal, movie: Path) -> None:
     assert "one .pb file, found snapshot-1.pb, " in refusal.of_run(movie, "--model", model)
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_a_model_with_another_projects_graph(refusal: Refusal, movie: Path, runtime: str) -> None:
     parts = BUILT_IN_CONFIG["all_joints_names"][:7]

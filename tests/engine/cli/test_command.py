@@ -109,6 +109,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(measurement, name, 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("briefly")
 def test_a_benchmark_prints_a_table_and_writes_json_with_machine_and_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -427,6 +428,7 @@ def test_the_demo_does_not_replace_somebodys_results(
     assert mine.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_goes_on_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
 from engine.follow.window import Grid, Region
 from engine.inference import CutSides, PendingPoses, PoseModel, load_model, read_export
+from engine.inference.openvino import cpu_core
 from engine.inference.openvino_network import continue_beyond_edges
 
 WHOLE = CutSides(left=False, top=False, right=False, bottom=False)
@@ -25,7 +26,7 @@ cut_sides = st.builds(CutSides, st.booleans(), st.booleans(), st.booleans(), st.
 
 
 def results(network: ov.Model, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    compiled = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = cpu_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.asarray(compiled(list(inputs))[0])
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tensorflow.compat.v1 as tf1
 
 from benchmarks.synthetic import MouseMovie
 from engine.builtin import MODEL_DIR
@@ -23,6 +21,13 @@ from tests.shared import MODELS, needs_shared
 BUILT_IN = Geometry(
     stride_px=16, receptive_field_px=411, multiplications_per_px=3105, alignment_px=16
 )
+
+
+def tf1() -> Any:
+    """Import TensorFlow when it is needed: each test process would wait for it at its start."""
+    import tensorflow.compat.v1 as tensorflow
+
+    return tensorflow
 
 
 def test_the_built_in_model() -> None:
@@ -40,12 +45,12 @@ def test_real_exports_of_both_flavours(flavour: str) -> None:
 
 def test_multiplications_are_half_the_operations_that_tensorflow_counts_in_convolutions() -> None:
     height, width = 256, 320
-    graph = tf1.GraphDef.FromString(BUILT_IN_GRAPH.read_bytes())
-    with tf1.Graph().as_default() as imported:
-        picture = tf1.placeholder(tf1.float32, [1, height, width, 3])
-        tf1.import_graph_def(graph, {"Placeholder:0": picture})
-        counted = tf1.profiler.ProfileOptionBuilder.float_operation()
-        by_operation = tf1.profiler.profile(
+    graph = tf1().GraphDef.FromString(BUILT_IN_GRAPH.read_bytes())
+    with tf1().Graph().as_default() as imported:
+        picture = tf1().placeholder(tf1().float32, [1, height, width, 3])
+        tf1().import_graph_def(graph, {"Placeholder:0": picture})
+        counted = tf1().profiler.ProfileOptionBuilder.float_operation()
+        by_operation = tf1().profiler.profile(
             imported, options={**counted, "output": "none"}, cmd="op"
         )
 
@@ -76,6 +81,7 @@ def test_a_picture_moved_by_a_stride_moves_its_pose_by_as_much(model: PoseModel)
     )
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("cut_off", "is_aligned"), [(16, True), (32, True), (8, False), (1, False)]
 )
@@ -96,24 +102,24 @@ def test_pictures_of_the_same_remainder_are_sampled_at_the_same_places(
 
 
 def graph_with(layer: Callable[[Any], Any]) -> list[GraphNode]:
-    with tf1.Graph().as_default() as graph:
-        picture = tf1.placeholder(tf1.float32, [None, None, None, 1], name="Placeholder")
-        tf1.sigmoid(layer(picture), name="Sigmoid")
+    with tf1().Graph().as_default() as graph:
+        picture = tf1().placeholder(tf1().float32, [None, None, None, 1], name="Placeholder")
+        tf1().sigmoid(layer(picture), name="Sigmoid")
     return read_graph(io.BytesIO(graph.as_graph_def().SerializeToString()))
 
 
 def convolution(side: int, step: int, padding: str = "SAME") -> Callable[[Any], Any]:
     kernel = np.ones((side, side, 1, 1), np.float32)
-    return lambda cells: tf1.nn.conv2d(cells, kernel, [1, step, step, 1], padding)
+    return lambda cells: tf1().nn.conv2d(cells, kernel, [1, step, step, 1], padding)
 
 
 def pooling(side: int, step: int) -> Callable[[Any], Any]:
-    return lambda cells: tf1.nn.max_pool2d(cells, side, step, "SAME")
+    return lambda cells: tf1().nn.max_pool2d(cells, side, step, "SAME")
 
 
 def padded(layer: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:
     margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
-    return lambda cells: layer(tf1.pad(cells, margins))
+    return lambda cells: layer(tf1().pad(cells, margins))
 
 
 @pytest.mark.often(2)
@@ -142,7 +148,7 @@ def test_alignment_is_the_least_period_of_where_cells_lie(
     def seen_by_a_cell(length: int) -> int:
         pictures = np.eye(length, dtype=np.float32)[:, np.newaxis, :, np.newaxis]
         pictures = np.repeat(pictures, length, axis=1)
-        response = np.asarray(through(tf.constant(pictures)))[:, 4, 4, 0]
+        response = np.asarray(through(tf1().constant(pictures)))[:, 4, 4, 0]
         return int(np.flatnonzero(response > 0)[0])
 
     starts = [seen_by_a_cell(length) for length in range(96, 128)]

@@ -12,12 +12,13 @@ from openvino import opset13 as ops
 
 from engine.builtin import MODEL_DIR
 from engine.inference import read_export
+from engine.inference.openvino import cpu_core
 from engine.inference.openvino_network import merge_heads
 from tests.shared import MODELS, needs_shared
 
 
 def outputs(network: ov.Model, images: NDArray[Any]) -> list[NDArray[np.float32]]:
-    compiled = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = cpu_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return list(compiled(images).values())
 
 
@@ -82,7 +83,7 @@ def test_other_transposed_convolutions_stay_as_they_are(kernel: int, stride: int
 )
 def test_exported_models_have_heads_that_can_be_merged(folder: Path, size: tuple[int, int]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype(np.float32)
-    plain, merged = (ov.Core().read_model(str(read_export(folder).graph_path)) for _ in range(2))
+    plain, merged = (cpu_core().read_model(str(read_export(folder).graph_path)) for _ in range(2))
     for network in (plain, merged):
         network.reshape([1, *size, 3])
 

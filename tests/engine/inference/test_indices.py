@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from engine.inference.openvino import cpu_core
 from engine.inference.openvino_network import limit_indices
 
 ROWS, COLUMNS, NUM_INDICES = 5, 7, 3
@@ -25,7 +26,7 @@ def network(operation: str, depth: int, dtype: type = np.int32) -> ov.CompiledMo
         taken = ops.gather(data, indices, ops.constant(0))
     model = ov.Model([taken], [data, indices])
     limit_indices(model)
-    return ov.Core().compile_model(model, "CPU")
+    return cpu_core().compile_model(model, "CPU")
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def test_a_model_tells_its_body_parts_and_runtime(
     assert models[runtime].runtime.startswith(f"{runtime} 2")
 
 
-@pytest.mark.often(2)
+@pytest.mark.often(1)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("num_body_parts", [1, 3])
 def test_score_maps_become_the_poses_of_deeplabcuts_formula(
@@ -315,6 +315,7 @@ class Announced:
         return self.images.astype(dtype)
 
 
+@pytest.mark.slow
 def test_close_does_not_wait_for_tensorflows_batch() -> None:
     model = TensorFlowModel(read(MODEL_DIR))
     images = Announced(np.zeros((100, 256, 256, 3), np.uint8))

@@ -114,6 +114,7 @@ def test_another_size_file_or_version_is_tried_anew(monkeypatch: pytest.MonkeyPa
     crash(trial(Aborts))
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("damage", [b"", b"0" * 64, b"x" * 10**6])
 def test_a_damaged_cache_is_no_answer(cache: Path, damage: bytes) -> None:
     trial(Steady).check(SHAPE)

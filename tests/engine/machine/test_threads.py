@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,6 @@ from engine.machine.workers import patiently, undisturbed
 from readers.ffmpeg import WatchedFile
 from tests.engine.stopping import Loader
 from tests.small_movies import small_movie
-
-DEADLINE_S = 60
 
 
 def test_it_gives_what_the_function_gives() -> None:
@@ -32,36 +28,24 @@ def test_it_raises_what_the_function_raises() -> None:
         undisturbed(divmod, 7, 0)
 
 
-def in_its_own_process(function: Callable[..., None], *arguments: object) -> None:
-    """Call what interrupts its process: an interrupt that is lost would end the tests."""
-    process = get_context("spawn").Process(target=function, args=arguments)
-    process.start()
-    process.join(DEADLINE_S)
-    process.kill()
-    assert process.exitcode == 0
-
-
-def interrupt_and_wait() -> None:
+def test_an_interrupt_does_not_wait_for_the_function() -> None:
     may_end = threading.Event()
     main = threading.main_thread().ident
     assert main is not None
 
-    def work() -> None:
+    def interrupt_and_work() -> None:
         signal.pthread_kill(main, signal.SIGINT)
-        may_end.wait(DEADLINE_S)
+        may_end.wait(60)
 
     with pytest.raises(KeyboardInterrupt):
-        undisturbed(work)
+        undisturbed(interrupt_and_work)
 
     assert not may_end.is_set()
     may_end.set()
 
 
-def test_an_interrupt_does_not_wait_for_the_function() -> None:
-    in_its_own_process(interrupt_and_wait)
-
-
-def interrupt_while_opening(function: Callable[[Path], object], movie: Path) -> None:
+@pytest.fixture
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an interrupt come when FFmpeg first moves about in a file."""
     seek = WatchedFile.seek
     is_due = [True]
@@ -71,23 +55,21 @@ def interrupt_while_opening(function: Callable[[Path], object], movie: Path) -> 
             signal.raise_signal(signal.SIGINT)
         return seek(file, offset, whence)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WatchedFile, "seek", interrupt_and_seek)
-        with pytest.raises(KeyboardInterrupt):
-            function(movie)
-    assert not is_due
+    monkeypatch.setattr(WatchedFile, "seek", interrupt_and_seek)
 
 
-def run_one(movie: Path) -> None:
-    run(Job([movie], movie.parent / "output"), load=Loader())
-
-
-@pytest.mark.parametrize("function", [run_one, inspect])
-def test_an_interrupt_while_a_movie_is_opened_ends_all(
-    tmp_path: Path, function: Callable[[Path], object]
-) -> None:
+@pytest.mark.usefixtures("interrupting")
+def test_an_interrupt_while_a_movie_is_opened_ends_a_run(tmp_path: Path) -> None:
     movie = small_movie(tmp_path / "mouse.mp4")
-    in_its_own_process(interrupt_while_opening, function, movie)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Job([movie], tmp_path / "output"), load=Loader())
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_an_interrupt_while_a_movie_is_opened_ends_an_inspection(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        inspect(small_movie(tmp_path / "mouse.mp4"))
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority elsewhere")

@@ -65,6 +65,7 @@ def test_every_pose_is_told_while_the_camera_records(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_what_came_while_the_process_was_stopped_is_worked_off(tmp_path: Path) -> None:
     camera = Camera(tmp_path / "mouse.isxb", num_frames=60)
     with (

@@ -84,7 +84,7 @@ def test_annotations_and_pose_estimates_agree(demo_run: Path) -> None:
     np.testing.assert_array_equal(table.iloc[:, 5:].to_numpy(), poses_in(demo_run).reshape(200, -1))
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("look", ["infrared", "white light"])
 def test_the_built_in_model_finds_unseen_mice_within_three_pixels(
     tmp_path: Path, look: Any

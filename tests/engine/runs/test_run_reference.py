@@ -67,7 +67,7 @@ def poses_of(table: pd.DataFrame) -> NDArray[np.float64]:
     return table.to_numpy().reshape(len(table), -1, 3)
 
 
-@pytest.mark.often(4)
+@pytest.mark.often(2)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 @pytest.mark.parametrize("model", ["openfield-mobilenet", "openfield-mobilenet-scoremaps"])
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -41,7 +41,7 @@ def test_frames_dropped_among_b_frames_have_their_own_rows() -> None:
     dropped=st.sets(st.integers(1, 20), max_size=12),
     codec=st.sampled_from([("mpeg4", "2"), ("mpeg4", "0"), ("libx264", "3"), ("mjpeg", "0")]),
 )
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_dropped_frames_have_their_own_rows_whatever_the_order_of_pictures(
     tmp_path_factory: pytest.TempPathFactory, dropped: set[int], codec: tuple[str, str]
 ) -> None:
@@ -72,6 +72,7 @@ def test_chunks_that_only_keep_time_are_no_frames() -> None:
     assert inspect_movie(path).frame_rate == 30
 
 
+@pytest.mark.often(4)
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
 @pytest.mark.parametrize("multiple", [2, 3, 5])
 def test_a_copy_that_counts_faster_has_the_same_rows(

@@ -286,6 +286,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.often(8)
 @pytest.mark.parametrize("stem", NAMES, ids=range(len(NAMES)))
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".isxb"])
 def test_a_movie_may_have_any_name_and_messages_stay_on_one_line(

@@ -27,7 +27,7 @@ def in_pieces(data: bytes, size: int = 700) -> list[Write]:
     return [Write(place, data[place : place + size]) for place in range(0, len(data), size)]
 
 
-@pytest.mark.often(8)
+@pytest.mark.often(4)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["growing", "growing.MOV"])
 def test_a_movie_of_any_kind_is_read_live(tmp_path: Path, kind: str, name: str) -> None:

@@ -217,6 +217,7 @@ def test_a_browser_shows_how_the_run_does_and_that_it_is_over(run: LiveRun) -> N
         wait_for(page, "document.querySelector('#stage').textContent === 'the run is over'")
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_the_page_ends_with_a_browser_connected() -> None:
     run = LiveRun()
@@ -240,6 +241,7 @@ def _page_threads() -> list[str]:
     return [thread.name for thread in threads if any(name in thread.name for name in names)]
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_browser_that_comes_before_the_recording_is_told_to_wait() -> None:
     page = PreviewPage("0", BODY_PARTS, OverlayStyle(), Status())
