@@ -10,10 +10,10 @@ demo: $(READY)  ## run the built-in model on the built-in movie
 	$(BIN)/posestream demo
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-all: $(READY)  ## run the tests, the slow ones too
-	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m ""
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -255,6 +255,7 @@ def test_a_stopped_run_says_how_to_go_on(
     assert [path.name for path in output_dir.iterdir()] == ["unfinished-run"]
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_loses_nothing(tmp_path: Path, long_movie: Path) -> None:
     process = posestream(
         *("run", long_movie, "--output-dir", tmp_path),

@@ -161,6 +161,7 @@ def test_tensorflow_follows_as_well(
     assert_near(poses(tmp_path / "output"), whole)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_run_tells_what_was_spared(
     movie: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +172,7 @@ def test_the_end_of_the_run_tells_what_was_spared(
     assert "mouse.isxb: followed: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_movie_without_a_tracker_is_told_of(tmp_path: Path) -> None:
     made = MouseMovie(6, *SIZE, num_frames=12, look="infrared", body_length=0.14)
     write_isxb(tmp_path / "mouse.isxb", made.images(), 25)

@@ -57,6 +57,7 @@ def problem(tried: Trial, shape: tuple[int, ...] = SHAPE) -> str:
     return message
 
 
+@pytest.mark.often(2)
 @pytest.mark.parametrize(
     ("kind", "rule"),
     [
@@ -209,7 +210,7 @@ def none_of_one_row(tf: Any, image: Any) -> Any:
     return tf.reshape(image, [-1, 3 * 64 * 64])
 
 
-@pytest.mark.often(2)
+@pytest.mark.often(1)
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 @pytest.mark.parametrize(
     ("build", "shape"), [(rows_times_columns, (1024, 1280, 3)), (none_of_one_row, (63, 64, 3))]

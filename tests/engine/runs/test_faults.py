@@ -107,6 +107,7 @@ def test_a_signal_in_the_middle_of_a_segment(
     check_resuming_gives(whole, movie, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_second_run_on_the_same_directory_is_refused(
     movie: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(
     check_resuming_gives(whole, movie, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_output_directory_that_is_gone(movie: Path, tmp_path: Path) -> None:
     process = begin(movie, tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
@@ -242,7 +244,7 @@ def test_a_full_disk(movie: Path, whole: dict[str, bytes], tmp_path: Path, size_
 WRITES = "write,pwrite64,writev"
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "call"),
     [*((part, WRITES) for part in PARTS), (PARTS[2], "fsync")],

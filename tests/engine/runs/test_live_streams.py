@@ -52,6 +52,7 @@ def test_standard_input_is_recorded_and_estimated(tmp_path: Path, stream: bytes)
         assert (live / name).read_bytes() == (truth / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_pictures_of_another_size_are_named_at_once_and_at_the_end_and_have_no_poses(
     tmp_path: Path, stream: bytes
 ) -> None:

@@ -167,7 +167,7 @@ def test_poses_are_relative_to_the_crop_or_to_the_movie_as_asked(
     assert (tmp_path / "movie/dlc_labeled_movie.0.mp4").read_bytes() == labelled
 
 
-@pytest.mark.often(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("window_length", [0, 1])
 def test_a_window_of_0_or_1_leaves_poses_as_they_are(
     tmp_path: Path, small_movie: Path, window_length: int

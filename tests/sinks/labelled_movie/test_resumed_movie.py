@@ -214,6 +214,7 @@ DAMAGES: list[Callable[[Path], object]] = [
 ]
 
 
+@pytest.mark.often(5)
 @pytest.mark.parametrize("damage", DAMAGES, ids=[damage.__name__ for damage in DAMAGES])
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_lies_behind_a_segment_that_is_no_good_is_written_again(

@@ -103,6 +103,7 @@ MOVIES = {
 }  # fmt: skip
 
 
+@pytest.mark.often(5)
 @pytest.mark.parametrize("kind", MOVIES)
 def test_what_comes_over_a_pipe_is_recorded_frame_by_frame(
     tmp_path: Path, pipe: int, kind: str
