@@ -48,7 +48,7 @@ def test_body_keeps_to_the_floor_and_the_tail_to_the_picture(seed: int, time_s: 
     assert np.all((points >= 0) & (points <= [639, 479]))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 50), time_s=st.floats(0, 1e4))
 def test_two_paws_or_more_stand_still_on_the_glass(seed: int, time_s: float) -> None:
     animal = mouse(seed)
@@ -81,7 +81,7 @@ def test_right_paws_are_on_the_right_of_an_animal_seen_from_below(seed: int) -> 
 
 def test_mouse_walks_turns_and_pauses() -> None:
     animal = mouse(1)
-    poses = [animal.pose(t) for t in np.arange(0, 15, 0.04)]
+    poses = [animal.pose(t) for t in np.arange(0, 60, 0.04)]
     base = np.stack([part(pose.key_points, "tail_base") for pose in poses])
     speed = np.linalg.norm(np.diff(base, axis=0), axis=1) / 0.04 / LENGTH_PX
     assert np.mean(speed == 0) > 0.02
@@ -92,7 +92,7 @@ def test_mouse_walks_turns_and_pauses() -> None:
 def test_pausing_mouse_has_no_paw_in_the_air() -> None:
     animal = mouse(1)
     paused = 0
-    for time_s in np.arange(0, 60, 0.04):
+    for time_s in np.arange(0, 20, 0.04):
         now, later = animal.pose(time_s), animal.pose(time_s + 1e-3)
         if np.array_equal(now.spine[-1], later.spine[-1]):
             paused += 1
