@@ -94,6 +94,7 @@ def work(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_sides_take_turns_and_leave_nothing(tmp_path: Path, work: Path) -> None:
     poses = wandering_poses()
     sides = Sides(tmp_path, poses, poses + np.array([0.004, -0.002, 0.1]))

@@ -46,6 +46,7 @@ def decoded(path: Path) -> list[NDArray[np.uint8]]:
         return [frame.to_ndarray(format="gray").astype(np.uint8) for frame in frames]
 
 
+@pytest.mark.often(3)
 @pytest.mark.parametrize(("suffix", "codec"), KINDS)
 def test_all_frames_but_those_that_the_muxer_holds_back_are_in_the_file_after_each_write(
     suffix: str, codec: str | None, tmp_path: Path
@@ -72,6 +73,7 @@ def test_pictures_are_those_that_were_written(
         assert np.abs(picture.astype(int) - image[..., 0]).mean() < 4
 
 
+@pytest.mark.often(3)
 @pytest.mark.parametrize(("suffix", "codec"), KINDS)
 def test_encoded_pictures_can_be_repeated(suffix: str, codec: str | None, tmp_path: Path) -> None:
     size = WIDTH, HEIGHT, FRAME_RATE

@@ -56,7 +56,7 @@ def final_names(output: str) -> set[str]:
     return set(PREVIEWS) if output == "previews" else {output}
 
 
-@pytest.mark.often(4)
+@pytest.mark.often(1)
 @pytest.mark.parametrize("output", WRITERS)
 @pytest.mark.parametrize(
     ("shortage", "number"),

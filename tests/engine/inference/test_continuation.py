@@ -163,6 +163,7 @@ def errors_px(
     return np.concatenate(found)
 
 
+@pytest.mark.slow
 def test_points_in_windows_come_nearer_to_those_of_whole_pictures(
     model: PoseModel, pictures: NDArray[np.uint8]
 ) -> None:

@@ -105,6 +105,7 @@ def crash(tried: Trial, shape: tuple[int, ...] = SHAPE) -> None:
     assert "ends its process" in problem(tried, shape)
 
 
+@pytest.mark.slow
 def test_another_size_file_or_version_is_tried_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     trial(Steady).check(SHAPE)
 
@@ -149,6 +150,7 @@ def test_windows_within_a_size_that_has_passed_pass(monkeypatch: pytest.MonkeyPa
         whole.check((32, 64, 3))
 
 
+@pytest.mark.often(1)
 @pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_the_built_in_model_is_known_to_be_good(runtime: str, cache: Path) -> None:

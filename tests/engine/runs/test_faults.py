@@ -128,6 +128,7 @@ def test_a_second_run_on_the_same_directory_is_refused(
     assert contents(tmp_path) == whole
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_dead_process_is_taken_over(
     movie: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -197,6 +198,7 @@ cp -a "$DISK/out" "$KEPT/out"
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_not_to_be_written_on(movie: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

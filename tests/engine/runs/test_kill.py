@@ -49,7 +49,7 @@ def whole(movie: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     return made, time.monotonic() - started_s
 
 
-@pytest.mark.often(2)
+@pytest.mark.often(1)
 @pytest.mark.parametrize("seed", range(50))
 def test_killed_anywhere_and_resumed_it_gives_the_same_outputs(
     movie: Path, whole: tuple[dict[str, bytes], float], tmp_path: Path, seed: int

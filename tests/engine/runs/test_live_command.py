@@ -43,6 +43,7 @@ def messages(stream: IO[str] | None) -> Iterator[dict[str, Any]]:
     return map(json.loads, stream)
 
 
+@pytest.mark.slow
 def test_every_pose_is_told_while_the_camera_records(tmp_path: Path) -> None:
     output_dir = tmp_path / "live"
     camera = Camera(tmp_path / "mouse.isxb", num_frames=30)

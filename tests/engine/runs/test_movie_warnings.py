@@ -37,6 +37,7 @@ def test_dropped_frames_are_warned_of(tmp_path: Path) -> None:
     assert told_in(tmp_path / "out")["warnings"] == list(result.warnings)
 
 
+@pytest.mark.slow
 def test_the_demo_has_three_and_no_other_warning(tmp_path: Path) -> None:
     (warning,) = run(job_for([DEMO_MOVIE], tmp_path / "out"), load=Loader()).warnings
     assert "3 of 200 frames were dropped by the recorder" in warning

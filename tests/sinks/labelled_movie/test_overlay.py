@@ -322,6 +322,7 @@ def overlaid(
     return images
 
 
+@pytest.mark.often(2)
 @pytest.mark.skipif(not OPENFIELD.exists(), reason="needs the shared recordings")
 @pytest.mark.parametrize("name", ORACLES)
 def test_dots_and_trails_are_where_deeplabcut_drew_them(name: str) -> None:

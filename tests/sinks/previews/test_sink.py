@@ -103,6 +103,7 @@ def test_svg_files_stay_small(tmp_path: Path, num_frames: int, num_body_parts: i
         assert 0 < path.stat().st_size < LARGEST_SVG_BYTES
 
 
+@pytest.mark.often(1)
 @pytest.mark.parametrize("num_frames", [30, 5_000])
 def test_the_same_poses_give_the_same_bytes_however_batched(
     tmp_path: Path, num_frames: int

@@ -191,6 +191,7 @@ def _publish_until(run: LiveRun, stop: threading.Event) -> None:
         run.publish()
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_browser_shows_how_the_run_does_and_that_it_is_over(run: LiveRun) -> None:
     with browser_page(run.page.url) as page:
