@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## run the built-in model on the built-in movie
 	$(BIN)/posestream demo
 
+# In the order of the files: the slow ones of engine/ come first, and none is left for the end.
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 

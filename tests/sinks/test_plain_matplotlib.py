@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from sinks.plain_matplotlib import body_part_colors, own_settings
-from tests import figures
 from tests.sinks.drawing import draw
 
 SETTINGS: dict[Any, Any] = {
@@ -32,13 +30,6 @@ ROOT = Path(__file__).parents[2]
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _drawn_figures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        figures.draw(patch)
-        yield
 
 
 @pytest.fixture(scope="module")
